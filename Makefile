@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BAKELINE := $(or $(CARGO_TARGET_DIR),target)/debug/bakeline
 
-.PHONY: help demo tour test clients core bench fuzz lint readme clean
+.PHONY: help demo tour test api clients core bench fuzz lint readme clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
@@ -15,6 +15,9 @@ tour: ## validate, plan, prune and check without root, cloud or SDK
 
 test: ## all tests: Rust, sandbox, end to end
 	@scripts/test.sh
+
+api: ## tests of the API only: a local EC2 that boots nothing, without root
+	@scripts/api.sh
 
 clients: ## third-party clients: awscli, boto3, schema validators
 	@scripts/clients.sh

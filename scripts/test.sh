@@ -14,7 +14,7 @@ sdk_tests() {
 timed "rust tests with the SDK" sdk_tests
 
 sandbox_tests() {
-    (cd sandbox && BAKELINE_SANDBOX_TEST_DIR=/var/lib/bakeline-sandbox-tests ../.venv/bin/python -m pytest -q -m 'real or not real')
+    (cd sandbox && BAKELINE_SANDBOX_TEST_DIR=/var/lib/bakeline-sandbox-tests ../.venv/bin/python -m pytest -q -n 2 --dist loadgroup --durations=20 -m 'real or not real')
 }
 timed "sandbox tests" sandbox_tests
 CUSTODIAN=$(scripts/custodian.sh)

@@ -12,7 +12,15 @@ from typing import Any
 
 from bakeline_sandbox.instance_backend import FirewallRule, InstanceBackend, InstanceSpec
 
-STATE_DIR = Path(os.environ.get("BAKELINE_SANDBOX_TEST_DIR", "/var/lib/bakeline-sandbox-tests"))
+
+def worker_directory() -> Path:
+    """Returns the state directory of this test worker. No directory name is a prefix of another."""
+    path = Path(os.environ.get("BAKELINE_SANDBOX_TEST_DIR", "/var/lib/bakeline-sandbox-tests"))
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return path if worker == "gw0" else path.with_name(f"{worker}-{path.name}")
+
+
+STATE_DIR = worker_directory()
 SSH_RULE = FirewallRule(False, "tcp", 22, 22, "0.0.0.0/0")
 EGRESS_RULE = FirewallRule(True, "-1", None, None, "0.0.0.0/0")
 PRINT_BOOT_ID = "cat /proc/sys/kernel/random/boot_id"

@@ -37,6 +37,7 @@ from bakeline_sandbox.vendor_roots import VendorRoots
 PROBLEMS = nspawn_problems(STATE_DIR)
 pytestmark = [
     pytest.mark.real,
+    pytest.mark.xdist_group("nspawn"),
     pytest.mark.skipif(bool(PROBLEMS), reason="; ".join(problem.cause for problem in PROBLEMS)),
 ]
 RELEASES = {"debian-12": "bookworm", "debian-13": "trixie"}

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from support.fixtures import sandbox, shared_sandbox  # noqa: F401
 
 LONGEST = (
+    "test_killed_moves.py",
     "test_lifecycle.py",
     "test_prune_reference.py",
     "test_provisioners.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,3 +129,28 @@ def test_child_must_pass_checks_of_parent(sandbox: Sandbox, catalog: Catalog) ->
     assert "cat /etc/judged" in catalog.last.err and "worse" in catalog.last.err
     assert {tags(ami)["bakeline:image"] for ami in catalog.images()} == {"app"}
     watcher.assert_complete()
+
+
+def test_promotion_refuses_failed_release(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A release that failed at boot had a candidate, which cannot be promoted."""
+    catalog = Catalog(sandbox, tmp_path, "candidate")
+    absent = {"file": "/etc/never", "phase": ["boot"]}
+    catalog.image("base", source=VENDOR, checks=[absent])
+    mark = sandbox.mark()
+    catalog.release("base", want=3)
+    assert "CreateImage" in sandbox.changes(mark), "there never was a candidate"
+    assert_not_promotable(sandbox, catalog, "nothing of `base` is current in `Test`; release it first")
+    # The candidate that `--keep-failed` keeps cannot be promoted either.
+    catalog.release("base", "--keep-failed", want=3)
+    [kept] = catalog.images()
+    assert tags(kept)["bakeline:state"] == "candidate"
+    assert_not_promotable(sandbox, catalog, "release it first")
+
+
+def assert_not_promotable(sandbox: Sandbox, catalog: Catalog, message: str) -> None:
+    """Asserts that a promotion to Prod is refused with a message and changes nothing."""
+    before, mark = cloud(sandbox), sandbox.mark()
+    done = catalog.bakeline("promote", "base", "--to", "Prod", want=7)
+    assert message in done.err, done
+    assert sandbox.changes(mark) == [] and cloud(sandbox) == before, done
+    assert catalog.bakeline("latest", "base", "--env", "Prod").code == 6

@@ -1,18 +1,15 @@
-"""The lifecycle of an image in two Regions and a second account, judged by an oracle after every transition, and after a
-SIGKILL in the middle of every change of a promotion, a rollback and a revocation followed by `doctor`."""
+"""The lifecycle of an image in two Regions and a second account, judged by an oracle after every transition."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 from support.catalog import VENDOR, Catalog, tags
-from support.run import HANG, wait_until
 from support.sandbox import Sandbox
-from support.seeded_history import ONE, SECOND, TWO, SeededHistory, fresh, make
-from support.state import OTHER, CloudObserver, ExpectedState, Location, LocationView
+from support.seeded_history import SECOND, fresh, make
+from support.state import OTHER, CloudObserver
 
 
 class Scenario:
@@ -154,92 +151,3 @@ def test_refused_promotion_changes_nothing(sandbox: Sandbox, scenario: Scenario)
         assert said in done.err, done
     assert [c for c in sandbox.changes(mark) if c != "AssumeRole"] == []
     scenario.assert_matches()
-
-
-class InterruptedHistory(SeededHistory):
-    """Images whose history is written directly into the cloud, one for each kill."""
-
-    def kill_at(self, nth: int, *words: str) -> bool:
-        """Starts a command and kills it during the `nth` call that changes something: odd calls are lost, even ones are
-        performed without an answer. Returns whether it was killed in time."""
-        lost = "InternalError" if nth % 2 else ""
-        self.sandbox.control("faults", {"faults": [{"action": "*", "code": lost, "after": nth - 1, "delay": HANG}]})
-        started: subprocess.Popen[bytes] = self.catalog.start(*words)
-        try:
-            wait_until(lambda: self.held() or started.poll() is not None, HANG, f"change {nth}", every=0.02)
-        finally:
-            started.kill()
-            code = started.wait(timeout=HANG)
-            self.sandbox.control("faults", {"faults": []})
-        wait_until(lambda: not self.held(), HANG, "the last call's end", every=0.02)
-        return code == -9
-
-    def held(self) -> list[object]:
-        return list(self.sandbox.control("faults")["held"])
-
-
-@pytest.fixture(scope="module")
-def interrupted(sandbox: Sandbox, scenario: Scenario, tmp_path_factory: pytest.TempPathFactory) -> InterruptedHistory:
-    return InterruptedHistory(sandbox, make(sandbox, tmp_path_factory.mktemp("torn"), "torn"))
-
-
-def command(kind: str, image: str) -> list[str]:
-    """Returns the command that is killed and then repeated."""
-    return {
-        "promote": ["promote", image, "--to", "Prod"],
-        "rollback": ["rollback", image, "--env", "Prod"],
-        "revoke": ["revoke", image, TWO],
-    }[kind]
-
-
-def afterwards(kind: str, table: ExpectedState) -> ExpectedState:
-    after = table.copy()
-    if kind == "promote":
-        after.promote(TWO, "Prod")
-    elif kind == "rollback":
-        after.rollback("Prod", ONE)
-    else:
-        after.revoke(TWO)
-    return after
-
-
-def allowed(kind: str, place: Location, before: ExpectedState, after: ExpectedState) -> list[LocationView]:
-    """Asserts that a location has its old or new state; a hold reaches all locations first."""
-    views = [before.view(place), after.view(place)]
-    if kind == "rollback":
-        held = before.copy()
-        held.hold(TWO)
-        views.append(held.view(place))
-    return views
-
-
-@pytest.mark.parametrize("kind", ["promote", "rollback", "revoke"])
-def test_doctor_and_rerun_repair_move_killed_at_any_change(interrupted: InterruptedHistory, kind: str) -> None:
-    name, table = interrupted.image(promoted=kind != "promote")
-    mark = interrupted.sandbox.mark()
-    interrupted.catalog.bakeline(*command(kind, name), want=0)
-    interrupted.observer.assert_matches(afterwards(kind, table), name)
-    changes = len([action for action in interrupted.sandbox.changes(mark) if action != "AssumeRole"])
-    assert changes >= 8
-    torn_apart = 0
-    # A revocation has many small steps of few kinds: every third of its changes.
-    for nth in range(1, changes + 1, 3 if kind == "revoke" else 1):
-        name, table = interrupted.image(promoted=kind != "promote")
-        after = afterwards(kind, table)
-        words = command(kind, name)
-        assert interrupted.kill_at(nth, *words), f"{kind} ended before its change {nth} of {changes}"
-        shown = {place: interrupted.observer.view(place, name) for place in table.cells}
-        torn_apart += not all(shown[place] in (table.view(place), after.view(place)) for place in shown)
-        done = interrupted.catalog.bakeline("doctor", "--apply", "--json")
-        assert done.code in (0, 5), done
-        for place in table.cells:
-            view = interrupted.observer.view(place, name)
-            assert view in allowed(kind, place, table, after), f"{kind} killed at change {nth}, {place}: {done}"
-            for half in interrupted.observer.unfinished_copies(place, name):
-                assert "bakeline:expires" in tags(half), half
-        interrupted.catalog.bakeline(*words, want=0)
-        interrupted.observer.assert_matches(after, name)
-        assert not [half for place in table.cells for half in interrupted.observer.unfinished_copies(place, name)]
-        findings = json.loads(interrupted.catalog.bakeline("doctor", "--json", want=0).out)
-        assert [one for one in findings if not one.get("lost")] == [], "only evidence that cannot exist may be missing"
-    assert torn_apart, "no kill ever left a place between two states: the doctor had nothing to do"

@@ -11,7 +11,7 @@ use crate::model::{Inventory, Timestamp};
 use crate::ports::Store as _;
 
 /// Compares the last day's inventory and the result of its prune with the committed file.
-/// tests/e2e/test_prune_reference.py checks the file against the reference.
+/// tests/e2e/api/test_prune_reference.py checks the file against the reference.
 #[expect(
     clippy::disallowed_methods,
     reason = "a test reads and, when asked to, writes the committed file"

@@ -46,15 +46,19 @@ class Sandbox:
         env = {**clean_env(), "BAKELINE_SANDBOX_DIR": str(self.dir)}
         return run([BAKELINE, "sandbox", *words], REPO, env, timeout=3 * HANG, want=want).out
 
-    def up(self) -> None:
-        """Starts it. Existing caches provide the vendor roots."""
+    def up(self, *options: str) -> None:
+        """Starts it."""
+        self.command("up", *options)
+        self.read()
+
+    def up_with_vendor_roots(self) -> None:
+        """Starts it with the vendor roots of an existing cache."""
         there = [at / "cache" for at in (SHARED, FIRST) if at != self.dir and (at / "cache").exists()]
         if there and not (self.dir / "cache").exists():
             self.dir.mkdir(parents=True, exist_ok=True)
             subprocess.run(["cp", "-a", str(there[0]), str(self.dir / "cache.part")], check=True)
             (self.dir / "cache.part").rename(self.dir / "cache")
-        self.command("up")
-        self.read()
+        self.up()
 
     def read(self) -> None:
         """Reads addresses and keys from both forms of `status`."""
@@ -129,7 +133,7 @@ class Shared:
                 assert shutil.which(tool), f"{tool} is missing: run scripts/packages.sh"
             sandbox = Sandbox(sandbox_directory())
             cls.found_up = bool(json.loads(sandbox.command("status", "--json", want=None) or "{}").get("up"))
-            sandbox.up()
+            sandbox.up_with_vendor_roots()
             cls.sandbox = sandbox
         cls.users += 1
         return cls.sandbox

@@ -214,7 +214,7 @@ def test_prune_matches_reference(tmp_path: pathlib.Path) -> None:
 
 def test_forty_day_simulation_matches_reference() -> None:
     """Checks the last day of the simulation, which a unit test of the steps writes."""
-    ended = json.loads((pathlib.Path(__file__).parents[1] / "data/forty-day-simulation.json").read_text())
+    ended = json.loads((pathlib.Path(__file__).parents[2] / "data/forty-day-simulation.json").read_text())
     settings, inventory, left = yaml.safe_load(ended["settings"]), ended["world"], set(ended["left"])
     kept = settings["retention"]
     assert (kept["keep"], kept["reserve"]) == (5, 2)

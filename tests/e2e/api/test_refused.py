@@ -71,22 +71,6 @@ def test_promotion_needs_current_version_below(seeded: SeededAmis) -> None:
     promoted(seeded, "base")
 
 
-def test_promotion_refuses_failed_release(seeded: SeededAmis) -> None:
-    """A release that failed at boot had a candidate, which cannot be promoted."""
-    absent = {"file": "/etc/never", "phase": ["boot"]}
-    seeded.catalog.image("base", source=VENDOR, checks=[absent])
-    mark = seeded.sandbox.mark()
-    seeded.catalog.release("base", want=3)
-    assert "CreateImage" in seeded.sandbox.changes(mark), "there never was a candidate"
-    done = refused(seeded, "base")
-    assert "nothing of `base` is current in `Test`; release it first" in done.err, done
-    # The candidate that `--keep-failed` keeps cannot be promoted either.
-    seeded.catalog.release("base", "--keep-failed", want=3)
-    [kept] = seeded.catalog.images()
-    assert tags(kept)["bakeline:state"] == "candidate"
-    assert "release it first" in refused(seeded, "base").err
-
-
 def test_promotion_waits_for_soak(seeded: SeededAmis) -> None:
     settings = json.loads((seeded.catalog.at / "bakeline.yaml").read_text())
     gated = [{"name": "Test"}, {"name": "Prod", "gates": {"soak": "9d"}}]
