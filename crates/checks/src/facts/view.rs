@@ -55,7 +55,7 @@ impl<'f> View<'f> {
     }
 
     /// Returns a reading; `None` if it was not collected.
-    pub(crate) fn raw(&self, kind: &str, key: &str) -> Option<&'f Reading> {
+    pub(crate) fn reading(&self, kind: &str, key: &str) -> Option<&'f Reading> {
         self.facts.reading(kind, key)
     }
 

@@ -128,13 +128,13 @@ fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation
     let path = &target.subject;
     let seen = read_acl(view, path);
     if property == "exists" {
-        return match view.raw("acl", path) {
+        return match view.reading("acl", path) {
             Some(reading) if reading.rc <= 1 => Observation::bool(reading.rc == 0),
             _ => seen.observe("does not exist", |_| Observation::bool(true)),
         };
     }
     // `ls` also shows if there is an ACL.
-    let extended = view.raw("acl-entries", path).is_some_and(|r| r.rc == 1);
+    let extended = view.reading("acl-entries", path).is_some_and(|r| r.rc == 1);
     if let (true, "extended", Read::Unreadable(_)) = (extended, property, &seen) {
         return Observation::bool(true);
     }

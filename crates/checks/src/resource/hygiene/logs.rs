@@ -120,7 +120,7 @@ fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
         _ if view.identity().directory => {
             Observation::Skipped("a directory has no boot time".to_owned())
         }
-        _ if view.raw("old-logs", "").is_none() && view.raw("logs", "").is_some() => {
+        _ if view.reading("old-logs", "").is_none() && view.reading("logs", "").is_some() => {
             Observation::Skipped("the boot time is unknown without a service manager".to_owned())
         }
         _ => walk::filter_paths(view, "old-logs", Entry::has_content),

@@ -98,7 +98,7 @@ fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation
         return Observation::Skipped("a chroot shows the processes of its host".to_owned());
     }
     if view
-        .raw("processes", "")
+        .reading("processes", "")
         .is_some_and(|reading| reading.rc == 1)
     {
         return Observation::Skipped("/proc is not mounted".to_owned());

@@ -153,7 +153,7 @@ fn program_output(program: &Program, view: &View<'_>) -> ProgramOutput {
         Read::Absent => ProgramOutput::Unavailable("it is not installed".to_owned()),
         Read::Unreadable(why) => {
             let said = view
-                .raw(program.answer, "")
+                .reading(program.answer, "")
                 .map(|r| String::from_utf8_lossy(r.body.bytes()).into_owned());
             let Some(said) = said.filter(|s| !s.is_empty()) else {
                 return ProgramOutput::Invalid(why.to_string());
@@ -236,7 +236,7 @@ fn observe_files(
 
 fn merge_files(program: &Program, view: &View<'_>) -> Parsed<Options> {
     let main = program.dialect.main;
-    match view.raw("config", main) {
+    match view.reading("config", main) {
         None => return Read::Unreadable(ReadError::NotCollected),
         Some(reading) if reading.rc == 1 => return Read::Absent,
         Some(_) => {}

@@ -95,7 +95,7 @@ fn format_of_path(path: &str) -> &'static str {
 
 fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
-    let there = match view.raw("config", path).map(|reading| reading.rc) {
+    let there = match view.reading("config", path).map(|reading| reading.rc) {
         None => return Observation::not_collected(),
         Some(0) => true,
         Some(1) => false,
@@ -119,7 +119,7 @@ fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation
 /// Returns the observation for a path that is a directory.
 pub(crate) fn observe_directory(target: &ResourceRef, view: &View<'_>) -> Option<Observation> {
     let is = view
-        .raw("config", &target.subject)
+        .reading("config", &target.subject)
         .is_some_and(|reading| reading.flags.contains('d'));
     is.then(|| Observation::Unknown(format!("{} is a directory", target.subject)))
 }

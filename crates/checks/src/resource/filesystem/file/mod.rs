@@ -279,7 +279,7 @@ fn observe_target(property: &str, stat: &Stat, path: &str, view: &View<'_>) -> O
         "content" if stat.kind != "file" => {
             Observation::Missing(format!("is a {}, which has no content", stat.kind))
         }
-        "content" => match view.raw("body", path) {
+        "content" => match view.reading("body", path) {
             None => Observation::not_collected(),
             Some(reading) => match reading.rc {
                 0 => Observation::blob(&reading.body),

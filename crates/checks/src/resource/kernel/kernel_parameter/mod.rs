@@ -347,7 +347,7 @@ fn running_value(path: &str, view: &View<'_>) -> Observation {
                 }
                 None => {}
             },
-            Read::Unreadable(why) if view.raw("sysctl", key).is_some() => {
+            Read::Unreadable(why) if view.reading("sysctl", key).is_some() => {
                 return why.into();
             }
             _ => {}

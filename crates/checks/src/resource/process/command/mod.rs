@@ -89,7 +89,7 @@ fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
 
 fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let run = &target.subject;
-    let Some(exit) = view.raw("exit", run) else {
+    let Some(exit) = view.reading("exit", run) else {
         return Observation::not_collected();
     };
     match exit.flags.as_str() {
@@ -110,8 +110,8 @@ fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation
                 format!("exit status {}", exit.rc),
             ));
         }
-        "stdout" => view.raw("out", run),
-        _ => view.raw("err", run),
+        "stdout" => view.reading("out", run),
+        _ => view.reading("err", run),
     };
     blob.map_or_else(Observation::not_collected, |reading| {
         Observation::blob(&reading.body)
