@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::ports::{Http, HttpResponse, Secret};
+use crate::ports::{Http, HttpError, HttpResponse, Secret};
 
 /// HTTP client.
 #[derive(Debug)]
@@ -31,14 +31,14 @@ impl Http for HttpClient {
         &self,
         url: &Secret,
         body: &serde_json::Value,
-    ) -> Result<HttpResponse, String> {
+    ) -> Result<HttpResponse, HttpError> {
         let response = self
             .client
             .post(url.expose())
             .json(body)
             .send()
             .await
-            .map_err(|e| e.without_url().to_string())?;
+            .map_err(|e| HttpError::new(e.without_url()))?;
         let status = response.status().as_u16();
         let retry_after = response
             .headers()

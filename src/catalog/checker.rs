@@ -198,7 +198,7 @@ impl Checker<'_, '_> {
             .help("EC2 allows 50 tags on a resource, and bakeline needs 20 of them");
         }
         for (key, value) in tags {
-            let is_key_valid = self.check_tag_key(key, environment_key);
+            let is_key_valid = self.check_user_tag_key(key, environment_key);
             let before = self.diagnostics.error_count();
             self.check_tag_value("the value of a tag", value);
             if is_key_valid && self.diagnostics.error_count() == before {
@@ -223,7 +223,7 @@ impl Checker<'_, '_> {
         self.check_line(what, value, MAX_VALUE)
     }
 
-    fn check_tag_key(&mut self, key: &Text, environment_key: &str) -> bool {
+    fn check_user_tag_key(&mut self, key: &Text, environment_key: &str) -> bool {
         if syntax::is_reserved_tag(&key.value) || key.value.eq_ignore_ascii_case(environment_key) {
             let message = format!("the tag key `{}` is reserved", quote_text(&key.value));
             self.error(codes::RESERVED_TAG, &key.span, message)
@@ -233,11 +233,11 @@ impl Checker<'_, '_> {
                 ));
             return false;
         }
-        self.is_valid_tag_key(key)
+        self.check_tag_key(key)
     }
 
     /// Returns true if EC2 accepts the key of a tag, reserved or not.
-    pub(crate) fn is_valid_tag_key(&mut self, key: &Text) -> bool {
+    pub(crate) fn check_tag_key(&mut self, key: &Text) -> bool {
         let length = key.value.chars().count();
         if !(1..=MAX_KEY).contains(&length) {
             self.error(

@@ -65,7 +65,7 @@ codes! {
     ASCII = "CAT085", "a non-ASCII character in a text for which EC2 accepts ASCII only";
     AWS_SYNTAX = "CAT090",
         "an invalid AWS account, Region, role, address range, instance type, subnet or parameter name";
-    OPEN_ACCESS = "CAT091", "an address range that allows most of the internet";
+    OPEN_ACCESS = "CAT091", "an address range that contains a large part of the internet";
     TIME = "CAT092", "an invalid duration";
     STORE = "CAT093", "an invalid directory, bucket or prefix of the store";
     CHECK = "CAT100", "an invalid check";

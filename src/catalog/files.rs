@@ -64,7 +64,7 @@ pub(super) fn read_named(
     files: &dyn Files,
     path: &Text,
 ) -> Option<Vec<u8>> {
-    if !is_repository_path(checker, path) {
+    if !check_repository_path(checker, path) {
         return None;
     }
     match files.get(&path.value) {
@@ -118,12 +118,12 @@ pub(super) fn report_unusable_file(
 }
 
 /// Returns true if the path is a directory that contains files. Reports an error otherwise.
-pub(super) fn is_folder_with_files(
+pub(super) fn check_folder_with_files(
     checker: &mut Checker<'_, '_>,
     files: &dyn Files,
     path: &Text,
 ) -> bool {
-    if !is_repository_path(checker, path) {
+    if !check_repository_path(checker, path) {
         return false;
     }
     let exists = !files.list(&path.value).is_empty();
@@ -166,7 +166,7 @@ fn report_missing_file(
 
 /// Returns true if the path is relative and has no `.` or `..`. Only links can then leave the
 /// repository.
-fn is_repository_path(checker: &mut Checker<'_, '_>, path: &Text) -> bool {
+fn check_repository_path(checker: &mut Checker<'_, '_>, path: &Text) -> bool {
     let text = &path.value;
     let message = if text.starts_with('/') || text.starts_with('~') || text.get(1..2) == Some(":") {
         format!(

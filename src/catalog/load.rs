@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::catalog::checker::Checker;
 use crate::catalog::checks::{ControlIds, parse_checks};
 use crate::catalog::files::{Files, SETTINGS_FILE};
+use crate::catalog::image::draft::{ImageChecks, ImageContext, ImageDraft};
 use crate::catalog::image::link::Linker;
-use crate::catalog::image::{ImageChecks, ImageContext, ImageDraft, check_image_name, parse_image};
+use crate::catalog::image::{check_image_name, parse_image};
 use crate::catalog::profiles::controls::ControlSources;
 use crate::catalog::profiles::overrides::{Overrides, parse_profile_uses};
 use crate::catalog::profiles::waivers::{
@@ -20,9 +21,10 @@ use crate::catalog::raw::{RawImage, RawOwnWaiver, RawProfile, RawSettings, RawWa
 use crate::catalog::read::{
     ValidTree, deserialize_node, file_stem, parse_tree, read_templates, read_text, read_texts,
 };
-use crate::catalog::settings::{SettingsDefaults, parse_settings};
+use crate::catalog::settings::{SharedSettings, parse_settings};
+use crate::catalog::types::{Catalog, Profile, Settings};
 use crate::catalog::yaml::source::{Diagnostics, SourceFile, SourceText};
-use crate::catalog::{Catalog, Profile, Settings, codes, defaults, schema};
+use crate::catalog::{codes, defaults, schema};
 use crate::diagnostic::Diagnostic;
 
 /// Loads a catalog and returns all diagnostics by file and position.
@@ -113,7 +115,7 @@ pub fn load_settings(files: &dyn Files) -> (Option<Settings>, Vec<Diagnostic>) {
 fn read_settings(
     source: Option<SourceFile<'_>>,
     diagnostics: &mut Diagnostics,
-) -> (Option<Settings>, SettingsDefaults) {
+) -> (Option<Settings>, SharedSettings) {
     let parsed = source.and_then(|source| {
         let ValidTree { node, .. } = parse_tree(source, &schema::SETTINGS, diagnostics)?;
         let raw = deserialize_node::<RawSettings>(&node, source, diagnostics)?;
@@ -123,7 +125,7 @@ fn read_settings(
         };
         Some(parse_settings(raw, &mut checker))
     });
-    let fallback = || SettingsDefaults {
+    let fallback = || SharedSettings {
         environments: None,
         name: None,
         environment_key: defaults::ENVIRONMENT_KEY.to_owned(),

@@ -5,6 +5,7 @@
 //! `image::link` and `profiles::controls` check what holds between files. Each stage reports its
 //! problems and passes on the values that are usable.
 
+mod address;
 mod checker;
 mod checks;
 pub mod codes;
@@ -25,6 +26,5 @@ mod yaml;
 
 pub use files::{Files, Lookup, SETTINGS_FILE};
 pub use load::{load, load_settings, profile_diagnostics};
-pub use profiles::waivers::CatalogWaiver;
 pub use schema::schemas;
 pub use types::*;

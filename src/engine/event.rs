@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::outcome::{Outcome, ScopeEnd};
 use crate::model::RunId;
-use crate::plan::StepId;
+use crate::plan::{Scope, StepId};
 
 /// Event of a run.
 #[derive(Debug, Clone)]
@@ -13,21 +13,21 @@ pub enum Event {
     RunStarted { run: RunId, scopes: usize },
     /// Start of a step.
     StepStarted {
-        scope: String,
+        scope: Scope,
         step: StepId,
         verb: &'static str,
     },
     /// Progress message of a step.
-    Note { scope: String, text: String },
+    Note { scope: Scope, text: String },
     /// Success of a step.
     StepSucceeded {
-        scope: String,
+        scope: Scope,
         step: StepId,
         elapsed: Duration,
     },
     /// Failure of a step. Its scope is undone next.
     StepFailed {
-        scope: String,
+        scope: Scope,
         step: StepId,
         verb: &'static str,
         error: String,
@@ -35,12 +35,12 @@ pub enum Event {
     },
     /// Failure to undo a step.
     UndoFailed {
-        scope: String,
+        scope: Scope,
         step: StepId,
         error: String,
     },
     /// End of a scope.
-    ScopeFinished { scope: String, end: ScopeEnd },
+    ScopeFinished { scope: Scope, end: ScopeEnd },
     /// End of the run.
     RunFinished { outcome: Outcome },
 }

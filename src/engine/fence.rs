@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{Effects, StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
-use crate::plan::Step;
+use crate::plan::{Scope, Step};
 
 /// Lock of a run, checked before each change.
 #[async_trait]
@@ -50,7 +50,7 @@ impl<E: Effects> Effects for FencedEffects<E> {
         self.inner.perform(step, context).await
     }
 
-    async fn keep_for_inspection(&self, scope: &str) -> Result<Vec<String>> {
+    async fn keep_for_inspection(&self, scope: &Scope) -> Result<Vec<String>> {
         self.inner.keep_for_inspection(scope).await
     }
 

@@ -156,7 +156,7 @@ mod tests {
     fn three_lines() -> Vec<String> {
         let mut recorder = Recorder::default();
         let time: Timestamp = "2026-11-22T12:00:00Z".parse().expect("time");
-        let step = StepId("jdk/build".to_owned());
+        let step = "jdk/build".parse().expect("a step ID");
         let mut lines = Vec::new();
         for phase in [Phase::Started, Phase::Failed, Phase::UndoStarted] {
             let full = recorder.record((time, &step, phase), &Value::Null, |_| {
@@ -193,7 +193,8 @@ mod tests {
     #[test]
     fn record_rejects_illegal_transitions() {
         let mut recorder = Recorder::default();
-        let (time, step) = (Timestamp::UNIX_EPOCH, StepId("a/b".to_owned()));
+        let time = Timestamp::UNIX_EPOCH;
+        let step = "a/build".parse().expect("a step ID");
         let mut record = |phase| {
             recorder
                 .record((time, &step, phase), &Value::Null, |_| Ok(()))

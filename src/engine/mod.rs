@@ -20,13 +20,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::OnFailure;
 use crate::error::Result;
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Scope, Step};
 use crate::ports::{Clock, Journal};
 use event::{Event, EventSink};
 use journal::Recorder;
@@ -52,7 +53,7 @@ pub trait Effects: Send + Sync {
     async fn perform(&self, step: &Step, context: &StepContext<'_>) -> Result<StepOutput>;
     /// Keeps the resources of a failed scope for inspection. Returns one line about each resource,
     /// with the command to log in.
-    async fn keep_for_inspection(&self, _scope: &str) -> Result<Vec<String>> {
+    async fn keep_for_inspection(&self, _scope: &Scope) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
     /// Undoes the effect. `output` is absent if the step failed, so the effect may be partial.
@@ -143,37 +144,25 @@ impl Engine {
         plan: &Plan,
         options: &Options,
         shared: &Arc<Shared>,
-    ) -> BTreeMap<String, ScopeEnd> {
+    ) -> BTreeMap<Scope, ScopeEnd> {
         let permits = Arc::new(Semaphore::new(options.jobs.max(1)));
-        let mut waiting: Vec<(String, Vec<String>)> = plan
+        let mut waiting: Vec<(Scope, Vec<Scope>)> = plan
             .scopes()
             .into_iter()
-            .map(|(scope, needs)| {
-                (
-                    scope.to_owned(),
-                    needs.into_iter().map(str::to_owned).collect(),
-                )
-            })
+            .map(|(scope, needs)| (scope.clone(), needs.into_iter().cloned().collect()))
             .collect();
-        let mut ends: BTreeMap<String, ScopeEnd> = BTreeMap::new();
+        let mut ends: BTreeMap<Scope, ScopeEnd> = BTreeMap::new();
         let mut running = Running::default();
         loop {
             if options.interrupt.is_cancelled() {
                 shared.cancel.cancel();
             }
-            start_ready(
-                &mut waiting,
-                &mut ends,
-                &mut running,
-                plan,
-                shared,
-                &permits,
-            );
+            start_ready(&mut waiting, &mut ends, &running, plan, shared, &permits);
             let (cancel, effects) = (&shared.cancel, &self.effects);
             tokio::select! {
                 ended = running.next() => {
                     let Some((scope, end)) = ended else { break };
-                    let stops = options.on_failure == OnFailure::Stop && !Plan::is_replica_scope(&scope);
+                    let stops = options.on_failure == OnFailure::Stop && !scope.is_replica();
                     if end.is_failure() && stops {
                         cancel.cancel();
                     }
@@ -191,41 +180,33 @@ impl Engine {
     }
 }
 
-/// Running scopes. Names are stored separately because a task that panics cannot report its own
-/// name.
+/// Running scopes. A task that panics still reports its scope.
 #[derive(Default)]
-struct Running {
-    tasks: JoinSet<ScopeEnd>,
-    names: BTreeMap<String, tokio::task::Id>,
-}
+struct Running(FuturesUnordered<BoxFuture<'static, (Scope, ScopeEnd)>>);
 
 impl Running {
-    fn start(&mut self, name: String, task: impl Future<Output = ScopeEnd> + Send + 'static) {
-        let id = self.tasks.spawn(task).id();
-        self.names.insert(name, id);
+    fn start(&self, scope: Scope, task: impl Future<Output = ScopeEnd> + Send + 'static) {
+        let task = tokio::spawn(task);
+        self.0.push(Box::pin(async move {
+            let end = task.await;
+            (
+                scope,
+                end.unwrap_or_else(|e| ScopeEnd::from_panic(&e.to_string())),
+            )
+        }));
     }
 
-    async fn next(&mut self) -> Option<(String, ScopeEnd)> {
-        let (id, end) = match self.tasks.join_next_with_id().await? {
-            Ok(ended) => ended,
-            Err(e) => (e.id(), ScopeEnd::from_panic(&e.to_string())),
-        };
-        let name = self
-            .names
-            .iter()
-            .find(|(_, known)| **known == id)
-            .map_or_else(|| "?".to_owned(), |(name, _)| name.clone());
-        self.names.remove(&name);
-        Some((name, end))
+    async fn next(&mut self) -> Option<(Scope, ScopeEnd)> {
+        self.0.next().await
     }
 }
 
 /// Starts every waiting scope whose dependencies are done. Skips those whose dependencies failed,
 /// and all of them after a cancellation.
 fn start_ready(
-    waiting: &mut Vec<(String, Vec<String>)>,
-    ends: &mut BTreeMap<String, ScopeEnd>,
-    running: &mut Running,
+    waiting: &mut Vec<(Scope, Vec<Scope>)>,
+    ends: &mut BTreeMap<Scope, ScopeEnd>,
+    running: &Running,
     plan: &Plan,
     shared: &Arc<Shared>,
     permits: &Arc<Semaphore>,
@@ -234,13 +215,13 @@ fn start_ready(
     while changed {
         changed = false;
         let mut still = Vec::new();
-        for (name, needs) in waiting.drain(..) {
+        for (scope, needs) in waiting.drain(..) {
             let blocker = needs
                 .iter()
                 .find(|n| ends.get(*n).is_some_and(|e| !e.is_done()));
             if let Some(blocker) = blocker {
                 ends.insert(
-                    name,
+                    scope,
                     ScopeEnd::NotStarted {
                         because: format!("`{blocker}` did not succeed"),
                     },
@@ -248,7 +229,7 @@ fn start_ready(
                 changed = true;
             } else if shared.cancel.is_cancelled() {
                 ends.insert(
-                    name,
+                    scope,
                     ScopeEnd::NotStarted {
                         because: "skipped: the run was cancelled".to_owned(),
                     },
@@ -258,15 +239,15 @@ fn start_ready(
                 let steps: Vec<Step> = plan
                     .steps
                     .iter()
-                    .filter(|s| s.scope == name)
+                    .filter(|s| s.scope == scope)
                     .cloned()
                     .collect();
                 let (shared, permits) = (Arc::clone(shared), Arc::clone(permits));
-                running.start(name, async move {
+                running.start(scope, async move {
                     scope::run_scope(&shared, &steps, &permits).await
                 });
             } else {
-                still.push((name, needs));
+                still.push((scope, needs));
             }
         }
         *waiting = still;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::output::StepOutput;
 use crate::error::Kind;
 use crate::model::{RunId, Timestamp};
+use crate::plan::{Scope, StepId};
 
 /// End of a scope.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -15,7 +16,7 @@ pub enum ScopeEnd {
     /// Every step succeeded.
     Done {
         /// Outputs by step.
-        outputs: BTreeMap<String, StepOutput>,
+        outputs: BTreeMap<StepId, StepOutput>,
     },
     /// A step failed. Everything was undone.
     Failed {
@@ -99,10 +100,20 @@ pub struct Outcome {
     /// True if the user interrupted the run.
     pub interrupted: bool,
     /// End of each scope.
-    pub scopes: BTreeMap<String, ScopeEnd>,
+    pub scopes: BTreeMap<Scope, ScopeEnd>,
 }
 
 impl Outcome {
+    /// Returns the end of a scope.
+    ///
+    /// # Panics
+    /// If the run has no such scope.
+    #[cfg(test)]
+    #[must_use]
+    pub(crate) fn end_of(&self, scope: &str) -> &ScopeEnd {
+        &self.scopes[&scope.parse().expect("a scope")]
+    }
+
     /// Returns the worst kind of failure, if there is one.
     #[must_use]
     pub fn kind(&self) -> Option<Kind> {

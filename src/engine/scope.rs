@@ -48,7 +48,7 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
     drop(permit);
     let outputs = done
         .into_iter()
-        .filter_map(|(step, output)| Some((step.id.to_string(), output?)))
+        .filter_map(|(step, output)| Some((step.id.clone(), output?)))
         .collect();
     ScopeEnd::Done { outputs }
 }

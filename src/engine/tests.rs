@@ -13,7 +13,7 @@ use crate::adapters::fake::{FakeClock, MemoryJournal};
 use crate::catalog::OnFailure;
 use crate::error::{Error, Kind, Result};
 use crate::model::{AmiId, Region, RunId, Timestamp};
-use crate::plan::{Action, AmiRef, Plan, Step, StepId};
+use crate::plan::{Action, AmiRef, Plan, Scope, Step, StepId};
 
 /// Behavior of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ enum Behavior {
 struct RecordingEffects {
     behaviors: BTreeMap<&'static str, Behavior>,
     done: Mutex<Vec<String>>,
-    now: Mutex<(BTreeSet<String>, usize)>,
+    now: Mutex<(BTreeSet<Scope>, usize)>,
 }
 
 impl RecordingEffects {
@@ -43,7 +43,7 @@ impl RecordingEffects {
 #[async_trait]
 impl Effects for RecordingEffects {
     async fn probe(&self, step: &Step, _: &StepContext<'_>) -> Result<Option<StepOutput>> {
-        let found = self.behaviors.get(step.id.0.as_str()) == Some(&Behavior::Found);
+        let found = self.behaviors.get(step.id.to_string().as_str()) == Some(&Behavior::Found);
         Ok(found.then_some(StepOutput::Deleted { deleted: None }))
     }
 
@@ -59,7 +59,7 @@ impl Effects for RecordingEffects {
         }
         self.now.lock().expect("no panic").0.remove(&step.scope);
         self.note("do", step);
-        match self.behaviors.get(step.id.0.as_str()) {
+        match self.behaviors.get(step.id.to_string().as_str()) {
             Some(Behavior::Fail(kind)) => Err(Error::new(*kind, "injected")),
             Some(Behavior::Panic) => panic!("injected"),
             _ => Ok(StepOutput::Deleted { deleted: None }),
@@ -68,7 +68,7 @@ impl Effects for RecordingEffects {
 
     async fn undo(&self, step: &Step, _: Option<&StepOutput>, _: &StepContext<'_>) -> Result<()> {
         self.note("undo", step);
-        match self.behaviors.get(step.id.0.as_str()) {
+        match self.behaviors.get(step.id.to_string().as_str()) {
             Some(Behavior::FailUndo) => {
                 Err(Error::new(Kind::StepFailed, "undo failed").hint("undo it manually"))
             }
@@ -87,19 +87,19 @@ impl EventSink for NoEvents {
 /// between scopes.
 fn plan(steps: &[&str], needs: &[(&str, &str)]) -> Plan {
     let steps = steps.iter().map(|id| {
-        let scope = id.split('/').next().unwrap_or_default().to_owned();
+        let id: StepId = id.parse().expect("a step ID");
         let needs = needs
             .iter()
-            .filter(|(step, _)| step == id)
-            .map(|(_, need)| StepId((*need).to_owned()))
+            .filter(|(step, _)| **step == id.to_string())
+            .map(|(_, need)| need.parse().expect("a step ID"))
             .collect();
         let action = Action::Restore {
             ami: AmiId::from("ami-1"),
         };
         Step {
             account: None,
-            id: StepId((*id).to_owned()),
-            scope,
+            scope: id.scope.clone(),
+            id,
             region: Region::from("r"),
             needs,
             reason: "test".to_owned(),
@@ -152,7 +152,7 @@ async fn run(
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn parallel_scopes_are_limited_by_jobs() {
     let ids: Vec<String> = (0..12)
-        .flat_map(|s| (0..4).map(move |v| format!("s{s}/v{v}")))
+        .flat_map(|s| ["key", "group", "build", "boot"].map(|name| format!("s{s}/{name}")))
         .collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     for jobs in [1, 2, 3, 12] {
@@ -169,12 +169,15 @@ async fn parallel_scopes_are_limited_by_jobs() {
 
 #[tokio::test]
 async fn only_planned_steps_run_in_order() {
-    let plan = plan(&["b/x", "b/y", "a/x", "a/y"], &[("b/x", "a/y")]);
-    let (outcome, done, _) = run(&plan, &[("a/x", Behavior::Found)], 4, OnFailure::Stop).await;
+    let plan = plan(
+        &["b/key", "b/group", "a/key", "a/group"],
+        &[("b/key", "a/group")],
+    );
+    let (outcome, done, _) = run(&plan, &[("a/key", Behavior::Found)], 4, OnFailure::Stop).await;
     assert_eq!(outcome.kind(), None);
     assert_eq!(
         done,
-        ["do a/y", "do b/x", "do b/y"],
+        ["do a/group", "do b/key", "do b/group"],
         "probed steps are skipped and dependencies come first"
     );
 }
@@ -188,44 +191,54 @@ async fn failure_is_undone_newest_first_and_keeps_kind() {
         Kind::Input,
     ] {
         let plan = plan(
-            &["a/x", "a/y", "a/z", "a/never", "b/x"],
-            &[("b/x", "a/never")],
+            &["a/key", "a/group", "a/build", "a/release", "b/key"],
+            &[("b/key", "a/release")],
         );
-        let (outcome, done, _) =
-            run(&plan, &[("a/z", Behavior::Fail(kind))], 1, OnFailure::Stop).await;
+        let (outcome, done, _) = run(
+            &plan,
+            &[("a/build", Behavior::Fail(kind))],
+            1,
+            OnFailure::Stop,
+        )
+        .await;
         assert_eq!(outcome.kind(), Some(kind));
         assert_eq!(
             done,
             [
-                "do a/x", "do a/y", "do a/z", "undo a/z", "undo a/y", "undo a/x"
+                "do a/key",
+                "do a/group",
+                "do a/build",
+                "undo a/build",
+                "undo a/group",
+                "undo a/key"
             ]
         );
-        assert!(matches!(&outcome.scopes["a"], ScopeEnd::Failed { step, .. } if step == "a/z"));
-        assert!(matches!(&outcome.scopes["b"], ScopeEnd::NotStarted { .. }));
+        assert!(matches!(outcome.end_of("a"), ScopeEnd::Failed { step, .. } if step == "a/build"));
+        assert!(matches!(outcome.end_of("b"), ScopeEnd::NotStarted { .. }));
     }
 }
 
 #[tokio::test]
 async fn failed_undo_is_stuck_with_hint() {
-    let plan = plan(&["a/x", "a/y", "a/z", "b/x"], &[]);
+    let plan = plan(&["a/key", "a/group", "a/build", "b/key"], &[]);
     let behaviors = [
-        ("a/y", Behavior::FailUndo),
-        ("a/z", Behavior::Fail(Kind::ChecksFailed)),
-        ("b/x", Behavior::Fail(Kind::StepFailed)),
+        ("a/group", Behavior::FailUndo),
+        ("a/build", Behavior::Fail(Kind::ChecksFailed)),
+        ("b/key", Behavior::Fail(Kind::StepFailed)),
     ];
     let (outcome, done, _) = run(&plan, &behaviors, 1, OnFailure::Continue).await;
     assert_eq!(outcome.kind(), Some(Kind::Stuck));
-    let ScopeEnd::Stuck { left, error, .. } = &outcome.scopes["a"] else {
+    let ScopeEnd::Stuck { left, error, .. } = outcome.end_of("a") else {
         panic!("{outcome:?}")
     };
-    assert_eq!(left, &["a/y: undo failed; undo it manually"]);
+    assert_eq!(left, &["a/group: undo failed; undo it manually"]);
     assert_eq!(error, "injected");
-    assert!(done.contains(&"undo a/x".to_owned()), "{done:?}");
+    assert!(done.contains(&"undo a/key".to_owned()), "{done:?}");
 }
 
 #[tokio::test]
 async fn ami_stays_when_move_undo_fails() {
-    let mut plan = plan(&["a/key", "a/build", "a/release", "a/after"], &[]);
+    let mut plan = plan(&["a/key", "a/build", "a/release", "a/promote"], &[]);
     plan.steps[1].action = Action::Copy {
         source: AmiRef::Known("ami-1".into()),
         from: "r".into(),
@@ -234,10 +247,10 @@ async fn ami_stays_when_move_undo_fails() {
     plan.steps[2].action = Action::MoveCurrent { moves: Vec::new() };
     let behaviors = [
         ("a/release", Behavior::FailUndo),
-        ("a/after", Behavior::Fail(Kind::StepFailed)),
+        ("a/promote", Behavior::Fail(Kind::StepFailed)),
     ];
     let (outcome, done, _) = run(&plan, &behaviors, 1, OnFailure::Stop).await;
-    let ScopeEnd::Stuck { left, .. } = &outcome.scopes["a"] else {
+    let ScopeEnd::Stuck { left, .. } = outcome.end_of("a") else {
         panic!("{outcome:?}")
     };
     assert!(
@@ -252,17 +265,18 @@ async fn ami_stays_when_move_undo_fails() {
 
 #[tokio::test]
 async fn panic_is_a_stuck_scope_and_skips_children() {
-    let plan = plan(&["a/x", "b/x", "c/x"], &[("b/x", "a/x")]);
-    let (outcome, done, _) = run(&plan, &[("a/x", Behavior::Panic)], 1, OnFailure::Continue).await;
+    let plan = plan(&["a/key", "b/key", "c/key"], &[("b/key", "a/key")]);
+    let (outcome, done, _) =
+        run(&plan, &[("a/key", Behavior::Panic)], 1, OnFailure::Continue).await;
     assert!(
-        matches!(&outcome.scopes["a"], ScopeEnd::Stuck { .. }),
+        matches!(outcome.end_of("a"), ScopeEnd::Stuck { .. }),
         "{outcome:?}"
     );
     assert!(
-        matches!(&outcome.scopes["b"], ScopeEnd::NotStarted { because } if because.contains("`a`")),
+        matches!(outcome.end_of("b"), ScopeEnd::NotStarted { because } if because.contains("`a`")),
         "{outcome:?}"
     );
-    assert!(outcome.scopes["c"].is_done() && done.contains(&"do c/x".to_owned()));
+    assert!(outcome.end_of("c").is_done() && done.contains(&"do c/key".to_owned()));
     assert_eq!(outcome.kind(), Some(Kind::Stuck));
 }
 

@@ -116,11 +116,8 @@ mod tests {
             base: AmiRef::Known(AmiId::from("ami-1")),
             tags: BTreeMap::new(),
         };
-        let (id, scope, region) = (
-            StepId("jdk/build".to_owned()),
-            "jdk".to_owned(),
-            Region::from("r"),
-        );
+        let id: StepId = "jdk/build".parse().expect("a step ID");
+        let (scope, region) = (id.scope.clone(), Region::from("r"));
         let step = Step {
             id,
             scope,
@@ -147,7 +144,7 @@ mod tests {
                 text = format!("{text}{line}\n");
                 Ok(())
             };
-            let step = StepId(step.to_owned());
+            let step = step.parse().expect("a step ID");
             recorder
                 .record((Timestamp::UNIX_EPOCH, &step, *phase), &Value::Null, write)
                 .expect("legal");

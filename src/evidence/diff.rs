@@ -123,18 +123,18 @@ impl BuildDiff {
     }
 
     fn diff_inventories(&mut self, from: &Inventory, to: &Inventory, platform: Platform) {
-        if let Some((from, to)) = self.both_readable("packages", &from.packages, &to.packages) {
+        if let Some((from, to)) = self.readable_pair("packages", &from.packages, &to.packages) {
             self.diff_packages(from, to, platform);
         }
-        if let Some((from, to)) = self.both_readable("units", &from.units, &to.units) {
+        if let Some((from, to)) = self.readable_pair("units", &from.units, &to.units) {
             self.units = diff_maps(from, to, String::clone);
         }
-        if let Some((from, to)) = self.both_readable("accounts", &from.users, &to.users) {
+        if let Some((from, to)) = self.readable_pair("accounts", &from.users, &to.users) {
             self.users = diff_maps(from, to, String::clone);
         }
     }
 
-    fn both_readable<'f, T>(
+    fn readable_pair<'f, T>(
         &mut self,
         what: &str,
         from: &'f Read<T>,

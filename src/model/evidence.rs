@@ -3,9 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AmiId, Arch, ImageName, RunId, Timestamp, Update, Version};
+use super::arch::Arch;
+use super::id::{AmiId, ImageName, RunId};
+use super::version::Version;
+use crate::platform::Update;
 
 /// Version of the formats in this file.
 pub const EVIDENCE_SCHEMA: u32 = 1;

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AmiId, Evidence, ImageName, Region, SnapshotId, Timestamp};
+use super::evidence::Evidence;
+use super::id::{AmiId, ImageName, Region, SnapshotId};
 
 /// Tags of one cloud resource.
 pub type Tags = BTreeMap<String, String>;

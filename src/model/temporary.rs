@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Region, Tags};
+use super::id::Region;
+use super::inventory::Tags;
 
 /// Kind of a temporary resource, in the order of removal: dependencies come last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -7,6 +7,24 @@ mod tests;
 use crate::catalog::{Catalog, Notifier};
 use crate::ports::{Http, Secret};
 use crate::render::slack::Values;
+use slack::SlackError;
+
+/// Notification that was not sent.
+#[derive(Debug, thiserror::Error)]
+enum NotificationError {
+    /// Unset environment variable of the secret.
+    #[error("{variable} is not set; skipping the notification")]
+    MissingSecret {
+        /// Name of the environment variable.
+        variable: String,
+    },
+    /// Build of bakeline without HTTP.
+    #[error("this build has no HTTP client; skipping the notification")]
+    NoHttpClient,
+    /// Failed message to Slack.
+    #[error(transparent)]
+    Slack(#[from] SlackError),
+}
 
 /// Sends a message to all notifiers of the catalog. `secret` reads the environment variable with the
 /// secret of a notifier.
@@ -19,17 +37,17 @@ pub async fn send_notifications(
     for notifier in &catalog.settings.notifiers {
         let result = match notifier {
             Notifier::Slack { webhook_env } => match (secret(webhook_env), http) {
-                (Some(url), Some(http)) => slack::post_message(catalog, values, &url, http).await,
-                (None, _) => Err(format!(
-                    "{webhook_env} is not set; skipping the notification"
-                )),
-                (_, None) => {
-                    Err("this build has no HTTP client; skipping the notification".to_owned())
-                }
+                (Some(url), Some(http)) => slack::post_message(catalog, values, &url, http)
+                    .await
+                    .map_err(NotificationError::from),
+                (None, _) => Err(NotificationError::MissingSecret {
+                    variable: webhook_env.clone(),
+                }),
+                (_, None) => Err(NotificationError::NoHttpClient),
             },
         };
-        if let Err(reason) = result {
-            tracing::warn!("Slack: {reason}");
+        if let Err(error) = result {
+            tracing::warn!("Slack: {error}");
         }
     }
 }

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use crate::catalog::Catalog;
-use crate::ports::{Http, Secret};
+use crate::ports::{Http, HttpError, HttpResponse, Secret};
+use crate::render::RenderError;
 use crate::render::slack::{Values, message};
 
 /// Number of attempts.
@@ -12,35 +13,71 @@ const MAX_ATTEMPTS: u32 = 4;
 /// Longest pause in seconds after status 429, so that a message does not delay the run.
 const MAX_PAUSE: u64 = 30;
 
-/// Posts a message. The error contains the response of Slack and never the URL of the webhook.
+/// Message that was not posted. The text never contains the URL of the webhook.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SlackError {
+    /// Invalid template of the message.
+    #[error(transparent)]
+    Template(#[from] RenderError),
+    /// Error that another attempt would not fix.
+    #[error(transparent)]
+    Rejected(AttemptError),
+    /// Temporary error in every attempt; the last one is kept.
+    #[error("{0} (after {MAX_ATTEMPTS} attempts)")]
+    Exhausted(#[source] AttemptError),
+}
+
+/// Failed attempt to post a message.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AttemptError {
+    /// Response of Slack with an error status.
+    #[error("{status}: {body}")]
+    Status {
+        /// Status code.
+        status: u16,
+        /// First part of the body.
+        body: String,
+    },
+    /// Request without a response.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+}
+
+/// Posts a message.
 pub(super) async fn post_message(
     catalog: &Catalog,
     values: &Values,
     url: &Secret,
     http: &dyn Http,
-) -> Result<(), String> {
-    let body = message(catalog, values).map_err(|e| e.to_string())?;
-    let mut error = String::new();
-    for attempt in 1..=MAX_ATTEMPTS {
-        let pause = match http.post_json(url, &body).await {
+) -> Result<(), SlackError> {
+    let body = message(catalog, values)?;
+    let mut attempt = 1;
+    loop {
+        let response = http.post_json(url, &body).await;
+        let pause = match &response {
             Ok(response) if response.status < 300 => return Ok(()),
-            Ok(response) => {
-                error = format!("{}: {}", response.status, response.body);
-                match response.status {
-                    429 => response.retry_after.unwrap_or(1).min(MAX_PAUSE),
-                    500.. => u64::from(attempt),
-                    // A missing webhook or a rejected message stays an error.
-                    _ => return Err(error),
-                }
-            }
-            Err(message) => {
-                error = message;
-                u64::from(attempt)
-            }
+            Ok(response) => pause_after(response, attempt),
+            Err(_) => Some(u64::from(attempt)),
         };
-        if attempt < MAX_ATTEMPTS {
-            http.pause(Duration::from_secs(pause)).await;
+        let error = match response {
+            Ok(HttpResponse { status, body, .. }) => AttemptError::Status { status, body },
+            Err(error) => AttemptError::Http(error),
+        };
+        match pause {
+            None => return Err(SlackError::Rejected(error)),
+            Some(_) if attempt == MAX_ATTEMPTS => return Err(SlackError::Exhausted(error)),
+            Some(seconds) => http.pause(Duration::from_secs(seconds)).await,
         }
+        attempt += 1;
     }
-    Err(format!("{error} (after {MAX_ATTEMPTS} attempts)"))
+}
+
+/// Returns the seconds to wait before the next attempt. A missing webhook or a rejected message
+/// has none.
+fn pause_after(response: &HttpResponse, attempt: u32) -> Option<u64> {
+    match response.status {
+        429 => Some(response.retry_after.unwrap_or(1).min(MAX_PAUSE)),
+        500.. => Some(u64::from(attempt)),
+        _ => None,
+    }
 }

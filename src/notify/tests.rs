@@ -8,15 +8,18 @@ use async_trait::async_trait;
 
 use crate::adapters::assets;
 use crate::catalog::{Catalog, load};
-use crate::ports::{Http, HttpResponse, Secret};
+use crate::ports::{Http, HttpError, HttpResponse, Secret};
 use crate::render::slack::Values;
 
 const URL: &str = "https://hooks.example.com/services/T0/B0/very-secret";
 
+/// Response, or the message of a failed request.
+type FakeResponse = Result<HttpResponse, &'static str>;
+
 /// HTTP client that returns responses from a list and repeats the last one. Records posts and
 /// pauses.
 struct FakeHttp {
-    responses: Mutex<Vec<Result<HttpResponse, String>>>,
+    responses: Mutex<Vec<FakeResponse>>,
     post_count: Mutex<usize>,
     pauses: Mutex<Vec<Duration>>,
 }
@@ -27,16 +30,17 @@ impl Http for FakeHttp {
         &self,
         url: &Secret,
         body: &serde_json::Value,
-    ) -> Result<HttpResponse, String> {
+    ) -> Result<HttpResponse, HttpError> {
         assert_eq!(url.expose(), URL);
         assert!(body["blocks"].is_array());
         *self.post_count.lock().expect("no panic") += 1;
         let mut responses = self.responses.lock().expect("no panic");
-        if responses.len() > 1 {
+        let response = if responses.len() > 1 {
             responses.remove(0)
         } else {
             responses[0].clone()
-        }
+        };
+        response.map_err(HttpError::new)
     }
 
     async fn pause(&self, time: Duration) {
@@ -44,7 +48,7 @@ impl Http for FakeHttp {
     }
 }
 
-fn response(status: u16, retry_after: Option<u64>) -> Result<HttpResponse, String> {
+fn response(status: u16, retry_after: Option<u64>) -> FakeResponse {
     Ok(HttpResponse {
         status,
         retry_after,
@@ -52,7 +56,7 @@ fn response(status: u16, retry_after: Option<u64>) -> Result<HttpResponse, Strin
     })
 }
 
-fn fake_http(responses: &[Result<HttpResponse, String>]) -> FakeHttp {
+fn fake_http(responses: &[FakeResponse]) -> FakeHttp {
     FakeHttp {
         responses: Mutex::new(responses.to_vec()),
         post_count: Mutex::default(),
@@ -86,7 +90,7 @@ fn message_values() -> Values {
 
 #[tokio::test]
 async fn slack_post_is_retried_only_after_temporary_errors() {
-    let refused = Err("connection refused".to_owned());
+    let refused = Err("connection refused");
     for (responses, posts, seconds, fails) in [
         (vec![response(200, None)], 1, vec![], false),
         (

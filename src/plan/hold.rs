@@ -1,9 +1,10 @@
 //! Plans a hold and its release: one tag change at each location of the version.
 
-use super::publish::{scope_name, step_chain};
+use super::publish::{image_scope, step_chain};
 use crate::catalog::{Catalog, Image};
 use crate::lifecycle::{Record, locations, tags};
 use crate::model::{AmiId, Inventory, RunId, State, Tags, Version};
+use crate::plan::StepName;
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, Decision, Plan, PlanVerdict};
 
@@ -55,23 +56,23 @@ pub fn plan_hold(
         };
         let reason = format!("version {version} {reason}");
         for location in locations::in_catalog(&catalog.settings, &inventory.account) {
-            let name = scope_name(image.name.as_str(), &location, catalog);
+            let scope = image_scope(&image.name, &location, catalog);
             let here = own.iter().filter(|r| {
                 r.state == from && locations::ami_location(r.ami, &inventory.account) == location
             });
             let here: Vec<AmiId> = here.map(|r| r.ami.id.clone()).collect();
             let action = match locations::unreachable_reason(inventory, &location) {
                 Some(why) => (
-                    "read",
+                    StepName::Read,
                     Action::Unreachable {
                         why: why.to_owned(),
                     },
                 ),
                 None if here.is_empty() => continue,
-                None => ("hold", set_state(here, from, to)),
+                None => (StepName::Hold, set_state(here, from, to)),
             };
             steps.extend(step_chain(
-                &name,
+                &scope,
                 &reason,
                 Vec::new(),
                 vec![(action.0, location, action.1)],

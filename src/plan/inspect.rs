@@ -3,7 +3,8 @@
 
 use crate::model::{AmiId, ImageName, Region, RunId, Timestamp};
 use crate::plan::release::PLAN_SCHEMA;
-use crate::plan::step::{Action, AmiRef, Plan, Step, StepId};
+use crate::plan::step::{Action, AmiRef, Plan, Step};
+use crate::plan::{Scope, StepId, StepName};
 
 /// Lifetime of the instance, its key pair and its security group. No collection takes longer than
 /// an hour.
@@ -18,54 +19,54 @@ pub fn plan_inspection(
     run: RunId,
     decided_at: Timestamp,
 ) -> Plan {
-    let id = |verb: &str| StepId(format!("{image}/{verb}"));
+    let id = |name: StepName| StepId::new(Scope::of_image(image), name);
     let temporary = format!("bakeline-{run}-{image}");
     let actions = [
         (
-            "key",
+            StepName::Key,
             Action::CreateKeyPair {
                 name: temporary.clone(),
             },
         ),
         (
-            "group",
+            StepName::Group,
             Action::CreateGroup {
                 name: temporary.clone(),
             },
         ),
         (
-            "boot",
+            StepName::Boot,
             Action::Boot {
                 image: image.clone(),
                 ami: AmiRef::Known(ami.clone()),
             },
         ),
         (
-            "collect",
+            StepName::Collect,
             Action::Inspect {
                 image: image.clone(),
-                instance: id("boot"),
+                instance: id(StepName::Boot),
             },
         ),
         (
-            "terminate",
+            StepName::Terminate,
             Action::Terminate {
-                instance: id("boot"),
+                instance: id(StepName::Boot),
             },
         ),
         (
-            "drop-group",
+            StepName::DropGroup,
             Action::DeleteGroup {
                 name: temporary.clone(),
             },
         ),
-        ("drop-key", Action::DeleteKeyPair { name: temporary }),
+        (StepName::DropKey, Action::DeleteKeyPair { name: temporary }),
     ];
     let mut previous = None;
-    let step = |(verb, action): (&str, Action)| {
+    let step = |(verb, action): (StepName, Action)| {
         let needs = previous.take().into_iter().collect();
         previous = Some(id(verb));
-        let (id, scope, region) = (id(verb), image.to_string(), region.clone());
+        let (id, scope, region) = (id(verb), Scope::of_image(image), region.clone());
         Step {
             id,
             scope,

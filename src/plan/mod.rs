@@ -13,10 +13,14 @@ pub mod release;
 pub mod revoke;
 pub mod rollback;
 pub mod saved;
+pub mod scope;
 pub mod since;
 pub mod step;
+pub mod step_id;
 pub mod sweep;
 mod verdict;
 pub mod waves;
 
-pub use step::{Action, AmiRef, Plan, Step, StepId};
+pub use scope::{Scope, ScopeSubject};
+pub use step::{Action, AmiRef, Plan, Step};
+pub use step_id::{StepId, StepName};

@@ -4,7 +4,8 @@
 use crate::catalog::{Catalog, Image};
 use crate::model::{ImageName, Inventory, RunId};
 use crate::plan::release::{PLAN_SCHEMA, ReleasedVersions};
-use crate::plan::step::{Action, Decision, Plan, PlanVerdict, StepId};
+use crate::plan::step::{Action, Decision, Plan, PlanVerdict};
+use crate::plan::{Scope, StepId, StepName};
 
 /// Plans a probe of these images. An image without a version is `Blocked`.
 #[must_use]
@@ -32,7 +33,7 @@ pub fn plan_probe(
             continue;
         };
         let (version, ami) = (last.version, last.ami.id.clone());
-        let instance = StepId(format!("{}/boot", image.name));
+        let instance = StepId::new(Scope::of_image(&image.name), StepName::Boot);
         let action = Action::Probe {
             image: image.name.clone(),
             version,
@@ -43,7 +44,7 @@ pub fn plan_probe(
             catalog,
             last,
             &run,
-            ("probe", action),
+            (StepName::Probe, action),
             &reason,
         ));
         let decision = decision(PlanVerdict::Probe, reason);

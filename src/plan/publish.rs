@@ -3,8 +3,11 @@
 
 use crate::catalog::{Catalog, Environment, Image};
 use crate::lifecycle::{Record, current, level, locations, tags};
-use crate::model::{EnvName, Inventory, Location, State, Tags, Timestamp, Version, pointer_name};
-use crate::plan::step::{self, Action, AmiRef, Move, PreviousCurrent, Step, StepId};
+use crate::model::{
+    EnvName, ImageName, Inventory, Location, State, Tags, Timestamp, Version, pointer_name,
+};
+use crate::plan::step::{self, Action, AmiRef, Move, PreviousCurrent, Step};
+use crate::plan::{Scope, StepId, StepName};
 
 /// Publication of one version to an environment.
 pub(super) struct Publication<'p> {
@@ -31,7 +34,7 @@ impl Publication<'_> {
         location: &Location,
         needs: Vec<StepId>,
     ) -> Result<Vec<Step>, String> {
-        let scope = scope_name(&self.image.name.0, location, self.catalog);
+        let scope = image_scope(&self.image.name, location, self.catalog);
         let own = &self.inventory.account;
         if let Some(why) = locations::unreachable_reason(self.inventory, location) {
             let action = Action::Unreachable {
@@ -41,7 +44,7 @@ impl Publication<'_> {
                 &scope,
                 location,
                 needs,
-                vec![("read", location.clone(), action)],
+                vec![(StepName::Read, location.clone(), action)],
             ));
         }
         let here = locations::records_at(self.records, location, own);
@@ -71,7 +74,7 @@ impl Publication<'_> {
             }
             None => {
                 self.copy_actions(location, &mut actions);
-                AmiRef::MadeBy(StepId(format!("{scope}/copy")))
+                AmiRef::MadeBy(StepId::new(scope.clone(), StepName::Copy))
             }
         };
         let previous: Vec<&Record<'_>> = here
@@ -80,20 +83,20 @@ impl Publication<'_> {
             .filter(|r| r.version != self.version && r.current.contains_key(&self.env.name))
             .collect();
         actions.push((
-            "launchable",
+            StepName::Launchable,
             location.clone(),
             Action::Launchable { ami: to.clone() },
         ));
         let moves = vec![self.pointer_move(found, to, &previous)];
-        actions.push(("promote", location.clone(), Action::MoveCurrent { moves }));
+        actions.push((
+            StepName::Promote,
+            location.clone(),
+            Action::MoveCurrent { moves },
+        ));
         Ok(self.location_chain(&scope, location, needs, actions))
     }
 
-    fn copy_actions(
-        &self,
-        location: &Location,
-        actions: &mut Vec<(&'static str, Location, Action)>,
-    ) {
+    fn copy_actions(&self, location: &Location, actions: &mut Vec<(StepName, Location, Action)>) {
         let home = locations::home(&self.catalog.settings);
         let share = |account: &String| Action::Share {
             ami: self.source.clone(),
@@ -107,11 +110,11 @@ impl Publication<'_> {
             location
                 .account
                 .as_ref()
-                .map(|a| ("share", home.clone(), share(a))),
+                .map(|a| (StepName::Share, home.clone(), share(a))),
         );
         let (source, from) = (self.source.clone(), home.region.clone());
         actions.push((
-            "copy",
+            StepName::Copy,
             location.clone(),
             Action::Copy {
                 source,
@@ -123,7 +126,7 @@ impl Publication<'_> {
             location
                 .account
                 .as_ref()
-                .map(|a| ("unshare", home.clone(), unshare(a))),
+                .map(|a| (StepName::Unshare, home.clone(), unshare(a))),
         );
     }
 
@@ -176,10 +179,10 @@ impl Publication<'_> {
 
     fn location_chain(
         &self,
-        scope: &str,
+        scope: &Scope,
         location: &Location,
         needs: Vec<StepId>,
-        actions: Vec<(&'static str, Location, Action)>,
+        actions: Vec<(StepName, Location, Action)>,
     ) -> Vec<Step> {
         let home = *location == locations::home(&self.catalog.settings);
         let reason = if home {
@@ -191,31 +194,32 @@ impl Publication<'_> {
     }
 }
 
-/// Returns the scope of an image at a location. At home the scope is the name of the image.
-pub(super) fn scope_name(image: &str, location: &Location, catalog: &Catalog) -> String {
+/// Returns the scope of an image at a location. At home the scope names no location.
+pub(super) fn image_scope(image: &ImageName, location: &Location, catalog: &Catalog) -> Scope {
+    let scope = Scope::of_image(image);
     if *location == locations::home(&catalog.settings) {
-        image.to_owned()
+        scope
     } else {
-        format!("{image}@{location}")
+        scope.at(location)
     }
 }
 
 /// Returns steps of one scope that run one after the other.
 pub(super) fn step_chain(
-    scope: &str,
+    scope: &Scope,
     reason: &str,
     needs: Vec<StepId>,
-    actions: Vec<(&'static str, Location, Action)>,
+    actions: Vec<(StepName, Location, Action)>,
 ) -> Vec<Step> {
     let mut before = needs;
     actions
         .into_iter()
-        .map(|(verb, Location { account, region }, action)| {
-            let id = StepId(format!("{scope}/{verb}"));
+        .map(|(name, Location { account, region }, action)| {
+            let id = StepId::new(scope.clone(), name);
             let needs = std::mem::replace(&mut before, vec![id.clone()]);
             Step {
                 id,
-                scope: scope.to_owned(),
+                scope: scope.clone(),
                 region,
                 account,
                 needs,

@@ -10,6 +10,7 @@ use crate::model::{
 };
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, PlanVerdict, Step};
+use crate::plan::{Scope, StepName};
 
 /// Plans the revocation of a version and of everything layered on it.
 #[must_use]
@@ -121,7 +122,7 @@ fn withdraw_steps(
     let mut steps = Vec::new();
     let mut warnings = ReplacementNotes::new();
     for location in locations::in_catalog(&catalog.settings, &inventory.account) {
-        let scope = format!("revoke@{location}");
+        let scope = Scope::of_revocation(&location);
         if let Some(why) = locations::unreachable_reason(inventory, &location) {
             let action = Action::Unreachable {
                 why: why.to_owned(),
@@ -130,7 +131,7 @@ fn withdraw_steps(
                 &scope,
                 reason,
                 Vec::new(),
-                vec![("read", location, action)],
+                vec![(StepName::Read, location, action)],
             ));
             continue;
         }
@@ -166,7 +167,7 @@ fn withdraw_steps(
             &scope,
             reason,
             Vec::new(),
-            vec![("withdraw", location.clone(), action)],
+            vec![(StepName::Withdraw, location.clone(), action)],
         ));
     }
     (steps, warnings)

@@ -1,13 +1,14 @@
 //! Plans a rollback: at each location the earlier version becomes current, then the later one is
 //! held and lowered.
 
-use super::publish::{decision_tags, demoted, later_than, scope_name, step_chain};
+use super::publish::{decision_tags, demoted, image_scope, later_than, step_chain};
 use crate::catalog::{Catalog, Image};
 use crate::lifecycle::rollback::{
     LocationRollback, RollbackDecision, RollbackMove, decide_rollback,
 };
 use crate::lifecycle::{Record, current, locations, tags};
 use crate::model::{EnvName, Inventory, RunId, State, Tags, Version, pointer_name};
+use crate::plan::StepName;
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, PlanVerdict, Step};
 
@@ -73,16 +74,16 @@ fn rollback_steps(
 ) -> Vec<Step> {
     let mut steps = Vec::new();
     for location in locations::in_catalog(&catalog.settings, &inventory.account) {
-        let name = scope_name(image.name.as_str(), &location, catalog);
+        let scope = image_scope(&image.name, &location, catalog);
         if let Some(why) = locations::unreachable_reason(inventory, &location) {
             let action = Action::Unreachable {
                 why: why.to_owned(),
             };
             steps.extend(step_chain(
-                &name,
+                &scope,
                 &format!("{reason} in {location}"),
                 Vec::new(),
-                vec![("read", location, action)],
+                vec![(StepName::Read, location, action)],
             ));
             continue;
         }
@@ -91,7 +92,11 @@ fn rollback_steps(
         let returns = rollback.locations.iter().find(|r| r.location == location);
         if let Some(returns) = returns {
             let moves = vec![pointer_move(catalog, inventory, env, returns)];
-            actions.push(("rollback", location.clone(), Action::MoveCurrent { moves }));
+            actions.push((
+                StepName::Rollback,
+                location.clone(),
+                Action::MoveCurrent { moves },
+            ));
         }
         // The hold applies at all locations, also where this environment does not point at the
         // version.
@@ -112,17 +117,17 @@ fn rollback_steps(
         let others: Vec<_> = others.map(|r| r.ami.id.clone()).collect();
         if !others.is_empty() {
             actions.push((
-                "hold",
+                StepName::Hold,
                 location.clone(),
                 super::hold::set_state(others, State::Released, State::Held),
             ));
         }
-        let reason = if name == image.name.as_str() {
+        let reason = if scope.home_image().is_some() {
             reason.to_owned()
         } else {
             format!("{reason} in {location}")
         };
-        steps.extend(step_chain(&name, &reason, Vec::new(), actions));
+        steps.extend(step_chain(&scope, &reason, Vec::new(), actions));
     }
     steps
 }

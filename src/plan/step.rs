@@ -1,26 +1,16 @@
 //! Defines plans and steps as plain data that can be printed, journaled and replayed.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::scope::Scope;
+pub use super::step_id::StepId;
 pub use super::verdict::PlanVerdict;
 use crate::lifecycle::{Record, current, tags};
 use crate::model::{
     AmiId, EnvName, ImageName, Region, RunId, State, Tags, TemporaryResource, Timestamp, Version,
 };
-
-/// ID of a step within a plan: `<scope>/<verb>`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct StepId(pub String);
-
-impl fmt::Display for StepId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
 
 /// Existing AMI, or the AMI that an earlier step creates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -244,9 +234,8 @@ impl Action {
 pub struct Step {
     /// ID of the step.
     pub id: StepId,
-    /// Unit that fails, is undone and is reported together: the name of an image, `image@location`,
-    /// or the ID of an AMI in a prune.
-    pub scope: String,
+    /// Unit that fails, is undone and is reported together.
+    pub scope: Scope,
     /// Region in which the step acts.
     pub region: Region,
     /// Account in which the step acts, unless it is the builder's own.
@@ -297,30 +286,20 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Returns whether a scope is an additional location of an image. Its failure does not stop
-    /// other scopes.
-    #[must_use]
-    pub fn is_replica_scope(scope: &str) -> bool {
-        scope.contains('@')
-    }
-
     /// Returns the scopes in order of first appearance, each with the scopes that it waits for.
     #[must_use]
-    pub fn scopes(&self) -> Vec<(&str, Vec<&str>)> {
-        let owner: BTreeMap<&StepId, &str> = self
-            .steps
-            .iter()
-            .map(|s| (&s.id, s.scope.as_str()))
-            .collect();
-        let mut out: Vec<(&str, Vec<&str>)> = Vec::new();
-        let mut positions: BTreeMap<&str, usize> = BTreeMap::new();
+    pub fn scopes(&self) -> Vec<(&Scope, Vec<&Scope>)> {
+        let owner: BTreeMap<&StepId, &Scope> =
+            self.steps.iter().map(|s| (&s.id, &s.scope)).collect();
+        let mut out: Vec<(&Scope, Vec<&Scope>)> = Vec::new();
+        let mut positions: BTreeMap<&Scope, usize> = BTreeMap::new();
         for step in &self.steps {
             let position = *positions.entry(&step.scope).or_insert_with(|| {
                 out.push((&step.scope, Vec::new()));
                 out.len() - 1
             });
             for needed in step.needs.iter().filter_map(|n| owner.get(n)) {
-                if *needed != step.scope && !out[position].1.contains(needed) {
+                if **needed != step.scope && !out[position].1.contains(needed) {
                     out[position].1.push(needed);
                 }
             }

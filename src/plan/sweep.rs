@@ -3,13 +3,14 @@
 use crate::lifecycle::sweep::Leftover;
 use crate::model::{RunId, TemporaryKind, Timestamp};
 use crate::plan::release::PLAN_SCHEMA;
-use crate::plan::step::{Action, Plan, Step, StepId};
+use crate::plan::step::{Action, Plan, Step};
+use crate::plan::{Scope, StepId, StepName};
 
 /// Returns the steps that remove leftovers, in the order of removal.
 #[must_use]
 pub fn plan_sweep(leftovers: &[Leftover], run: RunId, decided_at: Timestamp) -> Plan {
     let removed = || leftovers.iter().filter(|l| l.remove);
-    let id = |l: &Leftover| StepId(format!("{}/sweep", l.resource.unique_name()));
+    let id = |l: &Leftover| StepId::new(Scope::of_leftover(&l.resource), StepName::Sweep);
     let steps = removed()
         .map(|leftover| {
             let resource = &leftover.resource;
@@ -25,7 +26,7 @@ pub fn plan_sweep(leftovers: &[Leftover], run: RunId, decided_at: Timestamp) -> 
             );
             Step {
                 id: id(leftover),
-                scope: resource.unique_name(),
+                scope: Scope::of_leftover(resource),
                 region: resource.region.clone(),
                 account: resource.account.clone(),
                 needs: if waits {

@@ -1,11 +1,11 @@
 //! Orders the images of a plan into waves, and estimates their duration from past runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::model::{ImageName, Inventory};
-use crate::plan::step::Plan;
+use crate::plan::{Plan, Scope};
 
 /// Images that can be processed at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,10 +22,9 @@ pub struct Wave {
 /// minutes are the median of past builds.
 #[must_use]
 pub fn waves(plan: &Plan, inventory: &Inventory) -> Vec<Wave> {
-    let mut number: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut number: BTreeMap<&Scope, usize> = BTreeMap::new();
     let mut out: Vec<Wave> = Vec::new();
-    let images: std::collections::BTreeSet<&str> =
-        plan.decisions.iter().map(|d| d.image.as_str()).collect();
+    let images: BTreeSet<&ImageName> = plan.decisions.iter().map(|d| &d.image).collect();
     // Steps are listed after the steps that they need, so the scopes are in order too.
     for (scope, needs) in plan.scopes() {
         let after = needs
@@ -36,9 +35,9 @@ pub fn waves(plan: &Plan, inventory: &Inventory) -> Vec<Wave> {
             .unwrap_or(0);
         number.insert(scope, after + 1);
         // Copies to other locations have scopes of their own, but are not images.
-        if !images.contains(scope) {
+        let Some(image) = scope.home_image().filter(|image| images.contains(image)) else {
             continue;
-        }
+        };
         if out.len() <= after {
             out.push(Wave {
                 number: after + 1,
@@ -46,9 +45,8 @@ pub fn waves(plan: &Plan, inventory: &Inventory) -> Vec<Wave> {
                 minutes: None,
             });
         }
-        let image = ImageName::from(scope);
-        let minutes = median_minutes(inventory, &image);
-        out[after].images.insert(image, minutes);
+        let minutes = median_minutes(inventory, image);
+        out[after].images.insert(image.clone(), minutes);
     }
     for wave in &mut out {
         let known: Option<Vec<u64>> = wave.images.values().copied().collect();

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::Secret;
+use super::secret::Secret;
 use crate::model::{
     Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, TemporaryResource,
 };
@@ -188,7 +188,8 @@ pub trait CloudReader: super::UsageReader + Send + Sync {
     /// Describes one instance.
     async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>>;
     /// Lists instances with these tags that are not terminated.
-    async fn instances_tagged(&self, region: &Region, tags: &Tags) -> CloudResult<Vec<Instance>>;
+    async fn instances_with_tags(&self, region: &Region, tags: &Tags)
+    -> CloudResult<Vec<Instance>>;
     /// Lists resources that may be temporary: resources with the catalog's tag, AMIs of this
     /// account without the tag whose names have the prefix, and key pairs and security groups
     /// with a name of Packer.
@@ -202,7 +203,7 @@ pub trait CloudReader: super::UsageReader + Send + Sync {
     /// Lists the SSM parameters below a path with their values.
     async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>>;
     /// Returns the reason of EC2 for the state `failed` of an AMI, if there is one.
-    async fn why_failed(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>>;
+    async fn failure_reason(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>>;
     /// Returns the parts of an AMI that are shared with an account by its ID.
     async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing>;
     /// Checks with a dry run that an instance of the AMI could be launched.

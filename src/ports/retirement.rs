@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::CloudResult;
+use super::cloud::CloudResult;
 use crate::model::{AmiId, Reference, Region, Timestamp};
 
 /// Reads who may launch an AMI and who uses it.
@@ -13,7 +13,7 @@ pub trait UsageReader: Send + Sync {
     async fn permissions(&self, region: &Region, ami: &AmiId) -> CloudResult<Vec<String>>;
     /// Lists the references that EC2 reports for these AMIs. Returns `None` if the endpoint does
     /// not support the call. Missing permissions are an error.
-    async fn reported(
+    async fn reported_references(
         &self,
         region: &Region,
         amis: &[AmiId],

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::Secret;
+use super::secret::Secret;
 
 /// Machine and login for a script.
 #[derive(Debug, Clone)]

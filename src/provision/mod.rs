@@ -4,8 +4,11 @@
 pub mod ansible;
 pub mod file;
 pub mod packages;
+mod path;
 pub mod puppet;
 pub mod script;
+
+pub use path::folder_of;
 
 /// A change to an image during its build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,10 +47,4 @@ impl Provision {
             Self::Puppet(puppet) => Some(&puppet.facts),
         }
     }
-}
-
-/// Returns the directory of a file. Empty for the root of the repository.
-#[must_use]
-pub fn folder_of(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }

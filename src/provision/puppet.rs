@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::path::folder_of;
+
 /// A manifest to apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Puppet {
@@ -20,7 +22,7 @@ impl Puppet {
     /// Returns the path of the Hiera configuration next to the manifest.
     #[must_use]
     pub fn hiera(&self) -> Option<String> {
-        let path = format!("{}/hiera.yaml", crate::provision::folder_of(&self.manifest));
+        let path = format!("{}/hiera.yaml", folder_of(&self.manifest));
         self.files.contains(&path).then_some(path)
     }
 }

@@ -9,7 +9,7 @@ use super::packer::{RENDERED, RunValues, files};
 use super::slack::{Values, message};
 use super::{Language, render};
 use crate::adapters::{assets, local};
-use crate::catalog::{Catalog, load};
+use crate::catalog::{Catalog, Image, load};
 use crate::model::{ImageName, Tags};
 use crate::provision::Provision;
 use crate::provision::ansible::Ansible;
@@ -200,10 +200,12 @@ fn undefined_variable_error_names_similar_variable() {
     assert!(missing.contains("`none`"), "{missing}");
 }
 
-#[test]
-fn playbooks_and_manifests_are_uploaded_without_values() {
+/// Text that neither HCL, a shell nor Ansible may expand.
+const AWKWARD: &str = "it's $(id) ${HOME} {% x %}";
+
+/// Returns an image with a playbook and a manifest, and its rendered files.
+fn render_playbook_and_manifest() -> (Image, BTreeMap<String, Vec<u8>>) {
     let mut catalog = load_catalog();
-    let awkward = "it's $(id) ${HOME} {% x %}";
     let files = [
         "ansible/site.yaml",
         "puppet/modules/a/init.pp",
@@ -212,11 +214,8 @@ fn playbooks_and_manifests_are_uploaded_without_values() {
     catalog
         .files
         .extend(files.map(|f| (f.to_owned(), b"x".to_vec())));
-    let values = BTreeMap::from([("greeting".to_owned(), awkward.to_owned())]);
-    let image = catalog
-        .images
-        .get_mut(&ImageName::from("jdk"))
-        .expect("an image");
+    let values = BTreeMap::from([("greeting".to_owned(), AWKWARD.to_owned())]);
+    let mut image = catalog.images[&ImageName::from("jdk")].clone();
     image.provision = vec![
         Provision::Ansible(Ansible {
             playbook: files[0].into(),
@@ -230,8 +229,13 @@ fn playbooks_and_manifests_are_uploaded_without_values() {
             facts: values,
         }),
     ];
-    let image = image.clone();
     let rendered = render_files(&catalog, &image);
+    (image, rendered)
+}
+
+#[test]
+fn playbook_and_manifest_have_own_directories() {
+    let (_, rendered) = render_playbook_and_manifest();
     let names: Vec<&str> = rendered
         .keys()
         .map(String::as_str)
@@ -254,6 +258,11 @@ fn playbooks_and_manifests_are_uploaded_without_values() {
             "05-puppet.sh",
         ]
     );
+}
+
+#[test]
+fn packer_template_uploads_files_without_values() {
+    let (_, rendered) = render_playbook_and_manifest();
     let packer: Value = serde_json::from_slice(&rendered[RENDERED]).expect("JSON");
     let steps = packer["build"][0]["provisioner"]
         .as_array()
@@ -270,6 +279,11 @@ fn playbooks_and_manifests_are_uploaded_without_values() {
         serde_json::json!({"source": "04-puppet/", "destination": "/tmp/bakeline-04-puppet"})
     );
     assert!(!packer.to_string().contains("greeting"), "{packer}");
+}
+
+#[test]
+fn puppet_fact_is_one_shell_word() {
+    let (_, rendered) = render_playbook_and_manifest();
     let script = String::from_utf8_lossy(&rendered["05-puppet.sh"]).into_owned();
     let export = script
         .lines()
@@ -277,7 +291,12 @@ fn playbooks_and_manifests_are_uploaded_without_values() {
         .expect("the fact");
     let out =
         local::script_stdout(&format!("{export}\nprintf %s \"$FACTER_greeting\"")).expect("sh");
-    assert_eq!(String::from_utf8_lossy(&out), awkward);
+    assert_eq!(String::from_utf8_lossy(&out), AWKWARD);
+}
+
+#[test]
+fn templates_depend_on_the_provisioners() {
+    let (image, _) = render_playbook_and_manifest();
     let templates = |image| {
         super::template_paths(image)
             .into_iter()
@@ -286,7 +305,7 @@ fn playbooks_and_manifests_are_uploaded_without_values() {
     };
     assert_eq!(templates(&image), 3);
     assert_eq!(
-        templates(&crate::catalog::Image {
+        templates(&Image {
             provision: Vec::new(),
             ..image.clone()
         }),
@@ -294,7 +313,7 @@ fn playbooks_and_manifests_are_uploaded_without_values() {
     );
 }
 
-fn render_files(catalog: &Catalog, image: &crate::catalog::Image) -> BTreeMap<String, Vec<u8>> {
+fn render_files(catalog: &Catalog, image: &Image) -> BTreeMap<String, Vec<u8>> {
     files(catalog, image, &run_values("key")).expect("a build")
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::model::{Os, Package, Report};
+use super::pretty::to_pretty_json;
 
 /// Reference of the target within the document.
 const ROOT: &str = "target";
@@ -49,7 +50,7 @@ pub fn write(report: &Report) -> String {
     });
     out["serialNumber"] = json!(serial_number(&out));
     out["metadata"]["timestamp"] = json!(report.started);
-    super::pretty(&out)
+    to_pretty_json(&out)
 }
 
 fn os_component(os: &Os) -> Value {

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::model::{Control, Finding, Input, Outcome, Profile, Reference, Report, Tag, Verdict};
+use super::pretty::to_pretty_json;
 use super::status::Status;
 
 /// Tags that must be a single string, because inspecjs throws on a list.
@@ -18,7 +19,7 @@ pub fn write(report: &Report) -> String {
         .iter()
         .map(|p| profile_json(p, report))
         .collect();
-    super::pretty(&json!({
+    to_pretty_json(&json!({
         "platform": { "name": platform.name, "release": platform.release, "target_id": report.target },
         "profiles": profiles,
         "statistics": { "duration": report.seconds },

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::model::{Control, Finding, Outcome, Place, Reference, Report, Tag, Waiver};
 use super::number::Impact;
+use super::pretty::to_pretty_json;
 use super::status::{Counts, Status};
 
 /// Version of the document format.
@@ -35,7 +36,7 @@ impl<'r> Document<'r> {
 /// Renders the report as JSON.
 #[must_use]
 pub fn write(report: &Report) -> String {
-    super::pretty(&Document::new(report))
+    to_pretty_json(&Document::new(report))
 }
 
 /// Control with its status, and with the outcome and results that are consistent.

@@ -278,6 +278,15 @@ pub struct Package {
     pub source_version: Option<String>,
 }
 
+impl Finding {
+    /// Returns the resource and the property, such as `file /etc/shadow mode`.
+    pub(super) fn subject(&self) -> String {
+        format!("{} {}", self.shown, self.property)
+            .trim_end()
+            .to_owned()
+    }
+}
+
 impl Verdict {
     /// Returns the outcome without the reason.
     #[must_use]

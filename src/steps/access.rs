@@ -1,5 +1,7 @@
 //! Creates and deletes the key pair and the security group of a run, one of each per image.
 
+use std::fmt::Display;
+
 use async_trait::async_trait;
 
 use super::{StepEffect, Steps};
@@ -46,7 +48,7 @@ impl StepEffect for DeleteKeyPair<'_> {
 }
 
 /// Returns the path of the private key in the run directory.
-pub(super) fn key_file(scope: &str) -> String {
+pub(super) fn key_file(scope: impl Display) -> String {
     format!("{scope}/key")
 }
 

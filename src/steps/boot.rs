@@ -10,7 +10,7 @@ use super::{StepEffect, Steps, host_key};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::model::{ImageName, InstanceId, Region};
-use crate::plan::{AmiRef, Step, StepId};
+use crate::plan::{AmiRef, Step, StepId, StepName};
 use crate::ports::{Instance, LaunchRequest, Secret};
 
 /// Longest wait for an instance. EC2 starts and terminates instances within minutes.
@@ -42,8 +42,12 @@ impl StepEffect for Boot<'_> {
         let request = LaunchRequest {
             ami: context.outputs.ami(ami)?,
             instance_type: builder.instance_type.clone(),
-            key_name: context.outputs.key_pair(&StepId(format!("{image}/key")))?,
-            group: context.outputs.group(&StepId(format!("{image}/group")))?,
+            key_name: context
+                .outputs
+                .key_pair(&StepId::new(step.scope.clone(), StepName::Key))?,
+            group: context
+                .outputs
+                .group(&StepId::new(step.scope.clone(), StepName::Group))?,
             subnet: builder.subnet.clone(),
             instance_profile: builder.instance_profile.clone(),
             public_address: builder.public_address,
@@ -172,7 +176,7 @@ pub(super) async fn terminate_all(
 ) -> Result<()> {
     let mut ids: Vec<InstanceId> = steps
         .cloud
-        .instances_tagged(&step.region, &steps.run_tags(image.as_str()))
+        .instances_with_tags(&step.region, &steps.run_tags(image.as_str()))
         .await?
         .into_iter()
         .map(|i| i.id)

@@ -11,7 +11,7 @@ use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::tags;
 use crate::model::{Ami, AmiId, ImageName, State, Tags, Version, pointer_name};
-use crate::plan::{AmiRef, Step, StepId};
+use crate::plan::{AmiRef, Step, StepId, StepName};
 use crate::ports::{BuildJob, BuildOutcome, BuilderError, CloudErrorKind, ImageQuery, Secret};
 use crate::render::packer::{RENDERED, RunValues, files};
 
@@ -149,11 +149,11 @@ async fn prepare(
         run_tags: steps.temporary_tags(&step.scope),
         key_name: context
             .outputs
-            .key_pair(&StepId(format!("{}/key", build.image)))?,
+            .key_pair(&StepId::new(step.scope.clone(), StepName::Key))?,
         key_file: key_file.display().to_string(),
         group: context
             .outputs
-            .group(&StepId(format!("{}/group", build.image)))?,
+            .group(&StepId::new(step.scope.clone(), StepName::Group))?,
         root_device: base_ami.root_device,
         endpoint: steps.endpoint.clone(),
         poll_seconds: if steps.endpoint.is_some() { 1 } else { 5 },

@@ -1,5 +1,6 @@
 //! Runs controls against a machine: collects facts over SSH, judges them, and writes the evidence.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -140,7 +141,7 @@ pub(super) fn write_request(steps: &Steps, image: &Image, phase: Phase) -> Resul
 
 /// Returns the path of the evidence file of a phase in the run directory.
 #[must_use]
-pub fn evidence_file(scope: &str, phase: Phase) -> String {
+pub fn evidence_file(scope: impl Display, phase: Phase) -> String {
     format!("{scope}/facts-{}.json", phase.as_str())
 }
 
@@ -268,7 +269,7 @@ fn build_facts(steps: &Steps, image: &ImageName) -> Option<Facts> {
     serde_json::from_value(load_evidence(steps, image.as_str(), Phase::Build)?.facts).ok()
 }
 
-fn write_evidence(steps: &Steps, scope: &str, report: &CheckReport) -> Result<()> {
+fn write_evidence(steps: &Steps, scope: impl Display, report: &CheckReport) -> Result<()> {
     let text = serde_json::to_vec_pretty(report).unwrap_or_default();
     let written = steps
         .workspace
@@ -279,7 +280,11 @@ fn write_evidence(steps: &Steps, scope: &str, report: &CheckReport) -> Result<()
 }
 
 /// Reads the evidence of a phase from the run directory.
-pub(super) fn load_evidence(steps: &Steps, scope: &str, phase: Phase) -> Option<CheckReport> {
+pub(super) fn load_evidence(
+    steps: &Steps,
+    scope: impl Display,
+    phase: Phase,
+) -> Option<CheckReport> {
     serde_json::from_slice(&steps.workspace.read(&evidence_file(scope, phase))?).ok()
 }
 

@@ -11,14 +11,14 @@ use crate::catalog::Access;
 use crate::checks::{self, CollectOptions, Control, Facts, Phase};
 use crate::engine::StepContext;
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Step, StepId};
+use crate::plan::{Scope, Step, StepId};
 use crate::ports::{
     HostKeyPolicy, ScriptLimits, Shell, ShellError, ShellErrorKind, SshConfig, SshTarget,
 };
 
 /// Returns the SSH target of a scope's test instance. `host` is its address, or its ID for SSM. The
 /// host key is known.
-pub(super) fn instance_target(steps: &Steps, scope: &str, user: &str, host: &str) -> SshTarget {
+pub(super) fn instance_target(steps: &Steps, scope: &Scope, user: &str, host: &str) -> SshTarget {
     let root = steps.workspace.root();
     SshTarget {
         host: host.to_owned(),

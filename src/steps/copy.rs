@@ -234,7 +234,7 @@ async fn poll_copy(
         status => {
             let why = steps
                 .cloud_for(step)?
-                .why_failed(&step.region, id)
+                .failure_reason(&step.region, id)
                 .await
                 .ok()
                 .flatten();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Steps;
 use crate::error::{Error, Kind, Result};
+use crate::plan::Scope;
 use crate::ports::{HostKey, Secret};
 
 /// Host key in the run directory, so that a repeated launch uses the same keys.
@@ -18,17 +19,17 @@ struct StoredHostKey {
     public: String,
 }
 
-fn key_file(scope: &str) -> String {
+fn key_file(scope: &Scope) -> String {
     format!("{scope}/host-keys")
 }
 
 /// Returns the path of the known-hosts file of the test instance in the run directory.
-pub(super) fn known_hosts_file(scope: &str) -> String {
+pub(super) fn known_hosts_file(scope: &Scope) -> String {
     format!("{scope}/known_hosts.boot")
 }
 
 /// Returns the host keys of the scope's instance: those from the run directory, or new ones.
-pub(super) async fn load_or_generate(steps: &Steps, scope: &str) -> Result<Vec<HostKey>> {
+pub(super) async fn load_or_generate(steps: &Steps, scope: &Scope) -> Result<Vec<HostKey>> {
     let kept = steps
         .workspace
         .read(&key_file(scope))
@@ -71,7 +72,7 @@ pub(super) fn user_data_keys(keys: &[HostKey]) -> Vec<(&str, &str, &str)> {
 /// Writes the known-hosts file: a host with one of these names must have one of the keys.
 pub(super) fn write_known_hosts(
     steps: &Steps,
-    scope: &str,
+    scope: &Scope,
     keys: &[HostKey],
     names: &[&str],
 ) -> Result<()> {
@@ -88,6 +89,6 @@ pub(super) fn write_known_hosts(
 }
 
 /// Deletes the host keys after the instance is terminated.
-pub(super) fn delete(steps: &Steps, scope: &str) {
+pub(super) fn delete(steps: &Steps, scope: &Scope) {
     steps.workspace.remove(&key_file(scope));
 }

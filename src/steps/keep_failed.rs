@@ -5,18 +5,22 @@ use super::Steps;
 use crate::catalog::Access;
 use crate::error::Result;
 use crate::lifecycle::tags;
-use crate::model::{ImageName, State};
+use crate::model::State;
+use crate::plan::Scope;
 use crate::ports::ImageQuery;
 
-pub(super) async fn describe_kept(steps: &Steps, scope: &str) -> Result<Vec<String>> {
-    let Some(image) = steps.catalog.images.get(&ImageName::from(scope)) else {
+pub(super) async fn describe_kept(steps: &Steps, scope: &Scope) -> Result<Vec<String>> {
+    let image = scope
+        .home_image()
+        .and_then(|name| steps.catalog.images.get(name));
+    let Some(image) = image else {
         return Ok(Vec::new());
     };
     let (settings, mine) = (&steps.catalog.settings, steps.run_tags(scope));
     let (home, user) = (settings.home(), image.platform.login_user());
     let key = steps.workspace.root().join(super::access::key_file(scope));
     let mut out = Vec::new();
-    for instance in steps.cloud.instances_tagged(home, &mine).await? {
+    for instance in steps.cloud.instances_with_tags(home, &mine).await? {
         let address = if settings.builder.public_address {
             instance.public_ip
         } else {

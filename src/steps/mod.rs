@@ -31,6 +31,7 @@ mod unreachable;
 mod withdraw;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -41,7 +42,7 @@ use crate::engine::{Effects, StepContext, StepOutput};
 use crate::error::{Error, Result};
 use crate::lifecycle::tags;
 use crate::model::{RunId, Tags, Timestamp};
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Scope, Step};
 use crate::ports::{Clock, ImageBuilder, Shell, Store, Workspace};
 use fence::FencedCloud;
 pub use share::Shares;
@@ -185,7 +186,7 @@ impl Effects for Steps {
         effect.undo(self, step, output, context).await
     }
 
-    async fn keep_for_inspection(&self, scope: &str) -> Result<Vec<String>> {
+    async fn keep_for_inspection(&self, scope: &Scope) -> Result<Vec<String>> {
         keep_failed::describe_kept(self, scope).await
     }
 }
@@ -211,12 +212,12 @@ impl Steps {
     }
 
     /// Returns the tags of a temporary resource. They are set by the call that creates it.
-    fn temporary_tags(&self, image: &str) -> Tags {
+    fn temporary_tags(&self, image: impl Display) -> Tags {
         let mut tags = self.catalog.settings.builder.tags.clone();
         for (key, value) in [
             (tags::CATALOG, self.catalog.settings.name.to_string()),
             (tags::RUN, self.run.to_string()),
-            (tags::IMAGE, image.to_owned()),
+            (tags::IMAGE, image.to_string()),
             (tags::EXPIRES, self.expires.to_string()),
             (
                 tags::NAME,
@@ -232,14 +233,14 @@ impl Steps {
     }
 
     /// Returns the tags that identify this run's temporary resources of an image.
-    fn run_tags(&self, image: &str) -> Tags {
+    fn run_tags(&self, image: impl Display) -> Tags {
         Tags::from([
             (
                 tags::CATALOG.to_owned(),
                 self.catalog.settings.name.to_string(),
             ),
             (tags::RUN.to_owned(), self.run.to_string()),
-            (tags::IMAGE.to_owned(), image.to_owned()),
+            (tags::IMAGE.to_owned(), image.to_string()),
         ])
     }
 }

@@ -32,7 +32,7 @@ impl StepEffect for ProbeUpdates<'_> {
     async fn perform(
         &self,
         steps: &Steps,
-        _step: &Step,
+        step: &Step,
         context: &StepContext<'_>,
     ) -> Result<StepOutput> {
         let Self {
@@ -49,12 +49,8 @@ impl StepEffect for ProbeUpdates<'_> {
         let ssm = steps.catalog.settings.builder.access == crate::catalog::Access::Ssm;
         let (instance, address) = context.outputs.instance(boot)?;
         let host = if ssm { instance.0 } else { address };
-        let target = collect::instance_target(
-            steps,
-            image.as_str(),
-            definition.platform.login_user(),
-            &host,
-        );
+        let target =
+            collect::instance_target(steps, &step.scope, definition.platform.login_user(), &host);
         let out = steps
             .shell
             .run(

@@ -26,7 +26,7 @@ pub(super) async fn references_in_region(
     id: &AmiId,
 ) -> Result<Vec<Reference>> {
     let (cloud, ids) = (steps.cloud_for(step)?, std::slice::from_ref(id));
-    Ok(match cloud.reported(&step.region, ids).await? {
+    Ok(match cloud.reported_references(&step.region, ids).await? {
         Some(reported) => reported,
         None => cloud.references(&step.region, ids).await?,
     })

@@ -1,6 +1,8 @@
 //! Writes the reports of each phase into the run directory, in every format. A failure does not
 //! fail the run.
 
+use std::fmt::Display;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -10,13 +12,14 @@ use crate::catalog::{self, Catalog};
 use crate::checks::{self, Facts, Phase};
 use crate::engine::StepContext;
 use crate::model::{ImageName, Timestamp};
+use crate::plan::Scope;
 use crate::report::build::{ReportContext, assemble_report};
 use crate::report::model::{Input, Profile, Report};
 use crate::report::{self, Format, html, json};
 
 /// Returns the path of a report in the run directory.
 #[must_use]
-pub fn report_file(scope: &str, format: Format, phase: Phase) -> String {
+pub fn report_file(scope: impl Display, format: Format, phase: Phase) -> String {
     format!("{scope}/{}", format.file_name(phase))
 }
 
@@ -94,7 +97,7 @@ pub fn render_report(
         let CheckReport {
             image, verdicts, ..
         } = evidence;
-        return Ok(report::pretty(&JsonReport {
+        return Ok(report::to_pretty_json(&JsonReport {
             document: json::Document::new(report),
             image,
             verdicts,
@@ -111,7 +114,7 @@ pub fn render_report(
 /// warning.
 pub(super) fn write_all(
     steps: &Steps,
-    scope: &str,
+    scope: &Scope,
     image: &ImageName,
     phase: Phase,
     context: &StepContext<'_>,

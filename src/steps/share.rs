@@ -10,7 +10,7 @@ use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{sharing, tags};
 use crate::model::{Ami, AmiId, Sharing, Tags, TemporaryResource};
-use crate::plan::{AmiRef, Step};
+use crate::plan::{AmiRef, Scope, Step};
 
 /// Scopes that copy an AMI to an account now, and the permissions that the account received. The
 /// last scope removes them.
@@ -19,7 +19,7 @@ pub struct Shares(Mutex<BTreeMap<(AmiId, String), ShareUse>>);
 
 #[derive(Debug, Default)]
 struct ShareUse {
-    scopes: BTreeSet<String>,
+    scopes: BTreeSet<Scope>,
     given: Sharing,
 }
 
@@ -28,12 +28,12 @@ impl Shares {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, ami: &AmiId, account: &str, scope: &str) {
+    fn begin(&self, ami: &AmiId, account: &str, scope: &Scope) {
         self.lock_uses()
             .entry((ami.clone(), account.to_owned()))
             .or_default()
             .scopes
-            .insert(scope.to_owned());
+            .insert(scope.clone());
     }
 
     /// Adds permissions before they are granted. Returns all permissions that this run grants.
@@ -48,7 +48,7 @@ impl Shares {
     }
 
     /// Removes a scope. Returns the granted permissions if no other scope copies the AMI.
-    fn end(&self, ami: &AmiId, account: &str, scope: &str) -> Option<Sharing> {
+    fn end(&self, ami: &AmiId, account: &str, scope: &Scope) -> Option<Sharing> {
         let mut all = self.lock_uses();
         let users = all.entry((ami.clone(), account.to_owned())).or_default();
         users.scopes.remove(scope);

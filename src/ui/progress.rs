@@ -1,6 +1,7 @@
 //! Shows the progress of a run: a live line per scope at a terminal, a printed line per step elsewhere.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -8,10 +9,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::engine::event::{Event, EventSink};
 use crate::engine::outcome::ScopeEnd;
+use crate::plan::Scope;
 
 /// Progress on stderr.
 pub struct Progress {
-    bars: Option<(MultiProgress, Mutex<BTreeMap<String, ProgressBar>>)>,
+    bars: Option<(MultiProgress, Mutex<BTreeMap<Scope, ProgressBar>>)>,
 }
 
 impl Progress {
@@ -23,7 +25,7 @@ impl Progress {
         }
     }
 
-    fn print_line(&self, scope: &str, text: &str) {
+    fn print_line(&self, scope: impl Display, text: &str) {
         let line = format!("{scope:<24} {text}");
         match &self.bars {
             Some((all, _)) => drop(all.println(line)),
@@ -31,26 +33,26 @@ impl Progress {
         }
     }
 
-    fn update_bar(&self, scope: &str, text: &str) {
+    fn update_bar(&self, scope: &Scope, text: &str) {
         let Some((all, bars)) = &self.bars else {
             return;
         };
         let mut bars = bars
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let bar = bars.entry(scope.to_owned()).or_insert_with(|| {
+        let bar = bars.entry(scope.clone()).or_insert_with(|| {
             let bar = all.add(ProgressBar::new_spinner());
             let style =
                 ProgressStyle::with_template("{prefix:<24} {spinner} {elapsed:>4} {wide_msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            bar.set_prefix(scope.to_owned());
+            bar.set_prefix(scope.to_string());
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
         bar.set_message(text.to_owned());
     }
 
-    fn remove_bar(&self, scope: &str) {
+    fn remove_bar(&self, scope: &Scope) {
         if let Some((_, bars)) = &self.bars {
             let mut bars = bars
                 .lock()
@@ -75,10 +77,9 @@ impl EventSink for Progress {
                 step,
                 elapsed,
             } => {
-                let verb = step.0.rsplit('/').next().unwrap_or(&step.0);
                 self.print_line(
                     scope,
-                    &format!("{verb:<12} done in {:.1} s", elapsed.as_secs_f64()),
+                    &format!("{:<12} done in {:.1} s", step.name, elapsed.as_secs_f64()),
                 );
             }
             Event::StepFailed {

@@ -182,7 +182,11 @@ impl CloudReader for Aws {
         instances::describe_instance(&self.clients(region), id).await
     }
 
-    async fn instances_tagged(&self, region: &Region, tags: &Tags) -> CloudResult<Vec<Instance>> {
+    async fn instances_with_tags(
+        &self,
+        region: &Region,
+        tags: &Tags,
+    ) -> CloudResult<Vec<Instance>> {
         instances::list_tagged(&self.clients(region), tags).await
     }
 
@@ -202,7 +206,7 @@ impl CloudReader for Aws {
         parameters::list_below(&self.clients(region), path).await
     }
 
-    async fn why_failed(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>> {
+    async fn failure_reason(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>> {
         copies::failure_reason(&self.clients(region), ami).await
     }
 

@@ -51,7 +51,7 @@ impl UsageReader for Aws {
         Ok(who.collect::<BTreeSet<_>>().into_iter().collect())
     }
 
-    async fn reported(
+    async fn reported_references(
         &self,
         region: &Region,
         amis: &[AmiId],

@@ -111,8 +111,12 @@ impl CloudReader for FakeCloud {
         .await
     }
 
-    async fn instances_tagged(&self, region: &Region, tags: &Tags) -> CloudResult<Vec<Instance>> {
-        self.call(("instances_tagged", "", false), region, |state| {
+    async fn instances_with_tags(
+        &self,
+        region: &Region,
+        tags: &Tags,
+    ) -> CloudResult<Vec<Instance>> {
+        self.call(("instances_with_tags", "", false), region, |state| {
             let live = state
                 .instances
                 .iter()
@@ -157,8 +161,8 @@ impl CloudReader for FakeCloud {
         .await
     }
 
-    async fn why_failed(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>> {
-        self.call(("why_failed", ami.as_str(), false), region, |_| {
+    async fn failure_reason(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>> {
+        self.call(("failure_reason", ami.as_str(), false), region, |_| {
             Ok(Some("Client.InternalError: late".to_owned()))
         })
         .await

@@ -22,7 +22,7 @@ impl UsageReader for FakeCloud {
         .await
     }
 
-    async fn reported(
+    async fn reported_references(
         &self,
         region: &Region,
         amis: &[AmiId],

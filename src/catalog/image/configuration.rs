@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::codes;
 use crate::catalog::files::{
-    Files, Lookup, is_folder_with_files, read_named, report_unusable_file,
+    Files, Lookup, check_folder_with_files, read_named, report_unusable_file,
 };
-use crate::catalog::image::ImageContext;
+use crate::catalog::image::draft::ImageContext;
 use crate::catalog::raw::{RawAnsible, RawImage, RawPuppet, Text, TextMap};
 use crate::catalog::syntax::{self, Syntax};
 use crate::provision::ansible::Ansible;
@@ -64,10 +64,10 @@ impl FolderReader<'_, '_, '_, '_, '_> {
         let files =
             self.read_own_folder(raw.playbook.as_ref()?, "playbook", "ansible/site.yaml")?;
         let playbook = raw.playbook.as_ref()?.value.clone();
-        self.is_within_limits(raw.playbook.as_ref()?, &files)
+        self.check_folder_size(raw.playbook.as_ref()?, &files)
             .then_some(Ansible {
                 playbook,
-                files: sorted(files),
+                files: into_sorted_paths(files),
                 vars,
             })
     }
@@ -79,7 +79,7 @@ impl FolderReader<'_, '_, '_, '_, '_> {
         let default_modules = format!("{}/modules", folder_of(&manifest.value));
         let modules = match &raw.modules {
             Some(named) => {
-                is_folder_with_files(self.checker, self.files, named).then_some(())?;
+                check_folder_with_files(self.checker, self.files, named).then_some(())?;
                 files.extend(self.read_folder(&named.value, named)?);
                 Some(named.value.clone())
             }
@@ -89,10 +89,10 @@ impl FolderReader<'_, '_, '_, '_, '_> {
                 .then_some(default_modules),
         };
         let manifest_path = manifest.value.clone();
-        self.is_within_limits(manifest, &files).then(|| Puppet {
+        self.check_folder_size(manifest, &files).then(|| Puppet {
             manifest: manifest_path,
             modules,
-            files: sorted(files),
+            files: into_sorted_paths(files),
             facts,
         })
     }
@@ -158,7 +158,7 @@ impl FolderReader<'_, '_, '_, '_, '_> {
         (self.checker.diagnostics.error_count() == before).then_some(out)
     }
 
-    fn is_within_limits(&mut self, at: &Text, files: &BTreeSet<String>) -> bool {
+    fn check_folder_size(&mut self, at: &Text, files: &BTreeSet<String>) -> bool {
         let bytes: usize = files
             .iter()
             .filter_map(|path| self.contents.get(path))
@@ -221,7 +221,7 @@ impl FolderReader<'_, '_, '_, '_, '_> {
     }
 }
 
-fn sorted(files: BTreeSet<String>) -> Vec<String> {
+fn into_sorted_paths(files: BTreeSet<String>) -> Vec<String> {
     files.into_iter().collect()
 }
 

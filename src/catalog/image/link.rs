@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::codes;
-use crate::catalog::image::ImageDraft;
+use crate::catalog::image::draft::ImageDraft;
 use crate::catalog::profiles::controls::{ControlSources, ImageControls, report_unused_waivers};
-use crate::catalog::settings::{SettingsDefaults, find_environment};
+use crate::catalog::settings::{SharedSettings, find_environment};
 use crate::catalog::types::{Image, Origin};
 use crate::catalog::yaml::source::Diagnostics;
 use crate::diagnostic::nearest;
@@ -24,7 +24,7 @@ pub(crate) struct Linker<'a, 'd, 's> {
     pub(crate) sources: ControlSources<'a, 'd>,
     /// Controls of the images that were resolved already.
     pub(crate) states: BTreeMap<String, Arc<ImageControls>>,
-    pub(crate) known: &'d SettingsDefaults,
+    pub(crate) known: &'d SharedSettings,
     pub(crate) diagnostics: &'s mut Diagnostics,
 }
 

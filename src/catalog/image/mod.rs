@@ -1,64 +1,21 @@
 //! Checks the values of one image file, as far as other images are not involved.
 
 mod configuration;
+pub(crate) mod draft;
 pub(crate) mod link;
 
 use std::collections::BTreeMap;
 
-use crate::catalog::Source;
 use crate::catalog::checker::{Checker, quote_text};
-use crate::catalog::checks::ParsedCheck;
-use crate::catalog::files::{Files, parse_destination, read_named};
-use crate::catalog::profiles::overrides::{Overrides, ProfileUse};
-use crate::catalog::profiles::waivers::WaiverEntry;
+use crate::catalog::files::{parse_destination, read_named};
+use crate::catalog::image::draft::{ImageChecks, ImageContext, ImageDraft};
 use crate::catalog::raw::{RawFile, RawImage, RawSource, Text};
-use crate::catalog::settings::SettingsDefaults;
+use crate::catalog::types::Source;
 use crate::catalog::yaml::deserialize::Spanned;
-use crate::catalog::yaml::source::SourceFile;
 use crate::catalog::{codes, defaults, syntax};
-use crate::model::{Arch, Tags};
-use crate::platform::Platform;
 use crate::provision::Provision;
 use crate::provision::file::File;
 use crate::provision::script::Script;
-
-/// An image before its parent is known.
-#[derive(Debug)]
-pub(crate) struct ImageDraft<'a> {
-    pub(crate) file: SourceFile<'a>,
-    pub(crate) description: String,
-    pub(crate) source: Option<Source>,
-    pub(crate) parent: Option<Text>,
-    pub(crate) platform: Option<Platform>,
-    pub(crate) arch: Option<Arch>,
-    pub(crate) environment: Option<Text>,
-    pub(crate) packages: Vec<Text>,
-    pub(crate) provision: Vec<Provision>,
-    pub(crate) profiles: Vec<ProfileUse>,
-    pub(crate) checks: Vec<ParsedCheck>,
-    pub(crate) overrides: Overrides,
-    pub(crate) waivers: Vec<WaiverEntry<'a>>,
-    pub(crate) tags: Tags,
-    pub(crate) disk_gib: Option<Spanned<u32>>,
-    pub(crate) max_age: Option<jiff::SignedDuration>,
-    pub(crate) rebase_after: u32,
-}
-
-/// Checks of an image: profiles, own checks, overrides and waivers.
-pub(crate) struct ImageChecks<'a> {
-    pub(crate) profiles: Vec<ProfileUse>,
-    pub(crate) checks: Vec<ParsedCheck>,
-    pub(crate) overrides: Overrides,
-    pub(crate) waivers: Vec<WaiverEntry<'a>>,
-}
-
-/// Values that all images need.
-pub(crate) struct ImageContext<'c> {
-    pub(crate) known: &'c SettingsDefaults,
-    pub(crate) files: &'c dyn Files,
-    /// Contents of the files that the images use, by path.
-    pub(crate) contents: &'c mut BTreeMap<String, Vec<u8>>,
-}
 
 /// Checks one image, and adds the files that it uses to the context.
 ///

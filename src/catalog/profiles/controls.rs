@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::checks::{ControlIds, ImageControl, is_same_control};
 use crate::catalog::codes;
-use crate::catalog::image::ImageDraft;
+use crate::catalog::image::draft::ImageDraft;
 use crate::catalog::profiles::overrides::{InputValues, ProfileUse, report_unknown_control};
 use crate::catalog::profiles::waivers::WaiverEntry;
 use crate::catalog::profiles::{ResolvedProfile, report_invalid_checks};

@@ -2,7 +2,6 @@
 
 pub(crate) mod controls;
 pub(crate) mod overrides;
-pub(crate) mod profile;
 pub(crate) mod waivers;
 
 use std::collections::{BTreeMap, HashMap};

@@ -6,23 +6,12 @@ use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::codes;
 use crate::catalog::raw::{RawOwnWaiver, RawWaiver, Text};
 use crate::catalog::syntax;
+use crate::catalog::types::CatalogWaiver;
 use crate::catalog::yaml::source::SourceFile;
 use crate::checks::Waiver;
-use crate::diagnostic::Span;
 
 /// Name of the file of waivers.
 pub(crate) const WAIVERS_FILE: &str = "waivers.yaml";
-
-/// A waiver with its position.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CatalogWaiver {
-    /// ID of the control.
-    pub control: String,
-    /// Content of the waiver.
-    pub waiver: Waiver,
-    /// Position of the waiver.
-    pub span: Span,
-}
 
 /// A waiver with its control and images, before its images are resolved.
 #[derive(Debug)]

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{RawOwnWaiver, Text, TextMap};
+use super::profile::RawOwnWaiver;
+use super::text::{Text, TextMap};
 use crate::catalog::syntax;
 use crate::catalog::yaml::deserialize::Spanned;
 use crate::checks::{WrittenCheck, WrittenOverride, WrittenUse};

@@ -6,17 +6,9 @@
 mod image;
 mod profile;
 mod settings;
+mod text;
 
 pub(crate) use image::*;
 pub(crate) use profile::*;
 pub(crate) use settings::*;
-
-use std::collections::BTreeMap;
-
-use crate::catalog::yaml::deserialize::Spanned;
-
-/// Text with its byte range.
-pub(crate) type Text = Spanned<String>;
-
-/// Map of texts with their byte ranges.
-pub(crate) type TextMap = BTreeMap<Text, Text>;
+pub(crate) use text::{Text, TextMap};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Text;
+use super::text::Text;
 use crate::catalog::syntax;
 use crate::checks::{WrittenCheck, WrittenInput, WrittenOverride, WrittenUse};
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Text, TextMap};
+use super::text::{Text, TextMap};
 use crate::catalog::syntax;
 use crate::catalog::yaml::deserialize::Spanned;
 

@@ -5,6 +5,7 @@ mod retention;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::catalog::address::{AddressRange, RangeWidth};
 use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::raw::{
     RawAccess, RawBuilder, RawEnvironment, RawNotifier, RawOnFailure, RawSettings, Text,
@@ -12,8 +13,10 @@ use crate::catalog::raw::{
 use crate::catalog::settings::retention::{
     parse_brakes, parse_gates, parse_retention, parse_store,
 };
+use crate::catalog::types::{
+    Access, Builder, Environment, Notifier, OnFailure, Retention, Settings,
+};
 use crate::catalog::yaml::deserialize::Spanned;
-use crate::catalog::{Access, Builder, Environment, Notifier, OnFailure, Retention, Settings};
 use crate::catalog::{codes, defaults, syntax};
 use crate::checks::Gate;
 use crate::diagnostic::nearest;
@@ -21,7 +24,7 @@ use crate::model::{CatalogName, EnvName, Region};
 
 /// Settings that other files need, also if some settings are invalid.
 #[derive(Debug)]
-pub(crate) struct SettingsDefaults {
+pub(crate) struct SharedSettings {
     /// Names of the environments in order, if they are valid.
     pub(crate) environments: Option<Vec<EnvName>>,
     /// Name of the catalog, if it is valid.
@@ -39,7 +42,7 @@ pub(crate) struct SettingsDefaults {
 pub(crate) fn parse_settings(
     raw: RawSettings,
     checker: &mut Checker<'_, '_>,
-) -> (Option<Settings>, SettingsDefaults) {
+) -> (Option<Settings>, SharedSettings) {
     let errors_before = checker.diagnostics.error_count();
     let name = raw
         .name
@@ -70,7 +73,7 @@ pub(crate) fn parse_settings(
         .iter()
         .filter_map(|n| parse_notifier(n, checker))
         .collect();
-    let known = SettingsDefaults {
+    let known = SharedSettings {
         environments: names,
         name: name.clone(),
         environment_key: environment_key.clone(),
@@ -179,7 +182,7 @@ fn parse_environment_key(key: &Text, checker: &mut Checker<'_, '_>) -> Option<St
             .help("`Name`, `aws:*` and `bakeline:*` are reserved; use another key");
         return None;
     }
-    checker.is_valid_tag_key(key).then(|| key.value.clone())
+    checker.check_tag_key(key).then(|| key.value.clone())
 }
 
 fn parse_environments(
@@ -328,30 +331,42 @@ fn parse_access(raw: &RawAccess, checker: &mut Checker<'_, '_>) -> Access {
     };
     let mut seen = BTreeMap::new();
     for text in list {
-        match syntax::check_cidr(&text.value) {
-            Err(help) => {
+        match AddressRange::parse(&text.value) {
+            Err(error) => {
                 let message = format!("`{}` is not a valid address range", quote_text(&text.value));
                 checker
                     .error(codes::AWS_SYNTAX, &text.span, message)
-                    .help(help);
+                    .help(error.to_string());
             }
-            Ok(is_open) => {
-                if is_open {
-                    let span = checker.source.span(text.span.clone());
-                    checker
-                        .diagnostics
-                        .warning(
-                            codes::OPEN_ACCESS,
-                            span,
-                            format!("`{}` allows most of the internet", text.value),
-                        )
-                        .help("set the addresses of your runners, or use `access: ssm`");
-                }
+            Ok(range) => {
+                warn_about_wide_range(range, text, checker);
                 checker.check_unique(&mut seen, text, codes::DUPLICATE_ENTRY, "address range");
             }
         }
     }
     Access::Cidrs(list.iter().map(|t| t.value.clone()).collect())
+}
+
+/// Warns about a range that contains the public addresses of very many networks.
+fn warn_about_wide_range(range: AddressRange, text: &Text, checker: &mut Checker<'_, '_>) {
+    let message = match range.width() {
+        RangeWidth::Limited => return,
+        RangeWidth::Wide => format!(
+            "`{}` contains public addresses and is wider than /{}",
+            text.value,
+            range.min_length()
+        ),
+        RangeWidth::Everything => format!(
+            "`{}` allows the whole {} internet",
+            text.value,
+            range.version()
+        ),
+    };
+    let span = checker.source.span(text.span.clone());
+    checker
+        .diagnostics
+        .warning(codes::OPEN_ACCESS, span, message)
+        .help("set the addresses of your runners, or use `access: ssm`");
 }
 
 fn parse_notifier(raw: &RawNotifier, checker: &mut Checker<'_, '_>) -> Option<Notifier> {

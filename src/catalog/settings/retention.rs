@@ -3,8 +3,8 @@
 use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::raw::{RawBrakes, RawGates, RawRetention, RawStore, Text};
 use crate::catalog::syntax::Syntax;
+use crate::catalog::types::{Brakes, Gates, Retention, StoreSettings};
 use crate::catalog::yaml::deserialize::Spanned;
-use crate::catalog::{Brakes, Gates, Retention, StoreSettings};
 use crate::catalog::{codes, defaults, syntax};
 use crate::model::Region;
 

@@ -3,6 +3,7 @@
 use super::load_valid;
 use jiff::SignedDuration;
 
+use crate::catalog::address::{AddressRange, RangeWidth};
 use crate::catalog::{
     Access, Brakes, Environment, Gates, Notifier, OnFailure, Origin, Retention, Source,
     StoreSettings, defaults,
@@ -51,11 +52,10 @@ fn default_access_is_private() {
     let Access::Cidrs(cidrs) = defaults::builder().access else {
         panic!("cidrs")
     };
-    assert!(
-        cidrs
-            .iter()
-            .all(|c| crate::catalog::syntax::check_cidr(c) == Ok(false))
-    );
+    for cidr in cidrs {
+        let range = AddressRange::parse(&cidr).expect("a range");
+        assert_eq!(range.width(), RangeWidth::Limited, "{cidr}");
+    }
 }
 
 #[test]

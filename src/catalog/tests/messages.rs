@@ -58,10 +58,31 @@ fn problems_of_all_files_are_reported() {
 
 #[test]
 fn open_address_range_is_a_warning() {
-    let text = format!("{SETTINGS}builder: {{access: {{cidrs: [0.0.0.0/0]}}}}\n");
-    let (catalog, found) = load(&repository(&[("bakeline.yaml", &text)]));
-    assert_eq!(codes_and_positions(&found), ["CAT091 bakeline.yaml:3:28"]);
-    assert!(catalog.is_some());
+    for (range, messages) in [
+        ("10.0.0.0/8", &[][..]),
+        ("\"fc00::/7\"", &[]),
+        ("0.0.0.0/0", &["`0.0.0.0/0` allows the whole IPv4 internet"]),
+        ("\"::/0\"", &["`::/0` allows the whole IPv6 internet"]),
+        (
+            "2.0.0.0/7",
+            &["`2.0.0.0/7` contains public addresses and is wider than /8"],
+        ),
+        (
+            "\"2a00::/12\"",
+            &["`2a00::/12` contains public addresses and is wider than /16"],
+        ),
+    ] {
+        let text = format!("{SETTINGS}builder: {{access: {{cidrs: [{range}]}}}}\n");
+        let (catalog, found) = load(&repository(&[("bakeline.yaml", &text)]));
+        let texts: Vec<&str> = found.iter().map(|d| d.message.as_str()).collect();
+        assert_eq!(texts, messages, "{range}");
+        assert!(catalog.is_some(), "{range}");
+        let positions = codes_and_positions(&found);
+        assert!(
+            positions.iter().all(|p| p == "CAT091 bakeline.yaml:3:28"),
+            "{positions:?}"
+        );
+    }
 }
 
 #[test]

@@ -35,12 +35,13 @@ pub(crate) async fn run(args: &Play) -> Result<u8> {
     let variables = environment(&job, &folder, &ansible::ssh_config());
     let played = ansible::run_playbook(&folder, &arguments(&job), &variables, &mut forward).await;
     let code = played.map_err(|e| failed("cannot start `ansible-playbook`".to_owned(), e))?;
-    match output.result(code, &job) {
+    match output.into_result(code, &job) {
         Ok(()) => Ok(0),
-        Err(why) => {
+        Err(error) => {
+            let reason = error.to_string();
             // The run reads this file, because Packer only reports that a script failed.
-            let _written = system::write_atomically(&here.join(FAILED), why.as_bytes(), 0o644);
-            Err(Error::new(Kind::StepFailed, why))
+            let _written = system::write_atomically(&here.join(FAILED), reason.as_bytes(), 0o644);
+            Err(Error::new(Kind::StepFailed, reason))
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::lifecycle::retention::RetentionDecision;
 use crate::lifecycle::retirement::RetirementStage;
 use crate::model::{AmiId, ImageName, Region, RunId, Version};
+use crate::plan::Scope;
 use crate::ports::Workspace as _;
 use crate::ui;
 
@@ -78,8 +79,12 @@ pub(crate) fn finish_retirement(
     ran: &RunResult,
 ) -> Result<u8> {
     let outcome = &ran.outcome;
-    let moved =
-        |fate: &'_ RetentionDecision| outcome.scopes.get(fate.ami.as_str()).map(scope_status);
+    let moved = |fate: &'_ RetentionDecision| {
+        outcome
+            .scopes
+            .get(&Scope::of_ami(&fate.ami))
+            .map(scope_status)
+    };
     let amis = fates.iter().filter_map(|fate| {
         let (status, failure) = moved(fate)?;
         let reason = fate.reason();

@@ -344,7 +344,7 @@ mod tests {
             CatalogName::from("acme"),
             RunId::from("r1"),
         );
-        let id = StepId("jdk/build".to_owned());
+        let id: StepId = "jdk/build".parse().expect("a step ID");
         let action = Action::Build {
             image: "jdk".into(),
             version: "20261122.1".parse().expect("a version"),
@@ -352,7 +352,7 @@ mod tests {
             base: AmiRef::Known(AmiId::from("ami-1")),
             tags: BTreeMap::new(),
         };
-        let (scope, region) = ("jdk".to_owned(), Region::from("eu-west-1"));
+        let (scope, region) = (id.scope.clone(), Region::from("eu-west-1"));
         let (account, needs, reason) = (None, Vec::new(), String::new());
         let steps = vec![Step {
             id: id.clone(),

@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use crate::engine::StepOutput;
 use crate::engine::outcome::{Outcome, ScopeEnd};
-use crate::model::AmiId;
+use crate::model::{AmiId, Location};
 use crate::plan::step::{Decision, PlanVerdict};
+use crate::plan::{Scope, ScopeSubject};
 
 /// Result for an image in another location.
 #[derive(Debug, Clone, Serialize)]
@@ -22,18 +23,19 @@ pub(crate) struct LocationSummary {
     pub(crate) failure: Option<String>,
 }
 
-/// Returns the results of the scopes of an image in other locations. Their names are
-/// `image@location` or `image.suffix@location`.
+/// Returns the results of the scopes of an image in other locations.
 pub(super) fn location_summaries(
     outcome: &Outcome,
     decision: &Decision,
     done: &'static str,
 ) -> Vec<LocationSummary> {
-    let scope_location = |scope: &str| {
-        let (image, location) = scope.split_once('@')?;
-        let own = image.split('.').next() == Some(decision.image.as_str());
-        let shared = decision.verdict == PlanVerdict::Revoke && image == "revoke";
-        (own || shared).then(|| location.to_owned())
+    let scope_location = |scope: &Scope| {
+        let is_own = match scope.subject() {
+            ScopeSubject::Image(image) => *image == decision.image,
+            ScopeSubject::Revocation => decision.verdict == PlanVerdict::Revoke,
+            _ => false,
+        };
+        scope.location().filter(|_| is_own).map(Location::to_string)
     };
     let all = outcome
         .scopes

@@ -13,8 +13,8 @@ use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Record, lookup};
 use crate::model::{AmiId, EnvName, ImageName, Inventory, Region, RunId, Version};
-use crate::plan::Plan;
 use crate::plan::step::{Decision, PlanVerdict};
+use crate::plan::{Plan, Scope};
 use crate::ports::Workspace as _;
 use crate::ui;
 use locations::{LocationSummary, location_summaries};
@@ -106,7 +106,7 @@ impl RunSummary {
     /// Adds the duration of each image. Later plans estimate durations from these values.
     pub(super) fn with_times(mut self, ran: &RunResult) -> Self {
         for image in &mut self.images {
-            image.seconds = ran.seconds.get(image.image.as_str()).copied();
+            image.seconds = ran.seconds.get(&Scope::of_image(&image.image)).copied();
         }
         self
     }
@@ -148,7 +148,7 @@ fn image_summary(
         hints: Vec::new(),
         locations: outcome.map_or_else(Vec::new, |o| location_summaries(o, decision, done)),
     };
-    match outcome.and_then(|o| o.scopes.get(decision.image.as_str())) {
+    match outcome.and_then(|o| o.scopes.get(&Scope::of_image(&decision.image))) {
         None => {
             let worst = report
                 .locations

@@ -151,13 +151,16 @@ async fn reported_references(
     amis: &[AmiId],
 ) -> Result<Vec<Reference>> {
     let (first, rest) = amis.split_at(amis.len().min(CHUNK));
-    let Some(mut out) = cloud.reported(region, first).await? else {
+    let Some(mut out) = cloud.reported_references(region, first).await? else {
         tracing::info!(%region, "EC2 does not report references; own listing only");
         return Ok(Vec::new());
     };
     let chunks: Vec<Vec<AmiId>> = rest.chunks(CHUNK).map(<[AmiId]>::to_vec).collect();
     let ask = |cloud: Arc<dyn Cloud>, region: Region, chunk: Vec<AmiId>| async move {
-        Ok(cloud.reported(&region, &chunk).await?.unwrap_or_default())
+        Ok(cloud
+            .reported_references(&region, &chunk)
+            .await?
+            .unwrap_or_default())
     };
     out.extend(query_all(&cloud, region, chunks, ask).await?);
     Ok(out)

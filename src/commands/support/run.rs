@@ -19,7 +19,7 @@ use crate::engine::outcome::Outcome;
 use crate::engine::{Effects, Engine, Options};
 use crate::error::{Error, Kind, Result};
 use crate::model::Inventory;
-use crate::plan::{self, Action, Plan, Step};
+use crate::plan::{self, Action, Plan, Scope, Step};
 use crate::ports::{ImageBuilder, Journal, Store, Workspace as _};
 use crate::provision::ansible::MIN_VERSION;
 use crate::steps::fence::{FencedBuilder, FencedCloud};
@@ -32,7 +32,7 @@ pub(crate) struct RunResult {
     pub(crate) outcome: Outcome,
     pub(crate) directory: Arc<RunDirectory>,
     /// Duration of the steps of each scope in seconds.
-    pub(crate) seconds: BTreeMap<String, u64>,
+    pub(crate) seconds: BTreeMap<Scope, u64>,
     /// Store that contains the evidence of the run.
     pub(crate) store: Arc<dyn Store>,
 }
@@ -217,7 +217,7 @@ async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
             .catalog
             .images
             .get(image)
-            .filter(|i| i.plays().is_some()),
+            .filter(|i| i.first_playbook().is_some()),
         _ => None,
     };
     let Some(image) = plan.steps.iter().find_map(plays) else {
@@ -229,7 +229,7 @@ async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
             let needs = format!(
                 "image `{}` runs the playbook `{}`",
                 image.name,
-                image.plays().unwrap_or_default()
+                image.first_playbook().unwrap_or_default()
             );
             Err(e.hint.iter().fold(
                 Error::input(format!("{needs}, but {}", e.message)),

@@ -5,14 +5,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::engine::event::{Event, EventSink};
+use crate::plan::Scope;
 
 /// Sums the durations of steps by scope.
 #[derive(Default)]
-pub(crate) struct ScopeTimer(Mutex<BTreeMap<String, Duration>>);
+pub(crate) struct ScopeTimer(Mutex<BTreeMap<Scope, Duration>>);
 
 impl ScopeTimer {
     /// Returns the seconds by scope, rounded up.
-    pub(crate) fn seconds(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn seconds(&self) -> BTreeMap<Scope, u64> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter()
             .map(|(scope, time)| {

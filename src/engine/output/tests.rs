@@ -42,7 +42,7 @@ fn outputs_keep_their_journal_format() {
 
 #[test]
 fn missing_output_names_the_step() {
-    let build = StepId("web/build".to_owned());
+    let build: StepId = "web/build".parse().expect("a step ID");
     let mut outputs = Outputs::default();
     let error = outputs
         .ami(&AmiRef::MadeBy(build.clone()))

@@ -10,7 +10,8 @@ use crate::catalog::Catalog;
 use crate::lifecycle::doctor::{Discrepancy, Repair, diagnose};
 use crate::model::{ImageName, Inventory, Location, RunId};
 use crate::plan::release::PLAN_SCHEMA;
-use crate::plan::step::{Action, Plan, StepId};
+use crate::plan::step::{Action, Plan};
+use crate::plan::{Scope, StepId, StepName};
 
 /// Returns the discrepancies, and the plan that repairs them.
 #[must_use]
@@ -31,7 +32,7 @@ pub fn plan_repairs(
                 before,
                 tags,
             } => {
-                let scope = format!("{ami}@{location}");
+                let scope = Scope::of_ami(&ami).at(&location);
                 let reason = format!("tags of {ami} in {location} are wrong");
                 let action = Action::SetTags {
                     amis: vec![ami],
@@ -42,7 +43,7 @@ pub fn plan_repairs(
                     &scope,
                     &reason,
                     Vec::new(),
-                    vec![("mend", location.clone(), action)],
+                    vec![(StepName::RepairTags, location.clone(), action)],
                 );
                 let ids = repair_steps.iter().map(|s| s.id.clone());
                 tag_steps.entry((location, image)).or_default().extend(ids);
@@ -59,12 +60,16 @@ pub fn plan_repairs(
                     .cloned()
                     .unwrap_or_default();
                 let reason = format!("{pointer} in {location} does not match the tags");
-                let scope = format!("{}@{location}", pointer_scope(&pointer));
+                let scope = Scope::of_pointer(&pointer).at(&location);
                 step_chain(
                     &scope,
                     &reason,
                     needs,
-                    vec![("publish", location, Action::Publish { pointer, ami })],
+                    vec![(
+                        StepName::Publish,
+                        location,
+                        Action::Publish { pointer, ami },
+                    )],
                 )
             }
             Repair::Unshare {
@@ -75,13 +80,13 @@ pub fn plan_repairs(
                     "account {} may still copy {}",
                     permission.name, permission.id
                 );
-                let scope = format!("{}@{location}", permission.unique_name());
+                let scope = Scope::of_leftover(&permission).at(&location);
                 step_chain(
                     &scope,
                     &reason,
                     Vec::new(),
                     vec![(
-                        "unshare",
+                        StepName::Unshare,
                         location,
                         Action::Sweep {
                             resource: permission,
@@ -91,12 +96,12 @@ pub fn plan_repairs(
             }
             Repair::Unpublish { location, pointer } => {
                 let reason = format!("{pointer} in {location} is obsolete: no version is current");
-                let scope = format!("{}@{location}", pointer_scope(&pointer));
+                let scope = Scope::of_pointer(&pointer).at(&location);
                 step_chain(
                     &scope,
                     &reason,
                     Vec::new(),
-                    vec![("unpublish", location, Action::Unpublish { pointer })],
+                    vec![(StepName::Unpublish, location, Action::Unpublish { pointer })],
                 )
             }
         };
@@ -115,9 +120,4 @@ pub fn plan_repairs(
             steps,
         },
     )
-}
-
-/// Returns the scope name of a pointer.
-fn pointer_scope(pointer: &str) -> String {
-    pointer.trim_start_matches('/').replace('/', ".")
 }

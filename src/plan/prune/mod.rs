@@ -6,9 +6,10 @@ use crate::catalog::{Brakes, Catalog, Settings};
 use crate::lifecycle::retention::{RetentionDecision, RetentionRules, decide_retention};
 use crate::lifecycle::retirement::RetirementStage;
 use crate::lifecycle::{Record, tags};
-use crate::model::{Ami, ImageName, Inventory, Region, RunId, State, pointer_name};
+use crate::model::{Ami, AmiId, ImageName, Inventory, Region, RunId, State, pointer_name};
 use crate::plan::release::PLAN_SCHEMA;
-use crate::plan::step::{Action, Plan, Step, StepId};
+use crate::plan::step::{Action, Plan, Step};
+use crate::plan::{Scope, StepId, StepName};
 
 /// Options of a prune.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -87,16 +88,15 @@ pub fn plan_retirement(
 /// Plans the restoration of one AMI.
 #[must_use]
 pub fn plan_restore(inventory: &Inventory, ami: &Ami, run: RunId) -> Plan {
-    let scope = scope(ami.id.as_str());
     let reason = "restore requested".to_owned();
     let action = Action::Restore {
         ami: ami.id.clone(),
     };
     let step = ami_step(
-        &scope,
+        &ami.id,
         (&ami.region, &ami.owner),
         inventory,
-        ("restore", reason, action),
+        (StepName::Restore, reason, action),
     );
     plan_of(inventory, run, vec![step])
 }
@@ -152,19 +152,16 @@ fn plan_of(inventory: &Inventory, run: RunId, steps: Vec<Step>) -> Plan {
     }
 }
 
-fn scope(ami: &str) -> String {
-    ami.to_owned()
-}
-
 fn ami_step(
-    scope: &str,
+    ami: &AmiId,
     (region, owner): (&Region, &str),
     inventory: &Inventory,
-    (verb, reason, action): (&str, String, Action),
+    (name, reason, action): (StepName, String, Action),
 ) -> Step {
+    let scope = Scope::of_ami(ami);
     Step {
-        id: StepId(format!("{scope}/{verb}")),
-        scope: scope.to_owned(),
+        id: StepId::new(scope.clone(), name),
+        scope,
         region: region.clone(),
         account: (owner != inventory.account).then(|| owner.to_owned()),
         needs: Vec::new(),
@@ -175,7 +172,6 @@ fn ami_step(
 
 /// Returns the steps of one AMI: the stages that are due, in order.
 fn stage_steps(decision: &RetentionDecision, inventory: &Inventory, shared_ok: bool) -> Vec<Step> {
-    let scope = scope(decision.ami.as_str());
     let mut out: Vec<Step> = Vec::new();
     for stage in &decision.due_stages {
         let ami = decision.ami.clone();
@@ -188,10 +184,10 @@ fn stage_steps(decision: &RetentionDecision, inventory: &Inventory, shared_ok: b
             RetirementStage::Deregister => Action::Deregister { ami, shared_ok },
         };
         let mut step = ami_step(
-            &scope,
+            &decision.ami,
             (&decision.region, &decision.owner),
             inventory,
-            (stage.as_str(), decision.reason(), action),
+            (StepName::from(*stage), decision.reason(), action),
         );
         step.needs.extend(out.last().map(|s| s.id.clone()));
         out.push(step);
@@ -211,11 +207,11 @@ fn clear_pointers(catalog: &Catalog, inventory: &Inventory, record: &Record<'_>)
     let reason = format!("`{}` is retired", record.image);
     let location = (&record.ami.region, record.ami.owner.as_str());
     ami_step(
-        &scope(ami.as_str()),
+        &ami,
         location,
         inventory,
         (
-            "unpoint",
+            StepName::ClearPointers,
             reason,
             Action::ClearPointers {
                 ami: ami.clone(),

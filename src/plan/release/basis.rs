@@ -5,7 +5,8 @@ use super::{ReleasePlanner, steps::step_id};
 use crate::catalog::{Image, Origin, Source};
 use crate::lifecycle::{Record, tags};
 use crate::model::ImageName;
-use crate::plan::step::{AmiRef, StepId};
+use crate::plan::step::AmiRef;
+use crate::plan::{StepId, StepName};
 
 /// AMI that a build starts from.
 pub(super) struct BuildBase {
@@ -140,10 +141,10 @@ impl ReleasePlanner<'_> {
         if let Some(version) = self.built.get(parent) {
             let description = format!("{parent} {version} of this run");
             return Ok((
-                AmiRef::MadeBy(step_id(parent, "build")),
+                AmiRef::MadeBy(step_id(parent, StepName::Build)),
                 description,
                 version.to_string(),
-                Some(step_id(parent, "release")),
+                Some(step_id(parent, StepName::Release)),
             ));
         }
         let known = self.catalog.images.get(parent);
@@ -154,7 +155,7 @@ impl ReleasePlanner<'_> {
                 let after = self
                     .rechecked
                     .contains(parent)
-                    .then(|| step_id(parent, "retag"));
+                    .then(|| step_id(parent, StepName::Retag));
                 Ok((
                     AmiRef::Known(good.ami.id.clone()),
                     description,

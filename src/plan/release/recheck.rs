@@ -6,6 +6,7 @@ use crate::catalog::Image;
 use crate::lifecycle::{Record, tags};
 use crate::model::{Inventory, RunId};
 use crate::plan::step::{Action, AmiRef, Step};
+use crate::plan::{Scope, StepName};
 
 impl ReleasePlanner<'_> {
     /// Returns the steps that boot the version, judge it by the present controls, and record the
@@ -21,13 +22,13 @@ impl ReleasePlanner<'_> {
         let check = Action::Recheck {
             image: name.clone(),
             version: last.version,
-            instance: step_id(name, "boot"),
+            instance: step_id(name, StepName::Boot),
         };
         let mut out = boot_steps(
             self.catalog,
             last,
             &self.request.run,
-            ("check", check),
+            (StepName::Check, check),
             reason,
         );
         let home = out.last().map(|s| s.id.clone());
@@ -39,13 +40,13 @@ impl ReleasePlanner<'_> {
             out.push(Step {
                 id: step_id(
                     name,
-                    &if number == 0 {
-                        "retag".to_owned()
+                    if number == 0 {
+                        StepName::Retag
                     } else {
-                        format!("retag-{}", number + 1)
+                        StepName::RetagCopy(number + 1)
                     },
                 ),
-                scope: name.to_string(),
+                scope: Scope::of_image(name),
                 region: record.ami.region.clone(),
                 account: away.then(|| record.ami.owner.clone()),
                 needs: home.iter().cloned().collect(),
@@ -69,26 +70,26 @@ pub(crate) fn boot_steps(
     catalog: &crate::catalog::Catalog,
     record: &Record<'_>,
     run: &RunId,
-    (verb, action): (&str, Action),
+    (verb, action): (StepName, Action),
     reason: &str,
 ) -> Vec<Step> {
     let image = &record.image;
     let temporary = format!("bakeline-{run}-{image}");
     let actions = [
         (
-            "key",
+            StepName::Key,
             Action::CreateKeyPair {
                 name: temporary.clone(),
             },
         ),
         (
-            "group",
+            StepName::Group,
             Action::CreateGroup {
                 name: temporary.clone(),
             },
         ),
         (
-            "boot",
+            StepName::Boot,
             Action::Boot {
                 image: image.clone(),
                 ami: AmiRef::Known(record.ami.id.clone()),
@@ -96,25 +97,29 @@ pub(crate) fn boot_steps(
         ),
         (verb, action),
         (
-            "terminate",
+            StepName::Terminate,
             Action::Terminate {
-                instance: step_id(image, "boot"),
+                instance: step_id(image, StepName::Boot),
             },
         ),
         (
-            "drop-group",
+            StepName::DropGroup,
             Action::DeleteGroup {
                 name: temporary.clone(),
             },
         ),
-        ("drop-key", Action::DeleteKeyPair { name: temporary }),
+        (StepName::DropKey, Action::DeleteKeyPair { name: temporary }),
     ];
     let mut before = None;
-    let step = |(verb, action): (&str, Action)| {
+    let step = |(verb, action): (StepName, Action)| {
         let needs = before.take().into_iter().collect();
         before = Some(step_id(image, verb));
         let region = catalog.settings.home().clone();
-        let (id, scope, reason) = (step_id(image, verb), image.to_string(), reason.to_owned());
+        let (id, scope, reason) = (
+            step_id(image, verb),
+            Scope::of_image(image),
+            reason.to_owned(),
+        );
         Step {
             id,
             scope,

@@ -6,7 +6,8 @@ use crate::catalog::Image;
 use crate::lifecycle::{Record, current, locations, tags};
 use crate::model::{ImageName, State, Tags, Timestamp, Version, ami_name, pointer_name};
 use crate::plan::publish::Publication;
-use crate::plan::step::{self, Action, AmiRef, Move, Step, StepId};
+use crate::plan::step::{self, Action, AmiRef, Move, Step};
+use crate::plan::{Scope, StepId, StepName};
 
 /// Lifetime of temporary resources before a sweep may remove them.
 pub const EXPIRES: jiff::SignedDuration = jiff::SignedDuration::from_hours(12);
@@ -23,7 +24,7 @@ impl ReleasePlanner<'_> {
     ) -> Vec<Step> {
         let run = &self.request.run;
         let temporary = format!("bakeline-{run}-{}", image.name);
-        let built = AmiRef::MadeBy(step_id(&image.name, "build"));
+        let built = AmiRef::MadeBy(step_id(&image.name, StepName::Build));
         let ami_name = ami_name(
             &self.catalog.settings.name,
             &image.name,
@@ -36,19 +37,19 @@ impl ReleasePlanner<'_> {
         let (source, name_of_source) = (built.clone(), ami_name.clone());
         let actions = [
             (
-                "key",
+                StepName::Key,
                 Action::CreateKeyPair {
                     name: temporary.clone(),
                 },
             ),
             (
-                "group",
+                StepName::Group,
                 Action::CreateGroup {
                     name: temporary.clone(),
                 },
             ),
             (
-                "build",
+                StepName::Build,
                 Action::Build {
                     image: name.clone(),
                     version,
@@ -58,41 +59,41 @@ impl ReleasePlanner<'_> {
                 },
             ),
             (
-                "candidate",
+                StepName::Candidate,
                 Action::TagCandidate {
                     ami: built.clone(),
                     tags: candidate,
                 },
             ),
             (
-                "boot",
+                StepName::Boot,
                 Action::Boot {
                     image: name.clone(),
                     ami: built.clone(),
                 },
             ),
             (
-                "check",
+                StepName::Check,
                 Action::CheckBoot {
                     image: name.clone(),
-                    instance: step_id(&name, "boot"),
+                    instance: step_id(&name, StepName::Boot),
                 },
             ),
             (
-                "terminate",
+                StepName::Terminate,
                 Action::Terminate {
-                    instance: step_id(&name, "boot"),
+                    instance: step_id(&name, StepName::Boot),
                 },
             ),
             (
-                "drop-group",
+                StepName::DropGroup,
                 Action::DeleteGroup {
                     name: temporary.clone(),
                 },
             ),
-            ("drop-key", Action::DeleteKeyPair { name: temporary }),
+            (StepName::DropKey, Action::DeleteKeyPair { name: temporary }),
             (
-                "release",
+                StepName::Release,
                 Action::MoveCurrent {
                     moves: vec![self.release_move(image, version, built)],
                 },
@@ -103,7 +104,7 @@ impl ReleasePlanner<'_> {
             version,
             (source, name_of_source),
             reason,
-            vec![step_id(&image.name, "release")],
+            vec![step_id(&image.name, StepName::Release)],
         );
         let mut before = basis.after;
         let region = self.catalog.settings.home().clone();
@@ -112,7 +113,7 @@ impl ReleasePlanner<'_> {
             .map(|(verb, action)| {
                 let needs = before.take().into_iter().collect();
                 before = Some(step_id(&image.name, verb));
-                let (id, scope) = (step_id(&image.name, verb), image.name.to_string());
+                let (id, scope) = (step_id(&image.name, verb), Scope::of_image(&image.name));
                 Step {
                     id,
                     scope,
@@ -272,11 +273,11 @@ pub(super) fn discard_instead_of_release(steps: Vec<Step>, image: &ImageName) ->
     });
     let own_steps = steps
         .into_iter()
-        .filter(|step| step.scope == image.as_str());
+        .filter(|step| step.scope.home_image() == Some(image));
     own_steps
         .map(|step| match (&step.action, &built_name) {
             (Action::MoveCurrent { .. }, Some(name)) => Step {
-                id: step_id(image, "discard"),
+                id: step_id(image, StepName::Discard),
                 action: Action::Discard {
                     ami_name: name.clone(),
                 },
@@ -288,8 +289,8 @@ pub(super) fn discard_instead_of_release(steps: Vec<Step>, image: &ImageName) ->
 }
 
 /// Returns the ID of a step of an image.
-pub(super) fn step_id(image: &ImageName, verb: &str) -> StepId {
-    StepId(format!("{image}/{verb}"))
+pub(super) fn step_id(image: &ImageName, name: StepName) -> StepId {
+    StepId::new(Scope::of_image(image), name)
 }
 
 /// Formats a time in seconds, the precision of tags.

@@ -1,13 +1,19 @@
 //! Defines the `ansible` provisioner: `ansible-playbook` runs on the runner against the build
 //! instance.
 //!
-//! This module builds its arguments and environment and interprets its output.
+//! This module builds its arguments and environment. [`Output`] interprets its output.
+
+mod job;
+mod output;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use super::path::folder_of;
+
+pub use job::Job;
+pub use output::{AnsibleFailure, Output, PlaybookError, TaskFailure};
 
 /// A playbook to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,19 +39,6 @@ const CONFIG: &str = "ansible.cfg";
 /// known.
 pub const INVENTORY: &str = "inventory.json";
 
-/// Job for the program that Packer starts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Job {
-    /// Name of the image and of the host in the inventory.
-    pub image: String,
-    /// Path of the playbook, relative to the repository.
-    pub playbook: String,
-    /// Login user. Root access uses sudo.
-    pub user: String,
-    /// Path of the configuration in the directory of the job.
-    config: String,
-}
-
 /// Returns the files of the directory of a job: the job, the variables, and the files of the
 /// playbook.
 ///
@@ -57,7 +50,7 @@ pub fn folder(
     user: &str,
     content: &BTreeMap<String, Vec<u8>>,
 ) -> BTreeMap<String, Vec<u8>> {
-    let folder = crate::provision::folder_of(&ansible.playbook);
+    let folder = folder_of(&ansible.playbook);
     let own_config = format!("{folder}/{CONFIG}");
     let own_config = ansible
         .files
@@ -205,117 +198,6 @@ pub fn environment(job: &Job, folder: &Path, ssh_config: &str) -> Vec<(&'static 
 /// Directory of temporary files of Ansible on the instance. `ansible-prepare.sh` creates it with
 /// mode 1777, and `ansible.sh` removes it.
 pub const REMOTE_TEMP: &str = "/var/tmp/.bakeline-ansible";
-/// Longest output of a task in an error, in characters.
-const MAX_TASK_OUTPUT: usize = 600;
-
-/// Output of `ansible-playbook` so far.
-#[derive(Debug, Default)]
-pub struct Output {
-    task: String,
-    failed: Option<String>,
-    error: Vec<String>,
-    is_explanation: bool,
-    in_recap: bool,
-    ran_on_host: bool,
-}
-
-impl Output {
-    /// Reads one line of output or errors.
-    pub fn read_line(&mut self, line: &str, job: &Job) {
-        self.is_explanation &=
-            !line.contains("be elsewhere in the file") && !line.starts_with("The offending line");
-        if let Some(name) = task_name(line) {
-            name.clone_into(&mut self.task);
-        } else if line.starts_with("fatal: [") || line.starts_with("failed: [") {
-            self.failed = Some(format!("task `{}` {}", self.task, failure_reason(line)));
-        } else if line.trim() == "...ignoring" {
-            self.failed = None;
-        } else if let Some(rest) = line
-            .strip_prefix("ERROR! ")
-            .or_else(|| line.strip_prefix("[ERROR]: "))
-        {
-            self.error.push(rest.to_owned());
-            self.is_explanation = true;
-        } else if self.is_explanation && !line.trim().is_empty() {
-            // The explanation of Ansible can have several lines.
-            self.error.push(line.to_owned());
-        } else if line.starts_with("PLAY RECAP") {
-            self.in_recap = true;
-        } else if let Some((host, _)) = line.split_once(" : ").filter(|_| self.in_recap) {
-            self.ran_on_host |= host.trim() == job.image;
-        }
-    }
-
-    /// Returns the result of the playbook.
-    ///
-    /// # Errors
-    /// Fails with the failed task and its reason, with an error of Ansible, or if no play matches
-    /// the host.
-    pub fn result(self, code: Option<i32>, job: &Job) -> Result<(), String> {
-        let playbook = &job.playbook;
-        match (code, self.failed) {
-            (Some(0), _) if self.ran_on_host => Ok(()),
-            (Some(0), _) => Err(format!(
-                "playbook `{playbook}` did nothing: no play matches the host; set `hosts: all`"
-            )),
-            (_, Some(failed)) => Err(format!("playbook `{playbook}`: {failed}")),
-            (_, None) if !self.error.is_empty() => Err(format!(
-                "playbook `{playbook}`: {}",
-                shorten(&self.error.join(" "))
-            )),
-            (Some(code), None) => Err(format!(
-                "playbook `{playbook}`: ansible-playbook exited {code}"
-            )),
-            (None, None) => Err(format!(
-                "playbook `{playbook}`: ansible-playbook was killed"
-            )),
-        }
-    }
-}
-
-/// Returns the name in `TASK [role : name] ***` or `RUNNING HANDLER [name] ***`.
-fn task_name(line: &str) -> Option<&str> {
-    let rest = line
-        .strip_prefix("TASK [")
-        .or_else(|| line.strip_prefix("RUNNING HANDLER ["))?;
-    rest.trim_end_matches('*').trim_end().strip_suffix(']')
-}
-
-/// Returns the reason after `fatal: [host]: FAILED! => `: the message of the module and the output
-/// of the command.
-fn failure_reason(line: &str) -> String {
-    let verb = if line.contains("UNREACHABLE!") {
-        "could not reach the instance"
-    } else {
-        "failed"
-    };
-    let result = line.split_once(" => ").map_or("", |(_, result)| result);
-    let Ok(result) = serde_json::from_str::<serde_json::Value>(result) else {
-        return format!("{verb}: {}", shorten(line));
-    };
-    let part = |key: &str| {
-        result
-            .get(key)
-            .and_then(serde_json::Value::as_str)
-            .map(str::trim)
-            .filter(|t| !t.is_empty())
-    };
-    let parts = ["msg", "censored", "stderr", "module_stderr"]
-        .into_iter()
-        .filter_map(part)
-        .collect::<Vec<_>>();
-    format!("{verb}: {}", shorten(&parts.join(": ")))
-}
-
-/// Shortens a text to one line of [`MAX_TASK_OUTPUT`] characters.
-fn shorten(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut out: String = line.chars().take(MAX_TASK_OUTPUT).collect();
-    if out.len() < line.len() {
-        out.push('…');
-    }
-    out
-}
 
 #[cfg(test)]
 mod tests;

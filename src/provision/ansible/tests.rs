@@ -1,5 +1,6 @@
 //! Tests of the arguments for `ansible-playbook` and of the interpretation of its output.
 
+use super::output::MAX_TASK_OUTPUT;
 use super::*;
 
 fn job() -> Job {
@@ -16,7 +17,7 @@ fn playbook_result(code: Option<i32>, output_text: &str) -> Result<(), String> {
     output_text
         .lines()
         .for_each(|line| output.read_line(line, &job()));
-    output.result(code, &job())
+    output.into_result(code, &job()).map_err(|e| e.to_string())
 }
 
 const RECAP: &str = "PLAY RECAP *****\nweb                        : ok=3    changed=1    unreachable=0    failed=0    skipped=0\n";

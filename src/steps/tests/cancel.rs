@@ -29,7 +29,8 @@ async fn cancellation_at_any_step_leaves_complete_images() {
             );
             interrupted += 1;
         }
-        for (image, end) in &outcome.scopes {
+        for (scope, end) in &outcome.scopes {
+            let image = scope.home_image().expect("an image").as_str();
             let is_allowed = matches!(
                 end,
                 ScopeEnd::Done { .. } | ScopeEnd::Cancelled { .. } | ScopeEnd::NotStarted { .. }
@@ -72,9 +73,9 @@ async fn cancellation_within_build_or_check_is_not_a_failure() {
         let (outcome, ()) = tokio::join!(setup.release("run2"), begun);
         assert_eq!(outcome.kind(), Some(Kind::Interrupted), "{outcome:?}");
         assert!(
-            matches!(outcome.scopes["base"], ScopeEnd::Cancelled { .. }),
+            matches!(outcome.end_of("base"), ScopeEnd::Cancelled { .. }),
             "{:?}",
-            outcome.scopes["base"]
+            outcome.end_of("base")
         );
         setup.assert_clean(if within_build { "build" } else { "check" });
     }

@@ -8,6 +8,7 @@ use crate::catalog::OnFailure;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::Kind;
 use crate::lifecycle::Record;
+use crate::model::AmiId;
 
 /// Returns an environment with a released version of all images and a changed base, so that the
 /// next run builds all four.
@@ -57,7 +58,7 @@ fn assert_state_matches_outcome(
                 new.1.as_ref().map(|a| a.as_str()),
                 "{context}: pointer and tags of {image} differ"
             );
-            match &outcome.scopes[image] {
+            match outcome.end_of(image) {
                 ScopeEnd::Done { .. } => assert!(
                     new != old && versions == 2,
                     "{context}: {image} is done but {new:?}"
@@ -139,11 +140,11 @@ async fn on_failure_option_controls_other_scopes() {
             .expect("no panic")
             .insert("a".to_owned(), BuildBehavior::Fails);
         let outcome = setup.release("run2").await;
-        let done: Vec<&str> = outcome
+        let done: Vec<String> = outcome
             .scopes
             .iter()
             .filter(|(_, e)| e.is_done())
-            .map(|(s, _)| s.as_str())
+            .map(|(s, _)| s.to_string())
             .collect();
         let expected = if z_done {
             vec!["base", "z"]
@@ -151,7 +152,7 @@ async fn on_failure_option_controls_other_scopes() {
             vec!["base"]
         };
         assert_eq!(done, expected, "{on_failure:?}");
-        let ScopeEnd::NotStarted { because } = &outcome.scopes["b"] else {
+        let ScopeEnd::NotStarted { because } = outcome.end_of("b") else {
             panic!("{outcome:?}")
         };
         assert!(because.contains("`a`") || !z_done, "{because}");
@@ -200,7 +201,7 @@ async fn failed_boot_check_exits_3_without_new_version() {
     setup.watch_invariants();
     let outcome = setup.release("run2").await;
     assert_eq!(outcome.kind(), Some(Kind::ChecksFailed), "{outcome:?}");
-    let ScopeEnd::Failed { error, hints, .. } = &outcome.scopes["z"] else {
+    let ScopeEnd::Failed { error, hints, .. } = outcome.end_of("z") else {
         panic!("{outcome:?}")
     };
     assert!(error.contains("/bakeline/no/such/file"), "{error}");
@@ -292,15 +293,13 @@ async fn failed_prune_never_changes_kept_amis() {
                 );
             }
             for (scope, end) in &outcome.scopes {
-                let there = setup
-                    .cloud
-                    .state(|w| w.images.contains_key(&scope.as_str().into()));
+                let id = AmiId(scope.to_string());
+                let there = setup.cloud.state(|w| w.images.contains_key(&id));
                 assert!(
                     !end.is_done() || !there,
                     "{context}: {scope} is reported as deregistered"
                 );
                 // An AMI whose retirement failed is unchanged, if it still exists.
-                let id = scope.as_str().into();
                 let (now, then) = [&setup, &start]
                     .map(|h| h.cloud.state(|w| w.images.get(&id).cloned()))
                     .into();

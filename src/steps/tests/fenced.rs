@@ -109,7 +109,11 @@ async fn lost_lock_stops_all_changes_and_is_reported() {
     for limit in 0.. {
         let setup = Arc::new(start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z"));
         let mut plan = setup.release_plan("run2", true);
-        plan.steps.retain(|step| step.scope == "base");
+        plan.steps.retain(|step| {
+            step.scope
+                .home_image()
+                .is_some_and(|i| i.as_str() == "base")
+        });
         let guard = guard_lost_after(&setup, limit);
         let outcome = execute(&setup, &plan, &guard).await;
         let Some(state_at_loss) = guard.state_at_loss.lock().expect("no panic").clone() else {
@@ -174,7 +178,7 @@ async fn undo_stops_when_lock_is_lost() {
         );
         let ScopeEnd::Failed {
             kind, hints, error, ..
-        } = &outcome.scopes["base"]
+        } = outcome.end_of("base")
         else {
             panic!("{outcome:?}")
         };

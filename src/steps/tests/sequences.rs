@@ -91,7 +91,7 @@ async fn failed_recheck_keeps_version_and_suggests_revoke() {
     let before = all_tags(&setup);
     let outcome = setup.execute(&setup.release_plan("run2", false)).await;
     assert_eq!(outcome.kind().map(crate::error::Kind::exit_code), Some(3));
-    let Some(ScopeEnd::Failed { hints, error, .. }) = outcome.scopes.get("z") else {
+    let ScopeEnd::Failed { hints, error, .. } = outcome.end_of("z") else {
         panic!("{outcome:?}")
     };
     assert!(error.contains("/not/there"), "{error}");
@@ -118,7 +118,7 @@ async fn retag_refuses_concurrent_recheck() {
             .insert(tags::CHECKS.to_owned(), "other".to_owned())
     });
     let outcome = setup.execute(&plan).await;
-    let Some(ScopeEnd::Failed { error, .. }) = outcome.scopes.get("base") else {
+    let ScopeEnd::Failed { error, .. } = outcome.end_of("base") else {
         panic!("{outcome:?}")
     };
     assert!(error.contains("changed since the plan"), "{error}");

@@ -16,7 +16,7 @@ async fn fail_after_boot(undo: &'static str) -> (TestEnv, Outcome) {
 }
 
 fn left(outcome: &Outcome) -> String {
-    let ScopeEnd::Stuck { left, .. } = &outcome.scopes["base"] else {
+    let ScopeEnd::Stuck { left, .. } = outcome.end_of("base") else {
         panic!("{outcome:?}")
     };
     left.join("\n")
@@ -166,7 +166,7 @@ async fn keep_failed_keeps_instance_but_no_partial_release() {
     setup.options.keep_failed = true;
     *setup.shell.deaf.lock().expect("no panic") = true;
     let outcome = setup.release("run2").await;
-    let ScopeEnd::Failed { hints, .. } = &outcome.scopes["base"] else {
+    let ScopeEnd::Failed { hints, .. } = outcome.end_of("base") else {
         panic!("{outcome:?}")
     };
     let kept = |what: &str| hints.iter().any(|h| h.contains(what));

@@ -154,7 +154,7 @@ async fn prune_refuses_ami_used_since_the_decision() {
         assert!(!plan.steps.is_empty());
         for step in &plan.steps {
             setup.cloud.state(|w| {
-                let id = AmiId(step.scope.clone());
+                let id = AmiId(step.scope.to_string());
                 if used {
                     let (kind, by) = ("launch-template".to_owned(), "lt-1".to_owned());
                     w.references.push(crate::model::Reference {

@@ -15,6 +15,7 @@ use crate::model::{Arch, ImageName, Inventory, Manifest, State, StoreInventory, 
 use crate::plan::fingerprint::{self, Fingerprints};
 use crate::plan::publish::step_chain;
 use crate::plan::step::{Action, Step};
+use crate::plan::{Scope, StepName};
 
 /// Returns the discrepancies in the evidence of released versions, and the steps that repair them.
 pub(super) fn audit_store(
@@ -114,11 +115,11 @@ impl StoreAuditor<'_> {
 
     fn repair(&mut self, description: String, action: Action) {
         let (verb, key) = match &action {
-            Action::PutObject { key, .. } => ("remember", key),
-            Action::DeleteObject { key } => ("forget", key),
+            Action::PutObject { key, .. } => (StepName::PutObject, key),
+            Action::DeleteObject { key } => (StepName::DeleteObject, key),
             _ => return,
         };
-        let scope = format!("store.{}", key.replace('/', "."));
+        let scope = Scope::of_store_object(key);
         let home = locations::home(&self.catalog.settings);
         self.steps.extend(step_chain(
             &scope,

@@ -148,7 +148,7 @@ fn decisions_for(
         let steps = plan
             .steps
             .iter()
-            .filter(|s| s.scope == decision.image.0)
+            .filter(|s| s.scope.home_image() == Some(&decision.image))
             .count();
         assert_eq!(
             steps > 0,

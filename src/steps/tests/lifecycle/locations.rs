@@ -42,8 +42,8 @@ async fn release_publishes_to_other_locations_and_completes_later() {
             &request,
         ))
         .await;
-    assert!(outcome.scopes["base"].is_done(), "{outcome:?}");
-    let ScopeEnd::Failed { error, .. } = &outcome.scopes["base@us-east-1"] else {
+    assert!(outcome.end_of("base").is_done(), "{outcome:?}");
+    let ScopeEnd::Failed { error, .. } = outcome.end_of("base@us-east-1") else {
         panic!("{outcome:?}")
     };
     assert!(error.contains("Client.InternalError: late"), "{error}");
@@ -89,11 +89,11 @@ async fn failing_region_is_reported_and_completed_by_rerun() {
         .cloud
         .state_at(OTHER, &"us-east-1".into(), |w| w.copies_fail = true);
     let outcome = Operation::Promote(&["base"]).execute(&setup).await;
-    let failed: Vec<&String> = outcome
+    let failed: Vec<String> = outcome
         .scopes
         .iter()
         .filter(|(_, e)| !e.is_done())
-        .map(|(s, _)| s)
+        .map(|(s, _)| s.to_string())
         .collect();
     assert_eq!(failed, ["base@222222222222.us-east-1"]);
     assert_eq!(outcome.kind(), Some(crate::error::Kind::StepFailed));
@@ -160,8 +160,12 @@ async fn unreadable_location_fails_alone() {
         let setup = on_day(&setup, 26);
         let outcome = setup.execute(&plan).await;
         let failed = outcome.scopes.iter().filter(|(_, e)| !e.is_done());
-        let failed: Vec<&str> = failed
-            .map(|(s, _)| s.split('@').next_back().unwrap_or(""))
+        let failed: Vec<String> = failed
+            .map(|(scope, _)| {
+                scope
+                    .location()
+                    .map_or_else(String::new, ToString::to_string)
+            })
             .collect();
         assert_eq!(failed, ["us-east-1"], "{outcome:?}");
         let (_, pointers) = state_table(&setup);
@@ -221,7 +225,7 @@ async fn unfinished_copy_is_taken_over_before_waiting() {
             .expect("a call about it");
         assert_eq!(first.action, "tag", "the copy is tagged before the wait");
         if vanishes {
-            let ScopeEnd::Failed { error, .. } = &outcome.scopes["base@us-east-1"] else {
+            let ScopeEnd::Failed { error, .. } = outcome.end_of("base@us-east-1") else {
                 panic!("{outcome:?}")
             };
             assert!(error.contains("disappeared"), "{error}");

@@ -5,6 +5,7 @@ use super::{
     release_on_day, two_accounts, two_promoted, version,
 };
 use crate::lifecycle::tags;
+use crate::plan::Scope;
 
 #[tokio::test]
 async fn operations_follow_state_table_in_all_locations() {
@@ -198,24 +199,25 @@ async fn child_is_promoted_with_or_after_its_parent() {
     );
     let together = Operation::Promote(&["a", "base"]).plan(&setup);
     for location in &PROD {
-        let at = |image: &str| {
-            if *location == HOME {
+        let at = |image: &str| -> Scope {
+            let text = if *location == HOME {
                 image.to_owned()
             } else {
                 format!("{image}@{location}")
-            }
+            };
+            text.parse().expect("a scope")
         };
-        let position = |scope: String| {
+        let position = |scope: Scope| {
             together
                 .scopes()
                 .iter()
-                .position(|(s, _)| *s == scope)
+                .position(|(s, _)| **s == scope)
                 .expect("a scope")
         };
         assert!(position(at("base")) < position(at("a")));
         let scopes = together.scopes();
         let needs = &scopes[position(at("a"))].1;
-        assert_eq!(*needs, [at("base")], "{location}");
+        assert_eq!(*needs, [&at("base")], "{location}");
     }
     assert_eq!(setup.execute(&together).await.kind(), None);
     assert_no_leftovers(&setup, "together");

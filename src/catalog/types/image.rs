@@ -1,0 +1,88 @@
+//! Defines a checked image, with inherited values applied.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::profile::Profile;
+use crate::checks::Control;
+use crate::model::{Arch, EnvName, ImageName, Tags};
+use crate::platform::Platform;
+use crate::provision::Provision;
+
+/// An image.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Name.
+    pub name: ImageName,
+    /// Description.
+    pub description: String,
+    /// Origin.
+    pub origin: Origin,
+    /// OS family, inherited from the base image.
+    pub platform: Platform,
+    /// Architecture, inherited from the base image.
+    pub arch: Arch,
+    /// Highest environment of the image, by default the last.
+    pub environment: EnvName,
+    /// Provisioners in order.
+    pub provision: Vec<Provision>,
+    /// Controls of the image, those of ancestors first.
+    pub controls: Vec<Arc<Control>>,
+    /// Profiles that its controls are reported under: those of its ancestors and its own, then the
+    /// checks of image files. Without digests: see [`super::catalog::Catalog::profiles`].
+    pub profiles: Vec<Arc<Profile>>,
+    /// Extra tags of the AMI.
+    pub tags: Tags,
+    /// Size of the root volume in GiB, if larger than that of the parent.
+    pub disk_gib: Option<u32>,
+    /// Maximum age before the next build.
+    pub max_age: Option<SignedDuration>,
+    /// Number of builds on top of the previous version before a build starts from the origin again.
+    pub rebase_after: u32,
+    /// Path of the file, relative to the repository.
+    pub file: String,
+}
+
+/// Origin of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A base image: a vendor AMI.
+    Source(Source),
+    /// A custom image: another image of the catalog.
+    Parent(ImageName),
+}
+
+/// Selection of a vendor AMI: the newest available one that matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Owner (account ID or alias) and name pattern with `*` and `?`.
+    Filter {
+        /// Owner: `136693071363`, `amazon`, `self`, …
+        owner: String,
+        /// Name pattern, such as `debian-12-amd64-*`.
+        name: String,
+    },
+    /// SSM parameter with an AMI ID.
+    Parameter(String),
+}
+
+impl Image {
+    /// Returns the name of the parent of a custom image.
+    #[must_use]
+    pub fn parent(&self) -> Option<&ImageName> {
+        match &self.origin {
+            Origin::Parent(name) => Some(name),
+            Origin::Source(_) => None,
+        }
+    }
+
+    /// Returns the first Ansible playbook of the image.
+    #[must_use]
+    pub fn first_playbook(&self) -> Option<&str> {
+        self.provision.iter().find_map(|p| match p {
+            Provision::Ansible(ansible) => Some(ansible.playbook.as_str()),
+            _ => None,
+        })
+    }
+}

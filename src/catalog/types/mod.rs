@@ -1,0 +1,16 @@
+//! Defines the checked catalog, with defaults applied and the contents of all files.
+
+mod catalog;
+mod image;
+mod profile;
+mod settings;
+mod waiver;
+
+pub use catalog::Catalog;
+pub use image::{Image, Origin, Source};
+pub use profile::Profile;
+pub use settings::{
+    Access, Brakes, Builder, Environment, Gates, Notifier, OnFailure, Retention, Settings,
+    StoreSettings,
+};
+pub use waiver::CatalogWaiver;

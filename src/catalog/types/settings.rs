@@ -1,0 +1,165 @@
+//! Defines the checked settings of `bakeline.yaml`, with defaults applied.
+
+use jiff::SignedDuration;
+
+use crate::checks::Gate;
+use crate::model::{CatalogName, EnvName, Region, Tags};
+
+/// Settings of a catalog.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Name of the catalog. Distinguishes its AMIs from others.
+    pub name: CatalogName,
+    /// Regions that images are released to. Images are built in the first.
+    pub regions: Vec<Region>,
+    /// Environment of a lookup without an environment.
+    pub default_environment: Option<EnvName>,
+    /// Environments, lowest first. A release reaches the first.
+    pub environments: Vec<Environment>,
+    /// Settings of build instances.
+    pub builder: Builder,
+    /// Key of the environment tag, `Environment` by default.
+    pub environment_key: String,
+    /// Retention of AMIs without an environment. Each environment has its own.
+    pub retention: Retention,
+    /// Limits of one prune.
+    pub brakes: Brakes,
+    /// Location of the store.
+    pub store: StoreSettings,
+    /// Validity of a lock without a renewal.
+    pub lease: SignedDuration,
+    /// Behavior after a failed image.
+    pub on_failure: OnFailure,
+    /// Receivers of notifications.
+    pub notifiers: Vec<Notifier>,
+    /// Rule for failed checks that block a release.
+    pub gate: Gate,
+}
+
+impl Settings {
+    /// Returns the level of an environment.
+    #[must_use]
+    pub fn environment_level(&self, env: &EnvName) -> Option<usize> {
+        self.environments.iter().position(|e| e.name == *env)
+    }
+
+    /// Returns the Region of the builder.
+    #[must_use]
+    pub fn home(&self) -> &Region {
+        &self.regions[0]
+    }
+}
+
+/// An environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// Name, and value of the environment tag unless `tag_value` differs.
+    pub name: EnvName,
+    /// Value of the environment tag.
+    pub tag_value: String,
+    /// Regions of the environment, a subset of those of the catalog.
+    pub regions: Vec<Region>,
+    /// Accounts of the environment. Empty for the account of the builder.
+    pub accounts: Vec<String>,
+    /// Role to assume in the account. With several accounts, the role of this name in each.
+    pub role: Option<String>,
+    /// Retention of the environment.
+    pub retention: Retention,
+    /// Promotion gates of the environment.
+    pub gates: Gates,
+}
+
+/// Retention of versions, and waiting times of the retirement stages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// Number of newest versions of each image to keep. 0 if only `reserve` applies.
+    pub keep: u32,
+    /// Minimum age in days of versions to retire.
+    pub days: u32,
+    /// Number of promoted versions to keep for a rollback, in environments above the lowest.
+    pub reserve: u32,
+    /// Waiting time between deprecation and disabling.
+    pub disable_after: SignedDuration,
+    /// Waiting time between disabling and deregistration.
+    pub deregister_after: SignedDuration,
+}
+
+/// Limits of one prune.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brakes {
+    /// Largest number of AMIs that one prune may move.
+    pub most: u32,
+    /// Largest share of the AMIs of the catalog in percent that one prune may move.
+    pub percent: u32,
+}
+
+/// Promotion gates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gates {
+    /// Time that the version must have been current in the environment below.
+    pub soak: SignedDuration,
+    /// True if the exact parent version must be in the environment.
+    pub parent: bool,
+}
+
+/// Location of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreSettings {
+    /// A directory, relative to the working directory.
+    Path(String),
+    /// An S3 bucket.
+    S3 {
+        /// Name.
+        bucket: String,
+        /// Prefix of all keys. May be empty.
+        prefix: String,
+        /// Region.
+        region: Region,
+    },
+}
+
+/// Settings of build and test instances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Builder {
+    /// EC2 instance type, `t3.small` by default.
+    pub instance_type: String,
+    /// Subnet. `None` for the default subnet of the default VPC.
+    pub subnet: Option<String>,
+    /// Instance profile.
+    pub instance_profile: Option<String>,
+    /// True if instances get a public address and are reached at it.
+    pub public_address: bool,
+    /// Tags of all temporary resources.
+    pub tags: Tags,
+    /// Access to the instances.
+    pub access: Access,
+}
+
+/// Access to instances for bakeline and Packer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// SSH from these address ranges.
+    Cidrs(Vec<String>),
+    /// SSH through an SSM session, without ingress.
+    Ssm,
+}
+
+/// Behavior for other images after a failure.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Cancels running images and starts no others.
+    #[default]
+    Stop,
+    /// Skips only the descendants.
+    Continue,
+}
+
+/// Receiver of notifications.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notifier {
+    /// A Slack incoming webhook. Its URL is a secret in an environment variable.
+    Slack {
+        /// Environment variable with the URL of the webhook.
+        webhook_env: String,
+    },
+}

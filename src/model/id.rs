@@ -1,0 +1,78 @@
+//! Defines names and IDs as types of their own.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+macro_rules! text_newtype {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl $name {
+            /// Returns the text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        }
+    };
+}
+
+text_newtype! {
+    /// Name of an image in the catalog, such as `jdk`; see [`super::check_name`].
+    ImageName
+}
+text_newtype! {
+    /// Name of the catalog. It separates the AMIs of several catalogs in one account.
+    CatalogName
+}
+text_newtype! {
+    /// Name of an environment, such as `Test`.
+    EnvName
+}
+text_newtype! {
+    /// AWS Region code, such as `eu-west-1`.
+    Region
+}
+text_newtype! {
+    /// ID of an AMI, such as `ami-0abc…`.
+    AmiId
+}
+text_newtype! {
+    /// ID of an EBS snapshot.
+    SnapshotId
+}
+text_newtype! {
+    /// ID of an EC2 instance.
+    InstanceId
+}
+text_newtype! {
+    /// ID of one execution of bakeline. IDs sort by start time.
+    RunId
+}
+
+impl AmiId {
+    /// Returns the words of a text that look like AMI IDs.
+    pub fn find_all(text: &str) -> impl Iterator<Item = Self> + '_ {
+        let parts = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        parts
+            .filter(|word| word.starts_with("ami-"))
+            .map(Self::from)
+    }
+}

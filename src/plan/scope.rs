@@ -1,0 +1,345 @@
+//! Defines scopes: the units that fail, are undone and are reported together.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{AmiId, ImageName, Location, TemporaryKind, TemporaryResource, check_name};
+
+/// Subject of a scope.
+#[derive(Debug, Clone)]
+pub enum ScopeSubject {
+    /// Image of the catalog.
+    Image(ImageName),
+    /// Existing AMI: its retirement, its restoration or the repair of its tags.
+    Ami(AmiId),
+    /// Temporary resource that a run left, by its unique name.
+    Leftover(String),
+    /// SSM parameter that publishes an AMI.
+    Pointer(DottedPath),
+    /// Object in the store.
+    StoreObject(DottedPath),
+    /// Revocation of a version and of all versions layered on it.
+    Revocation,
+}
+
+/// Path whose `/` are written as `.`, because a `/` ends the scope in a step ID.
+#[derive(Debug, Clone)]
+pub struct DottedPath(String);
+
+impl DottedPath {
+    fn new(path: &str) -> Self {
+        Self(path.trim_start_matches('/').replace('/', "."))
+    }
+}
+
+/// Unit of steps that fail, are undone and are reported together.
+///
+/// Journals, saved plans and reports contain a scope as text: `subject` or `subject@location`. Two
+/// scopes are equal if their texts are equal, and they sort by their texts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Scope {
+    subject: ScopeSubject,
+    location: Option<Location>,
+}
+
+impl Scope {
+    /// Returns the scope of an image at home.
+    #[must_use]
+    pub fn of_image(image: &ImageName) -> Self {
+        ScopeSubject::Image(image.clone()).into()
+    }
+
+    /// Returns the scope of an AMI.
+    #[must_use]
+    pub fn of_ami(ami: &AmiId) -> Self {
+        ScopeSubject::Ami(ami.clone()).into()
+    }
+
+    /// Returns the scope of a temporary resource.
+    #[must_use]
+    pub fn of_leftover(resource: &TemporaryResource) -> Self {
+        match resource.kind {
+            TemporaryKind::Image => Self::of_ami(&AmiId(resource.id.clone())),
+            _ => ScopeSubject::Leftover(resource.unique_name()).into(),
+        }
+    }
+
+    /// Returns the scope of the SSM parameter of this name.
+    #[must_use]
+    pub fn of_pointer(name: &str) -> Self {
+        ScopeSubject::Pointer(DottedPath::new(name)).into()
+    }
+
+    /// Returns the scope of an object in the store.
+    #[must_use]
+    pub fn of_store_object(key: &str) -> Self {
+        ScopeSubject::StoreObject(DottedPath::new(key)).into()
+    }
+
+    /// Returns the scope of a revocation at one location.
+    #[must_use]
+    pub fn of_revocation(location: &Location) -> Self {
+        Self::from(ScopeSubject::Revocation).at(location)
+    }
+
+    /// Returns the scope of the same subject at a location.
+    #[must_use]
+    pub fn at(self, location: &Location) -> Self {
+        Self {
+            location: Some(location.clone()),
+            ..self
+        }
+    }
+
+    /// Returns the subject.
+    #[must_use]
+    pub fn subject(&self) -> &ScopeSubject {
+        &self.subject
+    }
+
+    /// Returns the location, unless the scope has only one.
+    #[must_use]
+    pub fn location(&self) -> Option<&Location> {
+        self.location.as_ref()
+    }
+
+    /// Returns the image if this is the scope of an image at home.
+    #[must_use]
+    pub fn home_image(&self) -> Option<&ImageName> {
+        match (&self.subject, &self.location) {
+            (ScopeSubject::Image(image), None) => Some(image),
+            _ => None,
+        }
+    }
+
+    /// Returns whether this is one of several locations of its subject. Its failure does not stop
+    /// other scopes.
+    #[must_use]
+    pub fn is_replica(&self) -> bool {
+        self.location.is_some()
+    }
+}
+
+impl From<ScopeSubject> for Scope {
+    fn from(subject: ScopeSubject) -> Self {
+        Self {
+            subject,
+            location: None,
+        }
+    }
+}
+
+impl fmt::Display for ScopeSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image(image) => f.write_str(image.as_str()),
+            Self::Ami(ami) => f.write_str(ami.as_str()),
+            Self::Leftover(name) => f.write_str(name),
+            Self::Pointer(path) => f.write_str(&path.0),
+            Self::StoreObject(path) => write!(f, "{STORE_PREFIX}{}", path.0),
+            Self::Revocation => f.write_str(REVOCATION),
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.location {
+            Some(location) => f.pad(&format!("{}@{location}", self.subject)),
+            None => f.pad(&self.subject.to_string()),
+        }
+    }
+}
+
+const REVOCATION: &str = "revoke";
+const STORE_PREFIX: &str = "store.";
+/// Start of the name of every pointer; see [`crate::model::pointer_name`].
+const POINTER_PREFIX: &str = "bakeline.";
+
+/// Error for a text that is not a scope.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a scope such as `web` or `web@eu-west-1`")]
+pub struct ScopeError(String);
+
+impl FromStr for Scope {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Self, ScopeError> {
+        let (subject, location) = match text.rsplit_once('@') {
+            Some((subject, location)) => (subject, Some(parse_location(location))),
+            None => (text, None),
+        };
+        let has_region = location.as_ref().is_none_or(|l| !l.region.0.is_empty());
+        if subject.is_empty() || subject.contains('/') || !has_region {
+            return Err(ScopeError(text.to_owned()));
+        }
+        Ok(Self {
+            subject: parse_subject(subject, location.is_some()),
+            location,
+        })
+    }
+}
+
+fn parse_location(text: &str) -> Location {
+    let (account, region) = match text.split_once('.') {
+        Some((account, region)) => (Some(account.to_owned()), region),
+        None => (None, text),
+    };
+    Location {
+        account,
+        region: region.into(),
+    }
+}
+
+/// Parses a subject. An image name such as `ami-0a1b` could also be an ID: both have the same text,
+/// so they are the same scope.
+fn parse_subject(text: &str, has_location: bool) -> ScopeSubject {
+    let is_id = |prefix: &str| {
+        let number = text.strip_prefix(prefix).unwrap_or_default();
+        !number.is_empty() && number.bytes().all(|b| b.is_ascii_hexdigit())
+    };
+    if has_location && text == REVOCATION {
+        ScopeSubject::Revocation
+    } else if let Some(path) = text.strip_prefix(STORE_PREFIX) {
+        ScopeSubject::StoreObject(DottedPath(path.to_owned()))
+    } else if text.starts_with(POINTER_PREFIX) {
+        ScopeSubject::Pointer(DottedPath(text.to_owned()))
+    } else if is_id("ami-") {
+        ScopeSubject::Ami(text.into())
+    } else if ["i-", "vol-", "snap-", "sg-", "key-"]
+        .into_iter()
+        .any(is_id)
+        || check_name(text).is_err()
+    {
+        ScopeSubject::Leftover(text.to_owned())
+    } else {
+        ScopeSubject::Image(text.into())
+    }
+}
+
+impl TryFrom<String> for Scope {
+    type Error = ScopeError;
+
+    fn try_from(text: String) -> Result<Self, ScopeError> {
+        text.parse()
+    }
+}
+
+impl From<Scope> for String {
+    fn from(scope: Scope) -> Self {
+        scope.to_string()
+    }
+}
+
+impl PartialEq for Scope {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Scope {}
+
+impl PartialOrd for Scope {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scope {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.to_string().cmp(&other.to_string())
+    }
+}
+
+impl Hash for Scope {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.to_string().hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resource(kind: TemporaryKind, id: &str, name: &str) -> TemporaryResource {
+        let (id, name, tags) = (id.to_owned(), name.to_owned(), Default::default());
+        TemporaryResource {
+            kind,
+            id,
+            name,
+            region: "eu-west-1".into(),
+            account: None,
+            tags,
+            used: false,
+        }
+    }
+
+    /// Every kind of scope, its text, and the kind of its subject.
+    fn examples() -> Vec<(Scope, &'static str)> {
+        let location = parse_location("eu-west-1");
+        let account = parse_location("123456789012.eu-west-1");
+        let web = Scope::of_image(&"web".into());
+        let ami = Scope::of_ami(&"ami-0a1b".into());
+        let permission = resource(TemporaryKind::CopyPermission, "ami-0a1b", "123456789012");
+        let instance = resource(TemporaryKind::Instance, "i-0a1b", "");
+        let image = resource(TemporaryKind::Image, "ami-0a1b", "acme/web");
+        vec![
+            (web.clone(), "web"),
+            (web.clone().at(&location), "web@eu-west-1"),
+            (web.at(&account), "web@123456789012.eu-west-1"),
+            (ami.clone(), "ami-0a1b"),
+            (ami.at(&location), "ami-0a1b@eu-west-1"),
+            (Scope::of_leftover(&instance), "i-0a1b"),
+            (Scope::of_leftover(&image), "ami-0a1b"),
+            (Scope::of_leftover(&permission), "ami-0a1b.123456789012"),
+            (
+                Scope::of_leftover(&permission).at(&account),
+                "ami-0a1b.123456789012@123456789012.eu-west-1",
+            ),
+            (
+                Scope::of_pointer("/bakeline/acme/web/Test/x86_64").at(&location),
+                "bakeline.acme.web.Test.x86_64@eu-west-1",
+            ),
+            (
+                Scope::of_store_object("acme/images/web/1/manifest.json"),
+                "store.acme.images.web.1.manifest.json",
+            ),
+            (Scope::of_revocation(&location), "revoke@eu-west-1"),
+        ]
+    }
+
+    #[test]
+    fn every_scope_survives_a_round_trip() {
+        let kind = |scope: &Scope| std::mem::discriminant(scope.subject());
+        for (scope, text) in examples() {
+            assert_eq!(scope.to_string(), text);
+            let json = serde_json::to_string(&scope).expect("a scope is valid JSON");
+            assert_eq!(json, format!("\"{text}\""));
+            let read: Scope = serde_json::from_str(&json).expect("a scope");
+            assert_eq!(read, scope);
+            assert_eq!(kind(&read), kind(&scope), "{text}");
+            assert_eq!(read.location(), scope.location(), "{text}");
+        }
+    }
+
+    #[test]
+    fn invalid_scopes_are_rejected() {
+        for text in ["", "@eu-west-1", "web@", "web@1.", "web/build"] {
+            assert!(text.parse::<Scope>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn scopes_sort_and_match_by_text() {
+        let mut scopes = ["web@eu-west-1", "web", "web-a"].map(|s| s.parse::<Scope>().expect("ok"));
+        scopes.sort();
+        assert_eq!(scopes.map(String::from), ["web", "web-a", "web@eu-west-1"]);
+        let named_like_an_ami = Scope::of_image(&"ami-0a1b".into());
+        assert_eq!(named_like_an_ami, "ami-0a1b".parse().expect("a scope"));
+    }
+}

@@ -1,0 +1,68 @@
+//! Defines the port that builds images: Packer.
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use super::secret::Secret;
+use crate::model::{AmiId, Region};
+
+/// An image build for Packer.
+#[derive(Debug, Clone)]
+pub struct BuildJob {
+    /// Directory with the rendered files.
+    pub dir: PathBuf,
+    /// File name of the template in this directory.
+    pub template: String,
+    /// Log file for the complete, masked output.
+    pub log: PathBuf,
+    /// Secrets to mask in the log and in errors.
+    pub secrets: Vec<Secret>,
+    /// Keeps the instance of a failed build for inspection.
+    pub keep_failed: bool,
+}
+
+/// Result of a build.
+#[derive(Debug, Clone)]
+pub struct BuildOutcome {
+    /// Exit code of Packer. `None` after a signal.
+    pub code: Option<i32>,
+    /// AMIs that Packer reports as created, also after a failure.
+    pub artifacts: Vec<(Region, AmiId)>,
+    /// Masked error lines, oldest first.
+    pub errors: Vec<String>,
+    /// Set if bakeline cancelled the build.
+    pub cancelled: bool,
+}
+
+/// A builder that cannot be used.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct BuilderError {
+    /// Description of the problem.
+    pub message: String,
+    /// Next command or setting.
+    pub hint: Option<String>,
+}
+
+/// Callback for each masked line of output.
+pub type OnLine<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// Builder of images: Packer.
+#[async_trait]
+pub trait ImageBuilder: Send + Sync {
+    /// Returns the version of the builder. Versions that are too old are an error.
+    async fn version(&self) -> Result<semver::Version, BuilderError>;
+    /// Checks that the builder and its plugins are installed on this machine.
+    async fn check(&self) -> Result<(), BuilderError>;
+    /// Validates a job without changes in the cloud.
+    async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError>;
+    /// Runs a job. After a cancellation the builder cleans up.
+    async fn build(
+        &self,
+        job: &BuildJob,
+        cancel: &CancellationToken,
+        on_line: OnLine<'_>,
+    ) -> Result<BuildOutcome, BuilderError>;
+}
