@@ -26,7 +26,9 @@ pub use evaluate::system::{InstalledPackage, System};
 pub use evaluate::verdict::{Finding, Outcome, Summary, Verdict, summary};
 pub use facts::blob::Blob;
 pub use facts::{Facts, Identity, Read, Reading};
-pub use language::control::{Control, Expectation, Expected, Group, IfAbsent, Item, Mode, Origin};
+pub use language::control::{
+    Control, Expectation, Expected, Group, IfAbsent, Item, Mode, SourceLocation,
+};
 pub use language::digest::{combine_digests, digest, digests};
 pub use language::ids::IdAllocator;
 pub use language::input::{Input, InputRules, WrittenInput, parse_inputs, unknown_input};

@@ -15,8 +15,8 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use bakeline::checks::{
-    CollectOptions, Control, Facts, IdAllocator, Origin, Outcome, ParseContext, Phase, Tree,
-    Verdict, collector, judge, parse_control, parse_facts,
+    CollectOptions, Control, Facts, IdAllocator, Outcome, ParseContext, Phase, SourceLocation,
+    Tree, Verdict, collector, judge, parse_control, parse_facts,
 };
 
 mod absent;
@@ -65,7 +65,7 @@ fn parse_controls(yaml: &str) -> Vec<Control> {
             ParseContext {
                 ids: &mut taken,
                 inputs: &inputs,
-                origin: Origin::default(),
+                defined_at: SourceLocation::default(),
             },
         )
     };
@@ -293,7 +293,7 @@ fn local_machine_is_checked_without_changes() {
         };
         assert_eq!(outcomes[3..5], [packages; 2], "{found:#?}");
         if !facts.identity.service_manager {
-            let running = &found[5].results[1];
+            let running = &found[5].findings[1];
             assert_ne!(
                 running.outcome,
                 Outcome::Passed,

@@ -92,7 +92,7 @@ fn parsed_files_agree_with_sshd() {
         assert_eq!(verdicts[0].line(), "passed  set", "{shell:?}");
         assert!(
             verdicts[1]
-                .results
+                .findings
                 .iter()
                 .all(|f| f.outcome.as_str() == "error"),
             "{}",

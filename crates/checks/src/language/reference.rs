@@ -9,6 +9,9 @@ use crate::resource_type::{Property, ResourceType, ValueType};
 /// Text before the tables.
 const GUIDE: &str = include_str!("reference.md");
 
+/// Text after the table of matchers.
+const MATCHER_GUIDE: &str = include_str!("matchers.md");
+
 /// Returns the content of docs/checks.md.
 #[must_use]
 pub fn reference() -> String {
@@ -18,6 +21,7 @@ pub fn reference() -> String {
     for (name, doc) in MATCHERS {
         let _ = writeln!(out, "| `{name}` | {} |", escape_cell(doc));
     }
+    out.push_str(MATCHER_GUIDE);
     out.push_str("\n## Resources\n");
     for kind in RESOURCE_TYPES {
         write_kind(kind, &mut out);

@@ -15,7 +15,7 @@ pub struct Gate {
     pub fail_from_impact: f64,
 }
 
-/// Status of a control after waivers and the gate, in the order of reports: worst first.
+/// Outcome of a control after waivers and the gate, in the order of reports: worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -44,17 +44,17 @@ impl Status {
         Self::Passed,
     ];
 
-    /// Returns the status of an outcome. An outcome that contradicts its results is an error. A
-    /// failure with an error among its results is neither waived nor tolerated.
+    /// Returns the status of a control. An outcome that contradicts its findings is an error. A
+    /// failure with an error among its findings is neither waived nor tolerated.
     #[must_use]
     pub fn from_outcome(
         outcome: Outcome,
-        results: &[Outcome],
+        findings: &[Outcome],
         waived: bool,
         tolerated: bool,
     ) -> Self {
-        let without_error = !results.contains(&Outcome::Error);
-        match outcome.verify(results) {
+        let without_error = !findings.contains(&Outcome::Error);
+        match outcome.verify(findings) {
             Outcome::Error => Self::Error,
             Outcome::Failed if waived && without_error => Self::Waived,
             Outcome::Failed if tolerated && without_error => Self::Tolerated,
@@ -94,14 +94,14 @@ impl Gate {
     /// Returns the status of a verdict on a day.
     #[must_use]
     pub fn status(&self, verdict: &Verdict, today: Date) -> Status {
-        let results: Vec<Outcome> = verdict.results.iter().map(|f| f.outcome).collect();
+        let findings: Vec<Outcome> = verdict.findings.iter().map(|f| f.outcome).collect();
         let waived = verdict
             .waiver
             .as_ref()
             .is_some_and(|w| !w.is_expired(today));
         Status::from_outcome(
             verdict.outcome,
-            &results,
+            &findings,
             waived,
             self.tolerates(verdict.impact),
         )
@@ -115,13 +115,13 @@ impl Gate {
 }
 
 impl Outcome {
-    /// Returns the outcome if the results confirm it, otherwise an error.
+    /// Returns the outcome if the findings confirm it, otherwise an error.
     #[must_use]
-    pub fn verify(self, results: &[Self]) -> Self {
+    pub fn verify(self, findings: &[Self]) -> Self {
         let is_good = matches!(self, Self::Passed | Self::Skipped);
         let contradicted =
-            is_good && (results.contains(&Self::Failed) || results.contains(&Self::Error));
-        if results.contains(&self) && !contradicted {
+            is_good && (findings.contains(&Self::Failed) || findings.contains(&Self::Error));
+        if findings.contains(&self) && !contradicted {
             self
         } else {
             Self::Error

@@ -1,4 +1,4 @@
-//! Tests: status of all outcomes with all results, waivers and limits.
+//! Tests: status of all outcomes with all findings, waivers and limits.
 
 use super::*;
 use crate::evaluate::verdict::Finding;
@@ -15,16 +15,16 @@ const ALL: [Outcome; 4] = [
 fn waivers_and_limits_cover_only_failures() {
     for outcome in ALL {
         for set in 0..16 {
-            let results: Vec<Outcome> = ALL
+            let findings: Vec<Outcome> = ALL
                 .into_iter()
                 .enumerate()
                 .filter(|(n, _)| set >> n & 1 == 1)
                 .map(|x| x.1)
                 .collect();
-            let plain = Status::from_outcome(outcome, &results, false, false);
+            let plain = Status::from_outcome(outcome, &findings, false, false);
             for (waived, tolerated) in [(true, false), (false, true), (true, true)] {
-                let status = Status::from_outcome(outcome, &results, waived, tolerated);
-                let covered = plain == Status::Failed && !results.contains(&Outcome::Error);
+                let status = Status::from_outcome(outcome, &findings, waived, tolerated);
+                let covered = plain == Status::Failed && !findings.contains(&Outcome::Error);
                 let expected = match (covered, waived) {
                     (true, true) => Status::Waived,
                     (true, false) => Status::Tolerated,
@@ -32,11 +32,11 @@ fn waivers_and_limits_cover_only_failures() {
                 };
                 assert_eq!(
                     status, expected,
-                    "{outcome:?} {results:?} {waived} {tolerated}"
+                    "{outcome:?} {findings:?} {waived} {tolerated}"
                 );
             }
-            if results.contains(&Outcome::Error) {
-                assert!(plain.fails(), "{outcome:?} {results:?}");
+            if findings.contains(&Outcome::Error) {
+                assert!(plain.fails(), "{outcome:?} {findings:?}");
             }
         }
     }
@@ -62,7 +62,7 @@ fn verdict(outcome: Outcome, impact: f64, waiver: Option<&str>) -> Verdict {
         title,
         impact,
         outcome,
-        results: vec![finding],
+        findings: vec![finding],
         waiver,
     }
 }

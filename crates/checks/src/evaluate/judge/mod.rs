@@ -36,10 +36,10 @@ pub fn judge(controls: &[&Control], facts: &Facts, phase: Phase) -> Vec<Verdict>
 }
 
 fn judge_control(control: &Control, view: &View<'_>, conditions: &Conditions) -> Verdict {
-    let results =
+    let findings =
         control_findings(control, view, conditions).unwrap_or_else(|finding| vec![*finding]);
-    // The parser creates no control without expectations. Without results, it must not pass.
-    let outcome = results
+    // The parser creates no control without expectations. Without findings, it must not pass.
+    let outcome = findings
         .iter()
         .map(|f| f.outcome)
         .max()
@@ -56,7 +56,7 @@ fn judge_control(control: &Control, view: &View<'_>, conditions: &Conditions) ->
         title: title.clone(),
         impact: *impact,
         outcome,
-        results,
+        findings,
         waiver: waiver.clone(),
     }
 }

@@ -97,7 +97,7 @@ fn sensitive_input_is_in_no_finding() {
         Phase::Boot,
     );
     assert_eq!(
-        (same[0].outcome, same[0].results[0].actual.as_deref()),
+        (same[0].outcome, same[0].findings[0].actual.as_deref()),
         (Outcome::Passed, Some("***")),
         "the value of the input is masked"
     );
@@ -156,7 +156,7 @@ fn disabled_control_is_skipped_with_its_reason() {
     };
     let verdict = judge(&[&off], &facts, Phase::Boot).remove(0);
     assert_eq!(
-        (verdict.outcome, verdict.results.len()),
+        (verdict.outcome, verdict.findings.len()),
         (Outcome::Skipped, 1)
     );
     assert_eq!(verdict.line(), "skipped t  disabled: we have another");

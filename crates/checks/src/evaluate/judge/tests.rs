@@ -3,8 +3,8 @@
 use super::*;
 use crate::tests::{IDENTITY, output};
 use crate::{
-    CollectOptions, IdAllocator, Origin, ParseContext, collector, parse_control, parse_facts,
-    parse_inputs,
+    CollectOptions, IdAllocator, ParseContext, SourceLocation, collector, parse_control,
+    parse_facts, parse_inputs,
 };
 
 pub(super) const PACKAGES: (&str, &str, i32, &str, &str) = (
@@ -28,7 +28,7 @@ pub(super) fn control(yaml: &str, input_yaml: &str) -> Control {
     let context = ParseContext {
         ids: &mut ids,
         inputs: &inputs,
-        origin: Origin::default(),
+        defined_at: SourceLocation::default(),
     };
     parse_control(&tree(yaml), context).unwrap_or_else(|e| panic!("{yaml}: {e:?}"))
 }
@@ -91,7 +91,7 @@ fn loop_has_one_finding_per_value() {
         "{id: t, package: \"${p}\", for_each: {p: [chrony, ntp]}}",
         "{}",
     );
-    let outcomes: Vec<Outcome> = verdict.results.iter().map(|f| f.outcome).collect();
+    let outcomes: Vec<Outcome> = verdict.findings.iter().map(|f| f.outcome).collect();
     assert_eq!(
         (verdict.outcome, outcomes),
         (Outcome::Failed, vec![Outcome::Passed, Outcome::Failed])
@@ -124,9 +124,9 @@ fn inputs_depend_on_the_target() {
       level: {default: 2}";
     let version = "{id: t, package: ssh, version: {at_least: $inputs.ssh}}";
     let verdict = judge_yaml(version, given);
-    assert_eq!(verdict.results[0].expected, "at least \"1:9\"");
+    assert_eq!(verdict.findings[0].expected, "at least \"1:9\"");
     assert_eq!(
-        judge_yaml("{id: t, os: this, name: $inputs.by}", given).results[0].expected,
+        judge_yaml("{id: t, os: this, name: $inputs.by}", given).findings[0].expected,
         "\"new\""
     );
     assert_eq!(

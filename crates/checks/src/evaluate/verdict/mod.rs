@@ -7,8 +7,7 @@ use crate::language::waiver::Waiver;
 /// Replacement for sensitive values.
 pub(super) const HIDDEN: &str = "***";
 
-/// Outcome of a control or an expectation. The outcome of a control is the highest outcome of its
-/// expectations.
+/// Outcome of an expectation. The outcome of a verdict is the highest outcome of its findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -35,7 +34,7 @@ impl Outcome {
     }
 }
 
-/// Result of one expectation.
+/// Outcome of one expectation, with the expected and the actual value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
@@ -54,7 +53,7 @@ pub struct Finding {
     pub message: String,
 }
 
-/// Result of one control.
+/// Findings of one control.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verdict {
@@ -67,7 +66,8 @@ pub struct Verdict {
     /// Highest outcome of the findings.
     pub outcome: Outcome,
     /// Findings, one per expectation.
-    pub results: Vec<Finding>,
+    #[serde(rename = "results")]
+    pub findings: Vec<Finding>,
     /// Waiver of the control; [`crate::Gate`] checks its date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiver: Option<Waiver>,
@@ -78,11 +78,11 @@ impl Verdict {
     #[must_use]
     pub fn line(&self) -> String {
         let same_resource = self
-            .results
+            .findings
             .iter()
-            .all(|f| f.resource == self.results[0].resource);
+            .all(|f| f.resource == self.findings[0].resource);
         let messages: Vec<String> = self
-            .results
+            .findings
             .iter()
             .filter(|f| f.outcome == self.outcome && f.outcome != Outcome::Passed)
             .map(|f| {
@@ -127,7 +127,7 @@ impl Summary {
 
     /// Returns the number of controls that were not skipped.
     #[must_use]
-    pub fn judged(&self) -> usize {
+    pub fn judged_count(&self) -> usize {
         self.passed + self.failed + self.errors
     }
 
@@ -138,7 +138,7 @@ impl Summary {
             "{} passed, {} failed, {} skipped, {} errors",
             self.passed, self.failed, self.skipped, self.errors
         );
-        match (self.judged(), self.skipped) {
+        match (self.judged_count(), self.skipped) {
             (0, 0) => "no control was judged: there is none for this phase".to_owned(),
             (0, n) => format!("no control was judged: all {n} were skipped"),
             _ => counts,

@@ -36,7 +36,7 @@ fn controls_of_other_phases_are_not_judged() {
         summary(&verdicts).line(),
         "no control was judged: there is none for this phase"
     );
-    assert_eq!(summary(&verdicts).judged(), 0);
+    assert_eq!(summary(&verdicts).judged_count(), 0);
     let verdicts = judge(&refs, &facts, Phase::Build);
     let counted = summary(&verdicts);
     assert_eq!(

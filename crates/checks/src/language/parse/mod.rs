@@ -9,7 +9,7 @@ mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::language::control::{Control, Expected, Group, Origin};
+use crate::language::control::{Control, Expected, Group, SourceLocation};
 use crate::language::ids::IdAllocator;
 use crate::language::input::Input;
 use crate::language::interpolate;
@@ -28,8 +28,8 @@ pub struct ParseContext<'a> {
     pub ids: &'a mut IdAllocator,
     /// Inputs that the check can use.
     pub inputs: &'a BTreeMap<String, Input>,
-    /// Place of the definition.
-    pub origin: Origin,
+    /// Definition of the check.
+    pub defined_at: SourceLocation,
 }
 
 /// Parses a check and applies the defaults.
@@ -68,7 +68,7 @@ pub fn parse_control(check: &Tree, context: ParseContext<'_>) -> Result<Control,
         body,
         disabled: None,
         waiver: None,
-        origin: context.origin,
+        defined_at: context.defined_at,
     };
     parser.finish(control, context.ids)
 }

@@ -210,3 +210,56 @@ fn aliases_behave_like_inspec() {
         assert_eq!(users(yaml), Ok(expected), "{yaml}");
     }
 }
+
+#[test]
+fn matchers_of_lists_compare_items() {
+    let list = |items: &[&str]| Value::List(items.iter().map(|i| (*i).to_owned()).collect());
+    let users = |yaml: &str| matcher(&format!("{{passwd: all, users: {yaml}}}"), "users");
+    for (yaml, items, expected) in [
+        ("{in: [bin, root, x]}", &["root", "bin"][..], true),
+        ("{in: [bin, x]}", &["root", "bin"], false),
+        ("{in: [bin]}", &[], true),
+        ("{line: root}", &["root", "bin"], true),
+        ("{line: oo}", &["root", "bin"], false),
+        ("{include: oo}", &["root", "bin"], false),
+        ("{match: oo}", &["root", "bin"], true),
+        ("{match: oo}", &[], false),
+        ("{not: {match: oo}}", &["root", "bin"], false),
+        ("root", &["root"], true),
+        ("root", &["root", "bin"], false),
+    ] {
+        let result = users(yaml).test(&list(items));
+        assert_eq!(result, Ok(expected), "{yaml} {items:?}");
+    }
+}
+
+#[test]
+fn matchers_of_settings_compare_numbers_and_repeated_values() {
+    let setting =
+        |values: &[&str]| Value::Setting(values.iter().map(|v| (*v).to_owned()).collect());
+    let option = |yaml: &str| matcher(&format!("{{config_file: /a, k: {yaml}}}"), "k");
+    for (yaml, values, expected) in [
+        ("8", &["08"][..], Ok(false)),
+        ("{cmp: 8}", &["08"], Ok(true)),
+        ("{cmp: 1}", &["1.0"], Ok(true)),
+        ("{at_most: 8}", &["08"], Ok(true)),
+        ("{at_most: 1m}", &["61"], Ok(false)),
+        ("{at_most: 8}", &["0.5"], Err("`0.5` is not a number")),
+        ("{at_most: 8}", &["1", "2"], Err("2 values have no order")),
+        ("{in: [a, b]}", &["a"], Ok(true)),
+        ("{in: [a, b]}", &["a, b"], Ok(false)),
+        ("{in: [a, b]}", &["a", "c"], Ok(false)),
+        ("{subset_of: [a, b]}", &["a, b"], Ok(true)),
+        ("{line: a}", &["a", "c"], Ok(true)),
+        ("{line: a}", &["a, c"], Ok(false)),
+        ("{match: c$}", &["a", "c"], Ok(true)),
+        ("{each: {at_most: 2}}", &["1", "2"], Ok(true)),
+    ] {
+        let result = option(yaml).test(&setting(values));
+        assert_eq!(
+            result.map_err(|error| error.to_string()),
+            expected.map_err(str::to_owned),
+            "{yaml} {values:?}"
+        );
+    }
+}
