@@ -25,8 +25,8 @@ clients: ## third-party clients: awscli, boto3, schema validators
 core: ## the everyday loop: Rust tests without the AWS SDK
 	cargo test --no-default-features
 
-matrix: ## all cases of the tests of which `make core` runs a sample
-	BAKELINE_MATRIX=1 cargo test --no-default-features -- --show-output
+matrix: ## all cases of the tests of which the other targets run a sample
+	@scripts/matrix.sh
 
 bench: ## measure release and lookup against scripts doing the same
 	@scripts/bench.sh

@@ -4,7 +4,7 @@
 
 timed "packages" scripts/packages.sh libcap2-bin ansible-core
 timed "python environment" scripts/venv.sh
-timed "rust tests without the SDK" env BAKELINE_MATRIX=1 cargo test --no-default-features
+timed "rust tests without the SDK" cargo test --no-default-features
 
 # The SDK affects only adapters, commands and the program. The run above has tested the rest.
 sdk_tests() {
@@ -19,7 +19,5 @@ sandbox_tests() {
 timed "sandbox tests" sandbox_tests
 CUSTODIAN=$(scripts/custodian.sh)
 export CUSTODIAN
-# Ten thousand inventories take 15 minutes. `BAKELINE_PRUNE_WORLDS` sets the number.
-export BAKELINE_PRUNE_WORLDS=${BAKELINE_PRUNE_WORLDS:-2500}
 # Two workers, each with its own local EC2. Tests of a file run on one worker.
 timed "end to end" .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=40 --ignore tests/e2e/clients tests/e2e

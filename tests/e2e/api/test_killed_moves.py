@@ -16,7 +16,7 @@ from support.sandbox import Sandbox
 from support.seeded_history import ONE, TWO, SeededHistory, create_catalog
 from support.state import ExpectedState, Location, LocationView
 
-FULL = os.environ.get("BAKELINE_MATRIX") == "full"
+FULL = os.environ.get("BAKELINE_MATRIX") == "1"
 # Odd, so that a sample contains changes that are lost and changes that are performed without an answer.
 SAMPLE = 3
 
