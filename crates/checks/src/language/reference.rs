@@ -9,6 +9,8 @@ use crate::resource_type::{Property, ResourceType, ValueType};
 /// Text before the tables.
 const GUIDE: &str = include_str!("reference.md");
 
+/// Text before the tables of resources.
+const RESOURCE_GUIDE: &str = include_str!("resources.md");
 /// Text after the table of matchers.
 const MATCHER_GUIDE: &str = include_str!("matchers.md");
 
@@ -22,7 +24,7 @@ pub fn reference() -> String {
         let _ = writeln!(out, "| `{name}` | {} |", escape_cell(doc));
     }
     out.push_str(MATCHER_GUIDE);
-    out.push_str("\n## Resources\n");
+    out.push_str(RESOURCE_GUIDE);
     for kind in RESOURCE_TYPES {
         write_kind(kind, &mut out);
     }
@@ -86,7 +88,7 @@ fn type_name(value_type: ValueType) -> String {
         ValueType::Account => "name or number".to_owned(),
         ValueType::Word(words) => format!("one of {}", words.join(", ")),
         ValueType::Text => "text".to_owned(),
-        ValueType::Setting => "text, number or duration".to_owned(),
+        ValueType::Setting => "scalar".to_owned(),
         ValueType::List => "list of texts".to_owned(),
     }
 }

@@ -12,8 +12,9 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "build_artifacts",
     "Build artifacts: temporary files, package lists, caches and files of build tools. By \
      default, `files` must be empty. cleanup.sh runs before the build checks. seal.sh removes \
-     package lists after them, so check all of it at boot. A booted system has its own seeds \
-     and leases, so check `instance` in a directory.",
+     package lists after the build checks, so use phase `boot` for all properties except \
+     `instance`. A booted system has its own seeds and leases, so use `instance` only for a \
+     directory.",
     Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,
 )

@@ -11,9 +11,9 @@ use crate::resource::filesystem::walk::{self, Entry};
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "logs",
     "Log files in /var/log. By default, `unsafe` must be empty. A running system writes logs, \
-     so check `files` and `journals` in a directory, or for logs that a build removes before \
-     its checks. seal.sh empties the logs after the build checks. Check this at boot with \
-     `stale` and `journals`.",
+     so use `files` only for a directory, or for logs that a build removes before its checks. \
+     seal.sh empties the logs after the build checks. On a booted instance, use `stale` and \
+     `journals` to find logs that came with the image.",
     Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,
 )

@@ -13,7 +13,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "Files with a private key in /etc, /root, /home, and in .ssh and .gnupg of all accounts. \
      It finds PEM, OpenSSH, PGP, PuTTY and age keys by content, and PKCS#12 and Java key \
      stores by name. Host keys of sshd do not count. By default, `unsafe` must be empty. Only \
-     paths, owners and modes leave the target. seal.sh removes none of them, so both phases \
+     paths, owners and modes leave the target. seal.sh removes no private keys, so both phases \
      can judge them.",
     Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,

@@ -14,8 +14,8 @@ use crate::resource::systemd::units::{self, Enablement, unit_enablement};
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "time_sync",
-    "Time synchronization. By default, a service must be enabled. `synchronised` is judged \
-     only if the kernel belongs to the target. It can take a minute after a boot.",
+    "Time synchronization. By default, a service must be enabled. `synchronised` is evaluated \
+     only if the kernel belongs to the target. Synchronization can take a minute after a boot.",
     Subject::one_of("name", "Always `this`.", &["this"]),
     observe,
 )

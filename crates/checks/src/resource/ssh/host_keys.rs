@@ -14,9 +14,10 @@ use crate::resource::filesystem::walk::{self, Entry};
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "host_keys",
     "Host keys of sshd: `/etc/ssh/ssh_host_*`. By default, only root may read the private \
-     keys. The build instance has keys. seal.sh removes them, and a new instance generates \
-     its own at boot. Check the existence and permissions of the keys at boot. Check in a \
-     directory that an image has none. Judged in phase boot unless `phase` is set.",
+     keys. The build instance has keys. seal.sh removes them, and a new instance generates its \
+     own at boot. To check existence and permissions, use phase `boot`. To check that an image \
+     contains no keys, check an unpacked directory. Evaluated in phase `boot` unless `phase` \
+     is set.",
     Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,
 )

@@ -13,10 +13,9 @@ use super::service;
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "unit",
-    "Properties of a systemd unit, by their names in `systemctl show`, such as \
-     `ProtectSystem: strict`. Values are those of systemd (yes, no). Several values are a \
-     list. Environments, and text in command lines that looks like a password, stay on the \
-     target.",
+    "Properties of a systemd unit, by their names in `systemctl show`, such as `ProtectSystem: \
+     strict`. Values are those of systemd (yes, no). Multiple values form a list. Environment \
+     variables, and text in command lines that looks like a password, are not collected.",
     Subject::new(
         "name",
         "Name of the unit. `.service` is added to a name without a suffix.",

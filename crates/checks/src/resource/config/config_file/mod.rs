@@ -15,10 +15,10 @@ use crate::resource_type::{
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "config_file",
-    "Settings of a configuration file by name. By default, the file must exist. A setting in \
-     a section, map or list has a name with dots, such as `server.ports.0`. A name with \
-     several values, or a list of plain values, has all of them. A file in another format is \
-     an error.",
+    "Settings of a configuration file by name. By default, the file must exist. A setting in a \
+     section, map or list has a name with dots, such as `server.ports.0`. If a name occurs \
+     more than once, or its value is a list of scalars, the value is the list of all of them. \
+     A file in another format is an error.",
     Subject::new("path", "Absolute path in the image.", check_path),
     observe,
 )

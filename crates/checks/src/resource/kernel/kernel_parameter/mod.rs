@@ -33,8 +33,8 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
         ValueType::Setting,
         "Value that systemd-sysctl sets at boot from all directories of sysctl.d(5). \
          /etc/sysctl.conf counts only through the link 99-sysctl.conf, as in Debian 12. If \
-         systemd-sysctl is not installed, /etc/sysctl.conf is read last, like `sysctl \
-         --system` does.",
+         systemd-sysctl is not installed, /etc/sysctl.conf is read last, as `sysctl --system` \
+         does.",
     ),
     Property::new(
         "running",

@@ -41,7 +41,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
         "insecure",
         ValueType::List,
         "Repositories (`file: uri`) without verification (trusted=yes, allow-insecure=yes, \
-         gpgcheck=0), or without both encryption and their own key (Signed-By).",
+         gpgcheck=0), or with neither an encrypted URI nor a key of their own (Signed-By).",
     ),
     Property::new(
         "keys",

@@ -13,8 +13,8 @@ use crate::text::{hex, sh_quote};
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "command",
-    "Shell command that runs in the image, never on the machine of bakeline. By default, it \
-     must exit with status 0, unless `exit_status` is set.",
+    "Shell command that runs in the image, never on the machine that runs bakeline. By \
+     default, it must exit with status 0, unless `exit_status` is set.",
     Subject::new("command", "Command line for sh.", check_command),
     observe,
 )

@@ -20,9 +20,9 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "Files of authorized keys of all accounts: the defaults of sshd and those of \
      AuthorizedKeysFile. By default, `unsafe` must be empty. The collector reads the type, \
      comment and option names of a key, not the key itself. During the build, the key of the \
-     build is present. seal.sh removes it after the build checks. At boot, cloud-init adds \
-     the key of the instance. Any other key in `comments`, `count` and `users` came with the \
-     image. Judged in phase boot unless `phase` is set.",
+     build is present. seal.sh removes it after the build checks. At boot, cloud-init adds the \
+     key of the instance. Any other key in `comments`, `count` and `users` came with the \
+     image. Evaluated in phase `boot` unless `phase` is set.",
     Subject::new("user", "Name of an account, or `all`.", check_user),
     observe,
 )
@@ -46,13 +46,13 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Property::new(
         "comments",
         ValueType::List,
-        "Comments of the keys. A key without a comment has ``.",
+        "Comments of the keys. An empty text represents a key without a comment.",
     ),
     Property::new(
         "options",
         ValueType::List,
-        "Names of the options of each key, such as command,no-pty. A key without options has \
-         ``.",
+        "Names of the options of each key, such as command,no-pty. An empty text stands for a \
+         key without options.",
     ),
     Property::new(
         "unsafe",

@@ -11,9 +11,10 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "Options of the SSH client in the system configuration, by their names in ssh_config(5). \
      `effective` is the output of `ssh -G localhost`. If ssh cannot run, it is derived from \
      the files and the defaults of Debian 12 and 13. Unknown defaults are an error. `file` is \
-     /etc/ssh/ssh_config with included files. Options for some hosts do not count, and `Host \
-     *` applies to all. A repeatable option has all its values, and a comma-separated list \
-     has its items.",
+     /etc/ssh/ssh_config with included files. Options in `Host` and `Match` blocks for \
+     specific hosts are ignored; `Host *` blocks count. The value of a repeatable option is \
+     the list of all its values, and the value of a comma-separated option is the list of its \
+     items.",
     Subject::one_of("view", "Source: effective or file.", VIEWS),
     |target, option, view| observe(&CLIENT, target, option, view),
 )

@@ -8,11 +8,12 @@ use crate::resource_type::{ResourceType, Subject, ValueType};
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "sshd_config",
-    "Options of the SSH server, by their names in sshd_config(5). `effective` is the output \
-     of `sshd -T`. If sshd cannot run, it is derived from the files and the defaults of \
-     Debian 12 and 13. Unknown defaults are an error. `file` is /etc/ssh/sshd_config with \
-     included files, where the first value counts. Options in a `Match` block do not count. A \
-     repeatable option has all its values, and a comma-separated list has its items.",
+    "Options of the SSH server, by their names in sshd_config(5). `effective` is the output of \
+     `sshd -T`. If sshd cannot run, it is derived from the files and the defaults of Debian 12 \
+     and 13. Unknown defaults are an error. `file` is /etc/ssh/sshd_config with included \
+     files, where the first value counts. Options in a `Match` block are ignored. The value of \
+     a repeatable option is the list of all its values, and the value of a comma-separated \
+     option is the list of its items.",
     Subject::one_of("view", "Source: effective or file.", VIEWS),
     |target, option, view| observe(&SERVER, target, option, view),
 )
