@@ -10,7 +10,7 @@ use crate::commands::summary;
 use crate::commands::support::{context, gather, lock, run, unreachable};
 use crate::engine::StepOutput;
 use crate::engine::outcome::ScopeEnd;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::Record;
 use crate::model::{Ami, Inventory, State};
 use crate::plan::prune::plan_restore;
@@ -28,7 +28,8 @@ pub(crate) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
     let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
     unreachable::warn_unreachable(&inventory);
     let ami = find_ami(&inventory, settings, args)?;
-    let refused = |why: String| Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
+    let refused =
+        |why: String| Err(Error::new(ErrorKind::Refused, why).hint("nothing was changed"));
     let Some(record) = Record::read(ami, &settings.name) else {
         return refused(format!(
             "{} in {} has the tags of this catalog but was not created by it",
@@ -76,7 +77,7 @@ fn find_ami<'i>(inventory: &'i Inventory, settings: &Settings, args: &Restore) -
             "catalog `{}` has no AMI {}{location}",
             settings.name, args.ami
         );
-        let error = Error::new(Kind::NotFound, message)
+        let error = Error::new(ErrorKind::NotFound, message)
             .hint("`bakeline list` shows what exists; deregistered AMIs cannot be restored");
         unreachable::not_found_or_incomplete(inventory, error)
     })

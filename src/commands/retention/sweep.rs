@@ -16,7 +16,7 @@ use crate::lifecycle::sweep::{Leftover, RunFacts, SweepRules};
 use crate::lifecycle::{locations, sharing, tags};
 use crate::model::{AmiId, Inventory, Reference, Region, RunId, TemporaryKind, TemporaryResource};
 use crate::ports::{Clock as _, TemporaryQuery};
-use crate::steps::references::located;
+use crate::steps::references::add_location;
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
@@ -179,7 +179,7 @@ async fn list_references(
 ) -> Result<Vec<Reference>> {
     let mut out = clouds.home.references(home, ids).await?;
     for location in locations::in_catalog(&loaded.catalog.settings, "") {
-        out.extend(located(
+        out.extend(add_location(
             clouds
                 .at(&location)?
                 .parameter_references(&location.region)

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::lock::HeldLocks;
+use crate::model::RunId;
 use crate::ports::Store;
 use crate::ui;
 
 /// Locks of a command. Dropping this value releases them.
 pub(crate) struct CommandLocks {
+    /// ID of the run.
+    pub(super) run: RunId,
     /// Store that contains the locks.
     pub(crate) store: Arc<dyn Store>,
     /// Held locks; `None` if the command needs none.

@@ -11,7 +11,7 @@ use crate::adapters::processes::SystemProcesses;
 use crate::adapters::system::{SystemClock, cancel_on_signal, host_name, new_run_id, variable};
 use crate::catalog::Settings;
 use crate::engine::lock::{LockOwner, Locks};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::model::{EnvName, RunId};
 use crate::ports::{Clock as _, Processes as _, Store};
 use crate::ui;
@@ -48,18 +48,23 @@ impl LockScope<'_> {
     }
 }
 
-/// Takes the locks of a command and returns its new run ID. A command calls this once, before it
-/// loads the inventory.
+/// Takes the locks of a command and returns its run ID. A command calls this once, before it loads
+/// the inventory.
 ///
 /// # Errors
 /// Another run holds a lock, the store or AWS cannot be reached, or the store is not writable.
 pub(crate) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> Result<RunId> {
+    Ok(command_locks(loaded, scope).await?.run.clone())
+}
+
+async fn acquire_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> Result<CommandLocks> {
     let settings = &loaded.catalog.settings;
     let envs = scope.environments(settings);
     let store = context::open_store(settings).await?;
     let run = new_run_id(SystemClock.now());
     let (interrupt, stop) = (cancel_on_signal(), CancellationToken::new());
     let mut lock = CommandLocks {
+        run: run.clone(),
         store: Arc::clone(&store),
         held: None,
         interrupt,
@@ -73,7 +78,7 @@ pub(crate) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> 
             .await
             .map_err(gather::first_call_error)?;
         let owner = LockOwner {
-            run: run.clone(),
+            run,
             caller: identity.arn,
             host: host_name(),
             pid: std::process::id(),
@@ -90,8 +95,7 @@ pub(crate) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> 
         tokio::spawn(async move { kept.keep_alive(&stop).await });
         lock.held = Some(held);
     }
-    let _first = loaded.lock.set(lock);
-    Ok(run)
+    Ok(lock)
 }
 
 /// Returns access to the locks of all environments.
@@ -130,13 +134,8 @@ pub(crate) async fn command_locks<'l>(
     loaded: &'l LoadedCatalog,
     otherwise: LockScope<'_>,
 ) -> Result<&'l CommandLocks> {
-    if loaded.lock.get().is_none() {
-        take_locks(loaded, otherwise).await?;
-    }
-    loaded.lock.get().ok_or_else(|| {
-        Error::new(
-            Kind::StepFailed,
-            "internal error: the locks of the command are missing; please report this",
-        )
-    })
+    loaded
+        .lock
+        .get_or_try_init(|| acquire_locks(loaded, otherwise))
+        .await
 }

@@ -13,16 +13,16 @@ use crate::adapters::system::{
 };
 use crate::catalog::OnFailure;
 use crate::engine::event::{Event, EventSink};
-use crate::engine::fence::{FencedEffects, Guard};
+use crate::engine::lock::fence::{FencedBuilder, FencedCloud};
+use crate::engine::lock::guard::{FencedEffects, Guard};
 use crate::engine::mirror::JournalMirror;
 use crate::engine::outcome::Outcome;
 use crate::engine::{Effects, Engine, Options};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::Inventory;
 use crate::plan::{self, Action, Plan, Scope, Step};
 use crate::ports::{ImageBuilder, Journal, Store, Workspace as _};
 use crate::provision::ansible::MIN_VERSION;
-use crate::steps::fence::{FencedBuilder, FencedCloud};
 use crate::steps::references::ParameterReferences;
 use crate::steps::{Shares, Steps};
 use crate::ui::progress::Progress;
@@ -143,8 +143,9 @@ fn create_run_directory(
     plan: &Plan,
     saved: &[u8],
 ) -> Result<(Arc<RunDirectory>, Arc<dyn Journal>)> {
-    let failed =
-        |what: &str, e: std::io::Error| Error::new(Kind::StepFailed, what.to_owned()).because(e);
+    let failed = |what: &str, e: std::io::Error| {
+        Error::new(ErrorKind::StepFailed, what.to_owned()).because(e)
+    };
     let base = working_directory().map_err(|e| failed("cannot read the working directory", e))?;
     let directory = RunDirectory::create(&base, &plan.run)
         .map_err(|e| failed("cannot create the run directory", e))?;
@@ -190,7 +191,7 @@ async fn assemble_steps(
         endpoint: context::ec2_endpoint(),
         program: program.map_err(|e| {
             Error::new(
-                Kind::StepFailed,
+                ErrorKind::StepFailed,
                 "cannot find the path of the bakeline program",
             )
             .because(e)

@@ -1,10 +1,8 @@
 //! Tests of the facts about past runs.
 
-use serde_json::Value;
-
 use super::*;
-use crate::adapters::fake::MemoryStore;
-use crate::engine::journal::{Phase, Recorder};
+use crate::adapters::fake::{MemoryJournal, MemoryStore};
+use crate::engine::journal::{Phase, record_phases};
 use crate::model::{AmiId, Region, Timestamp};
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, AmiRef, Step, StepId};
@@ -50,16 +48,10 @@ async fn store_run(phases: &[Phase]) -> (MemoryStore, CatalogName, RunId) {
         )
         .await
         .expect("stored");
-    let (mut recorder, mut lines) = (Recorder::default(), Vec::new());
-    for phase in phases {
-        let write = |line: &str| {
-            lines.push(format!("{line}\n"));
-            Ok(())
-        };
-        recorder
-            .record((made, &id, *phase), &Value::Null, write)
-            .expect("legal");
-    }
+    let journal = MemoryJournal::default();
+    record_phases(&journal, &id, phases);
+    let text = journal.text();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
     for (seq, line) in (1..).zip(&lines) {
         store
             .put(&keys::journal(&catalog, &run, seq), line.as_bytes())
