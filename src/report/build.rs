@@ -28,7 +28,7 @@ pub struct ReportContext<'a> {
 }
 
 /// Builds a report of `verdicts`. Groups the controls by profile: by those of `profiles`, and by
-/// new entries for controls of other origins.
+/// new entries for controls of other profiles.
 #[must_use]
 pub fn assemble_report(
     about: &ReportContext<'_>,
@@ -89,11 +89,11 @@ fn convert_package(installed: checks::InstalledPackage) -> Package {
 
 /// Returns the profile entry of a control. Adds an entry with name and file if there is none.
 fn profile_entry<'p>(profiles: &'p mut Vec<Profile>, control: &checks::Control) -> &'p mut Profile {
-    let origin = &control.origin;
-    let known = profiles.iter().position(|p| p.name == origin.name);
+    let definition = &control.defined_at;
+    let known = profiles.iter().position(|p| p.name == definition.name);
     let at = known.unwrap_or_else(|| {
         let sha256 = checks::digest(&[control]);
-        let (name, file) = (origin.name.clone(), origin.file.clone());
+        let (name, file) = (definition.name.clone(), definition.file.clone());
         profiles.push(Profile {
             name,
             file,
@@ -111,11 +111,11 @@ fn convert_control(
     gate: Gate,
     today: Date,
 ) -> Control {
-    let origin = &control.origin;
-    let code = if origin.code.is_empty() {
+    let definition = &control.defined_at;
+    let code = if definition.code.is_empty() {
         control_json(control)
     } else {
-        origin.code.clone()
+        definition.code.clone()
     };
     Control {
         id: control.id.clone(),
@@ -134,8 +134,8 @@ fn convert_control(
             .collect(),
         code,
         place: Place {
-            file: origin.file.clone(),
-            line: u32::try_from(origin.line).unwrap_or(u32::MAX),
+            file: definition.file.clone(),
+            line: u32::try_from(definition.line).unwrap_or(u32::MAX),
         },
         waiver: verdict.waiver.as_ref().map(|w| Waiver {
             justification: w.justification.clone(),
@@ -146,7 +146,7 @@ fn convert_control(
         tolerated: gate.tolerates(verdict.impact),
         outcome: verdict.outcome,
         results: verdict
-            .results
+            .findings
             .iter()
             .map(|f| convert_finding(&control.id, f))
             .collect(),

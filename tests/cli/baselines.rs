@@ -62,7 +62,7 @@ fn shipped_controls() -> BTreeMap<String, Vec<Control>> {
     let name = ImageName::from("base-debian-13");
     let mut out: BTreeMap<String, Vec<Control>> = BTreeMap::new();
     for control in catalog.controls(&name) {
-        out.entry(control.origin.name.clone())
+        out.entry(control.defined_at.name.clone())
             .or_default()
             .push(control.clone());
     }
@@ -81,7 +81,7 @@ fn kernel_expectations(controls: &[Control]) -> Vec<(String, String, String)> {
         .into_iter()
         .flat_map(|phase| judge(&controls, &facts, phase))
     {
-        for found in verdict.results {
+        for found in verdict.findings {
             if found.outcome == Outcome::Skipped
                 && found.message.contains("the kernel is not the target's own")
             {

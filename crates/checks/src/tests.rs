@@ -15,7 +15,7 @@ pub(super) fn controls(yaml: &str) -> Vec<Control> {
             ParseContext {
                 ids: &mut ids,
                 inputs: &inputs,
-                origin: Origin::default(),
+                defined_at: SourceLocation::default(),
             },
         )
     };
@@ -33,7 +33,7 @@ pub(super) fn refusal(yaml: &str) -> String {
     let context = ParseContext {
         ids: &mut IdAllocator::default(),
         inputs: &BTreeMap::new(),
-        origin: Origin::default(),
+        defined_at: SourceLocation::default(),
     };
     match parse_control(&raw, context) {
         Err(all) => all

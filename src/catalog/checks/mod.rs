@@ -9,7 +9,7 @@ use crate::catalog::yaml::deserialize::from_node;
 use crate::catalog::yaml::node::{ByteRange, Node, Value};
 use crate::catalog::yaml::source::Diagnostics;
 use crate::checks::{
-    self, Control, IdAllocator, Input, Origin, ParseContext, Part, Problem, Tree, Waiver,
+    self, Control, IdAllocator, Input, ParseContext, Part, Problem, SourceLocation, Tree, Waiver,
 };
 use crate::diagnostic::Span;
 
@@ -156,7 +156,7 @@ impl ParsedCheck {
             disabled,
         } = self;
         let (name, file, code) = (owner.to_owned(), span.file.clone(), code.clone());
-        let origin = Origin {
+        let defined_at = SourceLocation {
             name,
             file,
             line: span.line,
@@ -168,7 +168,7 @@ impl ParsedCheck {
             ParseContext {
                 ids: taken,
                 inputs,
-                origin,
+                defined_at,
             },
         )?;
         control.disabled.clone_from(disabled);
@@ -251,7 +251,7 @@ impl ControlIds {
             diagnostics
                 .error(codes::CHECK, check.span.clone(), message)
                 .help("use another ID, or remove the key")
-                .related(earlier.clone(), "the other check");
+                .add_related(earlier.clone(), "the other check");
             return Err(Vec::new());
         }
         let control = check.control(owner, &mut self.taken)?;
@@ -281,10 +281,10 @@ fn dedent_source(text: &str, span: &ByteRange) -> String {
         .join("\n")
 }
 
-/// Returns true if two controls are equal except for their origin and waiver.
+/// Returns true if two controls are equal except for their place in a file and waiver.
 pub(crate) fn is_same_control(one: &Control, other: &Control) -> bool {
     *one == Control {
-        origin: one.origin.clone(),
+        defined_at: one.defined_at.clone(),
         waiver: one.waiver.clone(),
         ..other.clone()
     }

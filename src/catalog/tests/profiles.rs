@@ -97,13 +97,13 @@ fn image_lists_its_profiles() {
     let owners: Vec<&str> = catalog
         .controls(&ImageName::from("kid"))
         .iter()
-        .map(|c| c.origin.name.as_str())
+        .map(|c| c.defined_at.name.as_str())
         .collect::<Vec<_>>();
     assert_eq!(owners, ["ssh", "ssh", "ssh", "base", "kid"]);
     let second = control(&catalog, "kid", "sshd-02");
-    assert_eq!((second.origin.line, second.origin.column), (11, 5));
+    assert_eq!((second.defined_at.line, second.defined_at.column), (11, 5));
     assert_eq!(
-        second.origin.code,
+        second.defined_at.code,
         "id: sshd-02\nfile: /etc/issue\n# a remark\ncontent: {include: $inputs.banner}"
     );
 }
@@ -173,7 +173,10 @@ fn extending_profile_has_controls_and_inputs() {
         (1, Some("os.name == \"debian\""))
     );
     assert_eq!(
-        (first.origin.name.as_str(), first.origin.file.as_str()),
+        (
+            first.defined_at.name.as_str(),
+            first.defined_at.file.as_str()
+        ),
         ("own", "profiles/ssh.yaml")
     );
     assert_eq!(

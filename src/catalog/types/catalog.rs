@@ -59,7 +59,7 @@ impl Catalog {
                 .controls
                 .iter()
                 .map(|c| &**c)
-                .filter(|c| c.origin.name == profile.name);
+                .filter(|c| c.defined_at.name == profile.name);
             Profile {
                 sha256: profile.compute_digest(&own.collect::<Vec<_>>()),
                 ..(**profile).clone()

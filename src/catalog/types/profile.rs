@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::checks::Input;
 
 /// Metadata of a profile with all profiles that it extends, or of the checks in an image file.
-/// [`crate::checks::Origin::name`] assigns controls to it.
+/// [`crate::checks::SourceLocation::name`] assigns controls to it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Profile {
     /// Name, unique within an image.

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::adapters::system;
 use crate::catalog::Catalog;
 use crate::cli::Check as Args;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::report::model::Report;
 use crate::report::{Format, terminal};
 use crate::steps::check::controls::CheckReport;
@@ -30,7 +30,8 @@ fn requested_formats(args: &Args) -> Vec<Format> {
 pub(super) fn check_formats(args: &Args) -> Result<()> {
     if args.output.is_none() && requested_formats(args).len() > 1 {
         return Err(
-            Error::new(Kind::Usage, "only one report can go to stdout").hint("add --output DIR")
+            Error::new(ErrorKind::Usage, "only one report can go to stdout")
+                .hint("add --output DIR"),
         );
     }
     Ok(())
@@ -48,7 +49,7 @@ pub(super) fn write_reports(
 ) -> Result<()> {
     let failed = |format: Format, why: &dyn std::fmt::Display| {
         Error::new(
-            Kind::StepFailed,
+            ErrorKind::StepFailed,
             format!("cannot write the {} report: {why}", format.as_str()),
         )
     };

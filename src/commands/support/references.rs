@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::context::{self, Clouds, LoadedCatalog};
 use super::gather;
 use crate::cli::InventoryArgs;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::locations;
 use crate::lifecycle::retention::RetentionDecision;
 use crate::lifecycle::retirement::RetirementStage;
@@ -208,9 +208,11 @@ where
             None => return Ok(out),
             Some(Ok(answer)) => out.extend(answer?),
             Some(Err(e)) => {
-                return Err(
-                    Error::new(Kind::StepFailed, "a request about an AMI was aborted").because(e),
-                );
+                return Err(Error::new(
+                    ErrorKind::StepFailed,
+                    "a request about an AMI was aborted",
+                )
+                .because(e));
             }
         }
     }

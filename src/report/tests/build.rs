@@ -11,11 +11,11 @@ fn control(id: &str, profile: &str) -> checks::Control {
         "refs": ["https://example.org/x", "a book"],
     }))
     .expect("a tree");
-    let origin = checks::Origin {
+    let defined_at = checks::SourceLocation {
         name: profile.to_owned(),
         file: format!("profiles/{profile}.yaml"),
         line: 7,
-        ..checks::Origin::default()
+        ..checks::SourceLocation::default()
     };
     let (mut taken, inputs) = (Default::default(), Default::default());
     checks::parse_control(
@@ -23,7 +23,7 @@ fn control(id: &str, profile: &str) -> checks::Control {
         checks::ParseContext {
             ids: &mut taken,
             inputs: &inputs,
-            origin,
+            defined_at,
         },
     )
     .expect("a control")
@@ -40,14 +40,14 @@ fn finding(outcome: checks::Outcome, resource: &str, message: &str) -> checks::F
     }
 }
 
-fn verdict(id: &str, results: Vec<checks::Finding>) -> checks::Verdict {
-    let outcome = results.iter().map(|f| f.outcome).max().expect("a result");
+fn verdict(id: &str, findings: Vec<checks::Finding>) -> checks::Verdict {
+    let outcome = findings.iter().map(|f| f.outcome).max().expect("a finding");
     checks::Verdict {
         control: id.to_owned(),
         title: id.to_owned(),
         impact: 0.4,
         outcome,
-        results,
+        findings,
         waiver: None,
     }
 }

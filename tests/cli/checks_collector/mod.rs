@@ -12,10 +12,11 @@ use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use bakeline::checks::{
-    CollectOptions, Control, Facts, IdAllocator, Origin, Outcome, ParseContext, Phase, Tree,
-    Verdict, collector, judge, parse_control, parse_facts,
+    CollectOptions, Control, Facts, IdAllocator, Outcome, ParseContext, Phase, SourceLocation,
+    Tree, Verdict, collector, judge, parse_control, parse_facts,
 };
 
 mod absent;
@@ -24,6 +25,7 @@ mod commands;
 mod config;
 mod image;
 mod running;
+mod sshd_agreement;
 mod system;
 mod transport;
 
@@ -31,6 +33,11 @@ const NONCE: &str = "n0nce";
 
 /// Returns the supported shells of this machine: dash, bash in POSIX mode, ash of BusyBox.
 pub(crate) fn shells() -> Vec<Vec<&'static str>> {
+    static SHELLS: LazyLock<Vec<Vec<&'static str>>> = LazyLock::new(find_shells);
+    SHELLS.clone()
+}
+
+fn find_shells() -> Vec<Vec<&'static str>> {
     let all: [Vec<&str>; 3] = [
         vec!["dash"],
         vec!["bash", "--posix"],
@@ -58,7 +65,7 @@ fn parse_controls(yaml: &str) -> Vec<Control> {
             ParseContext {
                 ids: &mut taken,
                 inputs: &inputs,
-                origin: Origin::default(),
+                defined_at: SourceLocation::default(),
             },
         )
     };
@@ -286,7 +293,7 @@ fn local_machine_is_checked_without_changes() {
         };
         assert_eq!(outcomes[3..5], [packages; 2], "{found:#?}");
         if !facts.identity.service_manager {
-            let running = &found[5].results[1];
+            let running = &found[5].findings[1];
             assert_ne!(
                 running.outcome,
                 Outcome::Passed,

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::kind::Target;
 use crate::language::input::Input;
 use crate::language::waiver::Waiver;
 use crate::matcher::Matcher;
 use crate::matcher::tree::Tree;
 use crate::phase::Phase;
+use crate::resource_type::ResourceRef;
 
 /// A rule with one or more expectations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,15 +55,15 @@ pub struct Control {
     /// Waiver for a failure; not part of the digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiver: Option<Waiver>,
-    /// Place of the definition; not part of the digest.
-    #[serde(default)]
-    pub origin: Origin,
+    /// Definition of the control; not part of the digest.
+    #[serde(default, rename = "origin")]
+    pub defined_at: SourceLocation,
 }
 
-/// Place of the definition of a control.
+/// Place in a file that defines a control.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Origin {
+pub struct SourceLocation {
     /// Name of the profile in reports.
     pub name: String,
     /// File, relative to the root of the repository.
@@ -77,7 +77,7 @@ pub struct Origin {
     pub code: String,
 }
 
-/// Expectations that are combined into one result.
+/// Expectations that are judged together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
@@ -91,11 +91,11 @@ pub struct Group {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// All members; each has its own result.
+    /// All members; each has its own finding.
     All,
-    /// At least one member; the group has one result.
+    /// At least one member; the group has one finding.
     Any,
-    /// No member; the group has one result.
+    /// No member; the group has one finding.
     None,
 }
 
@@ -114,10 +114,10 @@ pub enum Item {
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
     /// Resource to observe; can contain placeholders such as `${name}`.
-    pub target: Target,
+    pub target: ResourceRef,
     /// Expected values by property; never empty.
     pub expect: BTreeMap<String, Expected>,
-    /// Result if the resource does not exist.
+    /// Outcome if the resource does not exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_absent: Option<IfAbsent>,
 }
@@ -132,7 +132,7 @@ pub enum Expected {
     Open(Tree),
 }
 
-/// Result of an expectation if the resource does not exist.
+/// Outcome of an expectation if the resource does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IfAbsent {

@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 
-use crate::kind::{Kind, Property, ValueType};
 use crate::matcher::parse::names::MATCHERS;
-use crate::registry::KINDS;
+use crate::registry::RESOURCE_TYPES;
+use crate::resource_type::{Property, ResourceType, ValueType};
 
 /// Text before the tables.
 const GUIDE: &str = include_str!("reference.md");
+
+/// Text after the table of matchers.
+const MATCHER_GUIDE: &str = include_str!("matchers.md");
 
 /// Returns the content of docs/checks.md.
 #[must_use]
@@ -18,14 +21,15 @@ pub fn reference() -> String {
     for (name, doc) in MATCHERS {
         let _ = writeln!(out, "| `{name}` | {} |", escape_cell(doc));
     }
+    out.push_str(MATCHER_GUIDE);
     out.push_str("\n## Resources\n");
-    for kind in KINDS {
+    for kind in RESOURCE_TYPES {
         write_kind(kind, &mut out);
     }
     out
 }
 
-fn write_kind(kind: &Kind, out: &mut String) {
+fn write_kind(kind: &ResourceType, out: &mut String) {
     let _ = write!(out, "\n### {}\n\n{}\n\n", kind.name, kind.doc);
     let _ = writeln!(
         out,

@@ -115,12 +115,13 @@ async fn next_run_removes_permissions_of_dead_run() {
 
 #[tokio::test]
 async fn doctor_removes_copy_permissions_of_a_killed_promotion() {
+    let start = two_versions().await;
     let clean = Operation::Promote(&["base"])
-        .succeed_on_day(&two_versions().await, 25)
+        .succeed_on_day(&start, 25)
         .await;
     let mut shares = 0;
     for at in 1..=clean.cloud.calls().len() {
-        let setup = on_day(&two_versions().await, 25);
+        let setup = on_day(&start, 25);
         let halted = setup.cloud.halt_before(at);
         tokio::select! {
             outcome = Operation::Promote(&["base"]).execute(&setup) => panic!("{outcome:?}"),

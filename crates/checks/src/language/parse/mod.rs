@@ -9,8 +9,7 @@ mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::kind::ValueType;
-use crate::language::control::{Control, Expected, Group, Origin};
+use crate::language::control::{Control, Expected, Group, SourceLocation};
 use crate::language::ids::IdAllocator;
 use crate::language::input::Input;
 use crate::language::interpolate;
@@ -18,6 +17,7 @@ use crate::matcher::tree::Tree;
 use crate::phase::Phase;
 use crate::problem::Problem;
 use crate::registry;
+use crate::resource_type::ValueType;
 
 use keys::LONGEST_LINE;
 use parser::CheckParser;
@@ -28,8 +28,8 @@ pub struct ParseContext<'a> {
     pub ids: &'a mut IdAllocator,
     /// Inputs that the check can use.
     pub inputs: &'a BTreeMap<String, Input>,
-    /// Place of the definition.
-    pub origin: Origin,
+    /// Definition of the check.
+    pub defined_at: SourceLocation,
 }
 
 /// Parses a check and applies the defaults.
@@ -68,7 +68,7 @@ pub fn parse_control(check: &Tree, context: ParseContext<'_>) -> Result<Control,
         body,
         disabled: None,
         waiver: None,
-        origin: context.origin,
+        defined_at: context.defined_at,
     };
     parser.finish(control, context.ids)
 }
@@ -77,7 +77,8 @@ pub fn parse_control(check: &Tree, context: ParseContext<'_>) -> Result<Control,
 fn default_phases(body: &Group) -> BTreeSet<Phase> {
     let mut out = BTreeSet::from([Phase::Build, Phase::Boot]);
     for expectation in body.expectations() {
-        let own = registry::kind_of(&expectation.target).map_or(&[][..], |kind| kind.phases);
+        let own =
+            registry::resource_type_of(&expectation.target).map_or(&[][..], |kind| kind.phases);
         out.retain(|phase| own.contains(phase));
     }
     if out.is_empty() {
@@ -121,7 +122,7 @@ impl CheckParser<'_> {
 fn default_title(id: &str, control: &Control) -> String {
     let mut all = Vec::new();
     for expectation in control.expectations() {
-        let kind = registry::kind_of(&expectation.target);
+        let kind = registry::resource_type_of(&expectation.target);
         for (name, expected) in &expectation.expect {
             let value_type = kind
                 .and_then(|k| k.property(name))

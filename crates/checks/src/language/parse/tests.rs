@@ -80,7 +80,7 @@ fn explicit_id_is_never_renamed() {
             ParseContext {
                 ids: &mut ids,
                 inputs: &BTreeMap::new(),
-                origin: Origin::default(),
+                defined_at: SourceLocation::default(),
             },
         )
     };

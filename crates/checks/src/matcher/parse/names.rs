@@ -14,15 +14,18 @@ pub(crate) const MATCHERS: &[(&str, &str)] = &[
     ("absent", "true: no value; false: any value"),
     (
         "match",
-        "match of a regular expression; ^ and $ match at line ends, classes are ASCII; lookaround is limited in steps",
+        "match of a regular expression, for a list in at least one item; ^ and $ match at line ends, classes are ASCII; lookaround is limited in steps",
     ),
     (
         "include",
         "text that contains the operand, or list with it as an item",
     ),
-    ("line", "text with this complete line"),
+    (
+        "line",
+        "text with this complete line, or list with it as an item",
+    ),
     ("lines_include", "text with all lines of a list"),
-    ("in", "equal to one value of a list"),
+    ("in", "equal to one value of a list; for a list, each item"),
     (
         "at_most",
         "not greater; a mode without other bits; durations such as 1m count as seconds",
