@@ -27,7 +27,7 @@ pub enum ErrorKind {
     Interrupted,
 }
 
-/// Former name of [`ErrorKind`], until all modules use the new one.
+/// Former name of [`ErrorKind`]: branches in progress may still use it.
 pub use ErrorKind as Kind;
 
 impl ErrorKind {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::output::StepOutput;
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::model::{RunId, Timestamp};
 use crate::plan::{Scope, StepId};
 
@@ -26,7 +26,7 @@ pub enum ScopeEnd {
         verb: String,
         /// Kind of the failure.
         #[serde(skip)]
-        kind: Kind,
+        kind: ErrorKind,
         /// Error message.
         error: String,
         /// Next actions.
@@ -82,11 +82,11 @@ impl ScopeEnd {
         }
     }
 
-    fn kind(&self) -> Option<Kind> {
+    fn kind(&self) -> Option<ErrorKind> {
         match self {
             Self::Done { .. } | Self::NotStarted { .. } | Self::Cancelled { .. } => None,
             Self::Failed { kind, .. } => Some(*kind),
-            Self::Stuck { .. } => Some(Kind::Stuck),
+            Self::Stuck { .. } => Some(ErrorKind::Stuck),
         }
     }
 }
@@ -119,9 +119,9 @@ impl Outcome {
 
     /// Returns the worst kind of failure, if there is one.
     #[must_use]
-    pub fn kind(&self) -> Option<Kind> {
+    pub fn kind(&self) -> Option<ErrorKind> {
         let unfinished = self.scopes.values().any(|e| !e.is_done());
-        let interrupted = (self.interrupted && unfinished).then_some(Kind::Interrupted);
+        let interrupted = (self.interrupted && unfinished).then_some(ErrorKind::Interrupted);
         self.scopes
             .values()
             .filter_map(ScopeEnd::kind)

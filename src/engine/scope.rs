@@ -10,7 +10,7 @@ use super::event::Event;
 use super::journal::{FinishedStep, NewLine, Recorder, StartedStep};
 use super::outcome::ScopeEnd;
 use super::{Shared, StepContext, StepOutput, round_to_millis};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Action, Step};
 
 /// Runs the steps in order. After a failure, undoes the finished steps, newest first.
@@ -25,7 +25,7 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
     let mut done: Vec<EndedStep<'_>> = Vec::new();
     for step in steps {
         if shared.cancel.is_cancelled() {
-            let error = Error::new(Kind::Interrupted, "cancelled before this step");
+            let error = Error::new(ErrorKind::Interrupted, "cancelled before this step");
             return fail_scope(shared, step, error, done).await;
         }
         let data = json!({ "action": step.action, "reason": step.reason });
@@ -146,7 +146,7 @@ async fn fail_scope(
     }
     let (stuck, left) = rollback_steps(shared, done).await;
     let lost = shared.engine.effects.lock_loss();
-    let cancelled = error.kind == Kind::Interrupted;
+    let cancelled = error.kind == ErrorKind::Interrupted;
     let mut hints: Vec<String> = error.hints().into_iter().map(str::to_owned).collect();
     let (step, verb, kind) = (
         failed.id.to_string(),
@@ -184,11 +184,11 @@ async fn fail_scope(
             left: stuck.into_iter().chain(left).collect(),
         };
     }
-    if lost.is_some() && (cancelled || kind == Kind::Refused || fenced) {
+    if lost.is_some() && (cancelled || kind == ErrorKind::Refused || fenced) {
         return ScopeEnd::Failed {
             step,
             verb,
-            kind: Kind::Refused,
+            kind: ErrorKind::Refused,
             error,
             hints,
         };
@@ -219,7 +219,8 @@ fn is_inspectable(action: &Action) -> bool {
 
 /// Keeps the resources of a failed scope if `--keep-failed` is set and there are any.
 async fn keep_for_inspection(shared: &Shared, failed: &Step, error: &Error) -> Option<ScopeEnd> {
-    let wanted = shared.keep_failed && matches!(error.kind, Kind::ChecksFailed | Kind::StepFailed);
+    let wanted =
+        shared.keep_failed && matches!(error.kind, ErrorKind::ChecksFailed | ErrorKind::StepFailed);
     if !wanted || !is_inspectable(&failed.action) || shared.cancel.is_cancelled() {
         return None;
     }

@@ -11,7 +11,7 @@ use super::outcome::{Outcome, ScopeEnd};
 use super::{Effects, Engine, Options, StepContext, StepOutput, journal};
 use crate::adapters::fake::{FakeClock, MemoryJournal};
 use crate::catalog::OnFailure;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{AmiId, Region, RunId, Timestamp};
 use crate::plan::{Action, AmiRef, Plan, Scope, Step, StepId};
 
@@ -19,7 +19,7 @@ use crate::plan::{Action, AmiRef, Plan, Scope, Step, StepId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Behavior {
     Found,
-    Fail(Kind),
+    Fail(ErrorKind),
     FailUndo,
     Panic,
 }
@@ -70,7 +70,7 @@ impl Effects for RecordingEffects {
         self.note("undo", step);
         match self.behaviors.get(step.id.to_string().as_str()) {
             Some(Behavior::FailUndo) => {
-                Err(Error::new(Kind::StepFailed, "undo failed").hint("undo it manually"))
+                Err(Error::new(ErrorKind::StepFailed, "undo failed").hint("undo it manually"))
             }
             _ => Ok(()),
         }
@@ -185,10 +185,10 @@ async fn only_planned_steps_run_in_order() {
 #[tokio::test]
 async fn failure_is_undone_newest_first_and_keeps_kind() {
     for kind in [
-        Kind::StepFailed,
-        Kind::ChecksFailed,
-        Kind::Refused,
-        Kind::Input,
+        ErrorKind::StepFailed,
+        ErrorKind::ChecksFailed,
+        ErrorKind::Refused,
+        ErrorKind::Input,
     ] {
         let plan = plan(
             &["a/key", "a/group", "a/build", "a/release", "b/key"],
@@ -223,11 +223,11 @@ async fn failed_undo_is_stuck_with_hint() {
     let plan = plan(&["a/key", "a/group", "a/build", "b/key"], &[]);
     let behaviors = [
         ("a/group", Behavior::FailUndo),
-        ("a/build", Behavior::Fail(Kind::ChecksFailed)),
-        ("b/key", Behavior::Fail(Kind::StepFailed)),
+        ("a/build", Behavior::Fail(ErrorKind::ChecksFailed)),
+        ("b/key", Behavior::Fail(ErrorKind::StepFailed)),
     ];
     let (outcome, done, _) = run(&plan, &behaviors, 1, OnFailure::Continue).await;
-    assert_eq!(outcome.kind(), Some(Kind::Stuck));
+    assert_eq!(outcome.kind(), Some(ErrorKind::Stuck));
     let ScopeEnd::Stuck { left, error, .. } = outcome.end_of("a") else {
         panic!("{outcome:?}")
     };
@@ -247,7 +247,7 @@ async fn ami_stays_when_move_undo_fails() {
     plan.steps[2].action = Action::MoveCurrent { moves: Vec::new() };
     let behaviors = [
         ("a/release", Behavior::FailUndo),
-        ("a/promote", Behavior::Fail(Kind::StepFailed)),
+        ("a/promote", Behavior::Fail(ErrorKind::StepFailed)),
     ];
     let (outcome, done, _) = run(&plan, &behaviors, 1, OnFailure::Stop).await;
     let ScopeEnd::Stuck { left, .. } = outcome.end_of("a") else {
@@ -277,12 +277,12 @@ async fn panic_is_a_stuck_scope_and_skips_children() {
         "{outcome:?}"
     );
     assert!(outcome.end_of("c").is_done() && done.contains(&"do c/key".to_owned()));
-    assert_eq!(outcome.kind(), Some(Kind::Stuck));
+    assert_eq!(outcome.kind(), Some(ErrorKind::Stuck));
 }
 
 #[test]
 fn exit_codes_and_weights_are_stable() {
-    use Kind::*;
+    use ErrorKind::*;
     let codes = [
         Input,
         Usage,
@@ -293,7 +293,7 @@ fn exit_codes_and_weights_are_stable() {
         Refused,
         Interrupted,
     ]
-    .map(Kind::exit_code);
+    .map(ErrorKind::exit_code);
     assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7, 130]);
     let ordered = [Refused, ChecksFailed, StepFailed, Interrupted, Stuck];
     assert!(ordered.windows(2).all(|w| w[0].weight() < w[1].weight()));

@@ -1,6 +1,6 @@
 //! Finds and deregisters an AMI by its ID.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Ami, AmiId};
 use crate::plan::Step;
 use crate::ports::{CloudErrorKind, ImageQuery};
@@ -13,7 +13,7 @@ const PENDING_LIMIT: std::time::Duration = std::time::Duration::from_secs(600);
 pub(in crate::steps) async fn require_ami(steps: &Steps, step: &Step, id: &AmiId) -> Result<Ami> {
     find(steps, step, id).await?.ok_or_else(|| {
         Error::new(
-            Kind::StepFailed,
+            ErrorKind::StepFailed,
             format!("AMI {id} no longer exists in {}", step.region),
         )
     })
@@ -75,5 +75,5 @@ pub(in crate::steps) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) 
         "{} is deregistered, but these snapshots remain in {}: {names}",
         ami.id, step.region
     );
-    Err(Error::new(Kind::Stuck, text).hint(format!("delete them: {commands}")))
+    Err(Error::new(ErrorKind::Stuck, text).hint(format!("delete them: {commands}")))
 }

@@ -1,6 +1,6 @@
 //! Converts errors of the cloud and the store into errors with an exit code and a hint.
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::ports::{CloudError, CloudErrorKind, StoreError, StoreErrorKind};
 
 impl From<CloudError> for Error {
@@ -21,9 +21,9 @@ impl From<CloudError> for Error {
             _ => None,
         };
         let kind = match error.kind {
-            CloudErrorKind::Credentials => Kind::Input,
-            CloudErrorKind::Fenced => Kind::Refused,
-            _ => Kind::StepFailed,
+            CloudErrorKind::Credentials => ErrorKind::Input,
+            CloudErrorKind::Fenced => ErrorKind::Refused,
+            _ => ErrorKind::StepFailed,
         };
         let mut converted = Self::new(kind, error.to_string());
         if error.kind.is_transient() {
@@ -52,8 +52,8 @@ impl From<StoreError> for Error {
             StoreErrorKind::Other => "check its objects, or set another `store` in bakeline.yaml",
         };
         let kind = match error.kind {
-            StoreErrorKind::Other => Kind::StepFailed,
-            _ => Kind::Input,
+            StoreErrorKind::Other => ErrorKind::StepFailed,
+            _ => ErrorKind::Input,
         };
         Self::new(kind, error.to_string()).hint(hint)
     }

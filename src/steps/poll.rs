@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::steps::context::Steps;
 
 /// Calls `look` until it returns a value. `what` completes "gave up waiting for …". A transient
@@ -37,7 +37,7 @@ where
             Duration::try_from(steps.clock.now().duration_since(begun)).unwrap_or_default();
         if waited >= limit {
             let text = format!("gave up waiting for {what} after {} s", waited.as_secs());
-            let error = Error::new(Kind::StepFailed, text);
+            let error = Error::new(ErrorKind::StepFailed, text);
             return Err(last.into_iter().fold(error, Error::because));
         }
         if let Some(error) = last {
@@ -46,7 +46,7 @@ where
         tokio::select! {
             () = cancel.cancelled() => {
                 let text = format!("cancelled while waiting for {what}");
-                return Err(Error::new(Kind::Interrupted, text));
+                return Err(Error::new(ErrorKind::Interrupted, text));
             }
             () = steps.clock.sleep(pause) => {}
         }

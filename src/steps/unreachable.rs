@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::plan::Step;
 use crate::steps::context::{StepEffect, Steps};
 
@@ -20,7 +20,7 @@ impl StepEffect for Unreachable<'_> {
         _step: &Step,
         _context: &StepContext<'_>,
     ) -> Result<StepOutput> {
-        Err(Error::new(Kind::StepFailed, self.why)
+        Err(Error::new(ErrorKind::StepFailed, self.why)
             .hint("nothing was changed there; run again when the location responds"))
     }
 }

@@ -265,7 +265,7 @@ impl Subject {
             name,
             doc,
             words,
-            check: any_subject,
+            check: accept_any_value,
         }
     }
 }
@@ -277,7 +277,7 @@ impl Parameter {
             name,
             of,
             doc,
-            check: any_subject,
+            check: accept_any_value,
         }
     }
 
@@ -308,19 +308,19 @@ impl Property {
 
 /// Accepts any subject or parameter.
 #[expect(clippy::unnecessary_wraps, reason = "the signature of all validators")]
-pub(crate) fn any_subject(_: &str) -> Result<(), InvalidValue> {
+pub(crate) fn accept_any_value(_: &str) -> Result<(), InvalidValue> {
     Ok(())
 }
 
 /// Validates an absolute path without `.`, `..` and empty parts.
-pub(crate) fn absolute_path(path: &str) -> Result<(), InvalidValue> {
+pub(crate) fn check_absolute_path(path: &str) -> Result<(), InvalidValue> {
     let wrong = |message: &str, help| Err(InvalidValue::new(message, help));
     if !path.starts_with('/') {
-        return wrong("it must be absolute", "start it with `/`");
+        return wrong("the path must be absolute", "start it with `/`");
     }
     if path.len() > 4096 || path.contains(['\0', '\n']) {
         return wrong(
-            "it cannot contain line breaks or NUL, or more than 4096 bytes",
+            "the path cannot contain line breaks or NUL, or more than 4096 bytes",
             "shorten it",
         );
     }
@@ -330,7 +330,7 @@ pub(crate) fn absolute_path(path: &str) -> Result<(), InvalidValue> {
             .any(|part| matches!(part, "" | "." | ".."))
     {
         return wrong(
-            "it cannot contain empty parts, `.` or `..`",
+            "the path cannot contain empty parts, `.` or `..`",
             "write the plain path",
         );
     }

@@ -105,7 +105,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("{file: /a, owner: {in: []}}", &["CAT021 2:24 `in` is empty (add at least one entry)"]),
     ("{file: /a, content: {}}", &["CAT021 2:16 `content` is empty (add one of `eq`, `cmp`, `not`, `and`, `or`, `absent`, `match`, `include`, `line`, `lines_include`, `in`, `at_most`, `at_least`, `between`, `version`, `duration`, `json`, `subset_of`, `superset_of`, `same_set`, `disjoint`, `empty`, `duplicates`, `count`, `each`, `any`, `none`)"]),
     ("{file: /a, content: {include: 42}}", &["CAT021 2:35 `include` must be text, not the number `42` (quote it: \"42\")"]),
-    ("{file: etc/motd}", &["CAT100 2:12 file: it must be absolute (start it with `/`)"]),
+    ("{file: etc/motd}", &["CAT100 2:12 file: the path must be absolute (start it with `/`)"]),
     ("{file: /a, mode: \"0888\"}", &["CAT100 2:22 mode: `0888` is not three or four octal digits (write a mode such as \"0644\")"]),
     ("{file: /a, mode: {match: \"6\"}}", &["CAT100 2:30 mode: `match` does not apply to this property (use `eq` or `in`)"]),
     ("{file: /a, content: {not: {match: \"(\"}}}", &["CAT100 2:39 content: the pattern is not valid: unclosed group (escape special characters with `\\`)"]),
@@ -126,7 +126,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("{any_of: [{file: /a, mdoe: x}, {package: -y}]}", &["CAT020 2:26 unknown key `mdoe` (did you mean `mode`?)", "CAT100 2:46 package: a package name cannot start with `-`, because apt would read it as an option (use a package's name, such as `nginx` or `libc6:amd64`)"]),
     ("{any_of: [{title: x}]}", &["CAT020 2:16 unknown key `title` (did you mean `file`?)"]),
     ("{file: /a, any_of: [{file: /b}]}", &["CAT020 2:16 unknown key `any_of` (known keys: `file`, `exists`, `exist`, `type`, `owner`, `owned_by`, `be_owned_by`, `group`, `grouped_into`, `be_grouped_into`, `mode`, `uid`, `gid`, `readable`, `be_readable`, `writable`, `be_writable`, `executable`, `be_executable`, `suid`, `setuid`, `be_setuid`, `sgid`, `setgid`, `be_setgid`, `sticky`, `be_sticky`, `immutable`, `be_immutable`, `acl`, `size`, `link_target`, `link_path`, `content`, `sha256`, `sha256sum`, `id`, `title`, `desc`, `impact`, `tags`, `refs`, `phase`, `when`, `for_each`, `manual`, `if_absent`)"]),
-    ("{file: a, mdoe: \"0644\", mode: 644, exists: 1, impact: 2}", &["CAT100 2:12 file: it must be absolute (start it with `/`)", "CAT020 2:15 unknown key `mdoe` (did you mean `mode`?)", "CAT021 2:35 `mode` must be text or a map, not the number `644` (quote it: \"644\")", "CAT021 2:48 `exists` must be true or false or a map, not the number `1` (write true or false or a map)", "CAT024 2:59 `impact` is out of range (use a number from 0.0 to 1.0)"]),
+    ("{file: a, mdoe: \"0644\", mode: 644, exists: 1, impact: 2}", &["CAT100 2:12 file: the path must be absolute (start it with `/`)", "CAT020 2:15 unknown key `mdoe` (did you mean `mode`?)", "CAT021 2:35 `mode` must be text or a map, not the number `644` (quote it: \"644\")", "CAT021 2:48 `exists` must be true or false or a map, not the number `1` (write true or false or a map)", "CAT024 2:59 `impact` is out of range (use a number from 0.0 to 1.0)"]),
     ("{file: /a}\n  - flie: /b\n  - package: {nam: x}", &["CAT020 3:5 unknown key `flie` (did you mean `file`?)", "CAT021 4:5 `package` must be text, not a map (write text)"]),
 ];
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::Timestamp;
 use crate::plan::StepId;
 use crate::ports::Journal;
@@ -104,7 +104,7 @@ impl Recorder {
     pub fn start(&mut self, step: &StepId, line: NewLine<'_>) -> Result<StartedStep> {
         if self.started.contains(step) {
             let text = format!("the plan contains the step {step} twice");
-            return Err(Error::new(Kind::StepFailed, text).hint("create the plan again"));
+            return Err(Error::new(ErrorKind::StepFailed, text).hint("create the plan again"));
         }
         self.append(step, Phase::Started, line)?;
         self.started.insert(step.clone());
@@ -129,7 +129,12 @@ impl Recorder {
             hash: String::new(),
         }
         .with_hash();
-        let failed = || Error::new(Kind::StepFailed, "the journal of the run cannot be written");
+        let failed = || {
+            Error::new(
+                ErrorKind::StepFailed,
+                "the journal of the run cannot be written",
+            )
+        };
         let text = serde_json::to_string(&line).map_err(|e| failed().because(e))?;
         new.journal
             .append(&text)

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::loss::LockLoss;
 use crate::engine::{Effects, StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Scope, Step};
 
 /// Lock of a run, checked before each change.
@@ -34,7 +34,7 @@ pub struct FencedEffects<E> {
 /// Returns the error of a run that lost its lock.
 #[must_use]
 pub fn lock_lost_error(loss: &LockLoss) -> Error {
-    Error::new(Kind::Refused, loss.to_string())
+    Error::new(ErrorKind::Refused, loss.to_string())
 }
 
 #[async_trait]

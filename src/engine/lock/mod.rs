@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::evidence::keys;
 use crate::lifecycle::lock::{self, LockHolder, LockStatus, Renewal};
 use crate::model::{CatalogName, EnvName, ProcessIdentity, RunId, Timestamp};
@@ -164,7 +164,7 @@ impl Locks {
             ));
         }
         Err(Error::new(
-            Kind::Refused,
+            ErrorKind::Refused,
             format!("the lock of {env} could not be acquired: other runs keep acquiring it"),
         )
         .hint("nothing was changed; run again"))
@@ -237,7 +237,7 @@ impl Locks {
                 "{}/{key} is not a lock that this version of bakeline can read",
                 self.store.location()
             );
-            Error::new(Kind::Refused, text)
+            Error::new(ErrorKind::Refused, text)
                 .because(e)
                 .hint("check the holder of the lock, or use a newer version of bakeline")
         };
@@ -263,7 +263,7 @@ impl Locks {
             holder.expires,
             holder.describe()
         );
-        Error::new(Kind::Refused, text)
+        Error::new(ErrorKind::Refused, text)
             .hint("nothing was changed; wait for that run to end, or for the lock to expire")
             .hint(format!(
                 "if the run is dead, release its lock with `bakeline unlock --env {env} --force`"

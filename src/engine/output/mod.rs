@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     AmiId, EnvName, InstanceId, Probe, Region, SnapshotId, State, Tags, TemporaryKind, Timestamp,
 };
@@ -356,7 +356,7 @@ impl Outputs {
         self.0.get(step).and_then(value).ok_or_else(|| {
             // Only an edited plan refers to a step that has no such output.
             let text = format!("the plan uses the {what} of step {step}, which has none");
-            Error::new(Kind::StepFailed, text).hint("create the plan again")
+            Error::new(ErrorKind::StepFailed, text).hint("create the plan again")
         })
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ImageName, InstanceId, Region};
 use crate::plan::{AmiRef, Step, StepId, StepName};
 use crate::ports::{Instance, LaunchRequest, Secret};
@@ -119,7 +119,7 @@ fn require_address(instance: Instance, public: bool) -> Result<String> {
     };
     address.ok_or_else(|| {
         let text = format!("instance {} has no {kind} address", instance.id);
-        Error::new(Kind::StepFailed, text)
+        Error::new(ErrorKind::StepFailed, text)
     })
 }
 
@@ -136,7 +136,7 @@ async fn poll_running(steps: &Steps, region: &Region, id: &InstanceId) -> Result
                 .as_deref()
                 .map_or_else(String::new, |r| format!(" ({r})"));
             Err(Error::new(
-                Kind::StepFailed,
+                ErrorKind::StepFailed,
                 format!("the instance is {status} in {region}{why}"),
             ))
         }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::catalog::Access;
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::plan::Step;
 use crate::ports::{CloudErrorKind, GroupRequest};
 use crate::steps::context::{StepEffect, Steps};
@@ -98,7 +98,7 @@ impl StepEffect for CreateKeyPair<'_> {
             .workspace
             .write(&key_file(&step.scope), text.as_bytes(), true);
         let path = path.map_err(|e| {
-            Error::new(Kind::StepFailed, "the private key cannot be written").because(e)
+            Error::new(ErrorKind::StepFailed, "the private key cannot be written").because(e)
         })?;
         Ok(StepOutput::KeyPair {
             key_pair: name.to_owned(),

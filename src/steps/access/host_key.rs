@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::plan::Scope;
 use crate::ports::{HostKey, Secret};
 use crate::steps::context::Steps;
@@ -48,7 +48,7 @@ pub(in crate::steps) async fn load_or_generate(
     let keys = steps.shell.generate_host_keys().await;
     let keys = keys.map_err(|e| {
         Error::new(
-            Kind::StepFailed,
+            ErrorKind::StepFailed,
             "the host keys of the test instance cannot be generated",
         )
         .because(e)
@@ -60,8 +60,9 @@ pub(in crate::steps) async fn load_or_generate(
     };
     let text = serde_json::to_vec(&keys.iter().map(store).collect::<Vec<_>>()).unwrap_or_default();
     let written = steps.workspace.write(&key_file(scope), &text, true);
-    written
-        .map_err(|e| Error::new(Kind::StepFailed, "the host keys cannot be written").because(e))?;
+    written.map_err(|e| {
+        Error::new(ErrorKind::StepFailed, "the host keys cannot be written").because(e)
+    })?;
     Ok(keys)
 }
 
@@ -86,9 +87,9 @@ pub(in crate::steps) fn write_known_hosts(
     let written = steps
         .workspace
         .write(&known_hosts_file(scope), text.as_bytes(), false);
-    written
-        .map(drop)
-        .map_err(|e| Error::new(Kind::StepFailed, "the known hosts cannot be written").because(e))
+    written.map(drop).map_err(|e| {
+        Error::new(ErrorKind::StepFailed, "the known hosts cannot be written").because(e)
+    })
 }
 
 /// Deletes the host keys after the instance is terminated.

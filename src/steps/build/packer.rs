@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::tags;
 use crate::model::{Ami, AmiId, ImageName, State, Tags, Version, pointer_name};
 use crate::plan::{AmiRef, Step, StepId, StepName};
@@ -89,7 +89,7 @@ impl StepEffect for Build<'_> {
         );
         if outcome.cancelled {
             return Err(Error::new(
-                Kind::Interrupted,
+                ErrorKind::Interrupted,
                 "cancelled; Packer removed its temporary resources",
             ));
         }
@@ -122,7 +122,7 @@ impl StepEffect for Build<'_> {
         let images = deregister_candidate(steps, step, ami_name).await;
         match (instances, images) {
             (Err(one), Err(other)) => Err(Error::new(
-                Kind::Stuck,
+                ErrorKind::Stuck,
                 format!("{}; {}", one.one_line(), other.one_line()),
             )),
             (one, other) => one.and(other),
@@ -180,7 +180,7 @@ async fn prepare(
             .workspace
             .write(&format!("{folder}/{name}"), content, false);
         written.map_err(|e| {
-            Error::new(Kind::StepFailed, "the build folder cannot be written").because(e)
+            Error::new(ErrorKind::StepFailed, "the build folder cannot be written").because(e)
         })?;
     }
     let key = steps
@@ -215,7 +215,7 @@ async fn describe_base(steps: &Steps, step: &Step, base: &AmiId) -> Result<Ami> 
         .next();
     found.ok_or_else(|| {
         Error::new(
-            Kind::StepFailed,
+            ErrorKind::StepFailed,
             format!("base AMI {base} does not exist in {}", step.region),
         )
     })
@@ -266,7 +266,11 @@ fn failure_error(
         .workspace
         .read(&format!("{}/packer/{FAILED}", build.image))
     {
-        return Error::new(Kind::StepFailed, String::from_utf8_lossy(&why).into_owned()).hint(log);
+        return Error::new(
+            ErrorKind::StepFailed,
+            String::from_utf8_lossy(&why).into_owned(),
+        )
+        .hint(log);
     }
     let messages = informative_lines(&outcome.errors)
         .iter()
@@ -286,7 +290,7 @@ fn failure_error(
     } else {
         format!("{status}: {messages}")
     };
-    Error::new(Kind::StepFailed, text).hint(log)
+    Error::new(ErrorKind::StepFailed, text).hint(log)
 }
 
 /// Returns the error lines without Packer's own summary, or all lines if nothing else remains. The
@@ -350,7 +354,7 @@ async fn deregister_candidate(steps: &Steps, step: &Step, ami_name: &str) -> Res
     };
     if let Some(why) = use_reason(steps, step, &ami).await? {
         let text = format!("{} in {} is not deregistered: {why}", ami.id, step.region);
-        return Err(Error::new(Kind::Stuck, text).hint(
+        return Err(Error::new(ErrorKind::Stuck, text).hint(
             "run `bakeline doctor` to compare pointers and tags; \
              then release again, or run `bakeline revoke`",
         ));

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::Access;
 use crate::checks::{self, CollectOptions, Control, Facts, Phase};
 use crate::engine::StepContext;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Scope, Step, StepId};
 use crate::ports::{
     HostKeyPolicy, ScriptLimits, Shell, ShellError, ShellErrorKind, SshConfig, SshTarget,
@@ -68,7 +68,7 @@ pub async fn collect(
         checks::parse_concealed_facts(&nonce, &answer.stdout, &answer.last_stderr_line, controls)
             .map_err(|e| {
             Error::new(
-                Kind::StepFailed,
+                ErrorKind::StepFailed,
                 format!("the facts of {} are incomplete", target.host),
             )
             .because(e)
@@ -141,9 +141,9 @@ impl From<ShellError> for Error {
             ShellErrorKind::Unreachable | ShellErrorKind::Cancelled | ShellErrorKind::Local => None,
         };
         let kind = if error.kind == ShellErrorKind::Cancelled {
-            Kind::Interrupted
+            ErrorKind::Interrupted
         } else {
-            Kind::StepFailed
+            ErrorKind::StepFailed
         };
         let converted = Self::new(kind, error.message);
         match hint {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::ImageName;
 use crate::plan::{Step, StepId};
 use crate::steps::check::collect;
@@ -41,7 +41,7 @@ impl StepEffect for CollectFacts<'_> {
             collect::collect_from_instance(steps, step, user, &controls, boot, context).await;
         let (facts, took, _) = collected.map_err(|e| {
             let kind = if context.cancel.is_cancelled() {
-                Kind::Interrupted
+                ErrorKind::Interrupted
             } else {
                 e.kind
             };
@@ -58,8 +58,9 @@ impl StepEffect for CollectFacts<'_> {
         let text = serde_json::to_vec_pretty(&report).unwrap_or_default();
         let file = evidence_file(&step.scope, Phase::Boot);
         let written = steps.workspace.write(&file, &text, false);
-        written
-            .map_err(|e| Error::new(Kind::StepFailed, "the facts cannot be written").because(e))?;
+        written.map_err(|e| {
+            Error::new(ErrorKind::StepFailed, "the facts cannot be written").because(e)
+        })?;
         Ok(StepOutput::Facts { facts: file })
     }
 }

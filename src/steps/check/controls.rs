@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::{Access, Image};
 use crate::checks::{self, Control, Facts, Gate, Phase, Verdict};
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ImageName, Timestamp};
 use crate::plan::{Step, StepId};
 use crate::ports::{HostKeyPolicy, ScriptLimits, Shell, SshConfig, SshTarget};
@@ -136,14 +136,16 @@ pub(in crate::steps) fn write_request(
         gate: steps.catalog.settings.gate,
     };
     let text = serde_json::to_vec_pretty(&request).map_err(|e| {
-        Error::new(Kind::StepFailed, "the check request cannot be written").because(e)
+        Error::new(ErrorKind::StepFailed, "the check request cannot be written").because(e)
     })?;
     let path = steps.workspace.write(
         &format!("{}/check-{}.request.json", image.name, phase.as_str()),
         &text,
         true,
     );
-    path.map_err(|e| Error::new(Kind::StepFailed, "the check request cannot be written").because(e))
+    path.map_err(|e| {
+        Error::new(ErrorKind::StepFailed, "the check request cannot be written").because(e)
+    })
 }
 
 /// Returns the path of the evidence file of a phase in the run directory.
@@ -215,9 +217,9 @@ fn judge_facts(
 
 fn check_error(error: Error, phase: Phase, image: &ImageName, cancel: &CancellationToken) -> Error {
     let kind = if cancel.is_cancelled() {
-        Kind::Interrupted
+        ErrorKind::Interrupted
     } else {
-        Kind::StepFailed
+        ErrorKind::StepFailed
     };
     Error::new(
         kind,
@@ -283,7 +285,7 @@ fn write_evidence(steps: &Steps, scope: impl Display, report: &CheckReport) -> R
         .write(&evidence_file(scope, report.phase), &text, true);
     written
         .map(drop)
-        .map_err(|e| Error::new(Kind::StepFailed, "the evidence cannot be written").because(e))
+        .map_err(|e| Error::new(ErrorKind::StepFailed, "the evidence cannot be written").because(e))
 }
 
 /// Reads the evidence of a phase from the run directory.
@@ -306,7 +308,7 @@ pub(in crate::steps) fn failure(steps: &Steps, image: &ImageName, phase: Phase) 
         let text = format!("the AMI of `{image}` is not sealed: {}", lines.join("; "));
         let hint = "seal.sh of the platform must remove or empty these files; \
                     check the catalog template that overrides it";
-        return Some(Error::new(Kind::ChecksFailed, text).hint(hint));
+        return Some(Error::new(ErrorKind::ChecksFailed, text).hint(hint));
     }
     let text = format!(
         "{} of {} {} checks of `{image}` failed: {}",
@@ -320,5 +322,8 @@ pub(in crate::steps) fn failure(steps: &Steps, image: &ImageName, phase: Phase) 
         crate::report::Format::Json,
         phase,
     ));
-    Some(Error::new(Kind::ChecksFailed, text).hint(format!("the evidence is {}", file.display())))
+    Some(
+        Error::new(ErrorKind::ChecksFailed, text)
+            .hint(format!("the evidence is {}", file.display())),
+    )
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::evidence::keys;
 use crate::model::{AmiId, EVIDENCE_SCHEMA, ImageName, Probe, Timestamp, Version};
 use crate::plan::{Step, StepId};
@@ -59,9 +59,9 @@ impl StepEffect for ProbeUpdates<'_> {
             .await;
         let kind = || {
             if context.cancel.is_cancelled() {
-                Kind::Interrupted
+                ErrorKind::Interrupted
             } else {
-                Kind::StepFailed
+                ErrorKind::StepFailed
             }
         };
         let failed = || format!("the pending updates of `{image}` {version} could not be read");
@@ -73,7 +73,7 @@ impl StepEffect for ProbeUpdates<'_> {
         let mut pending = definition
             .platform
             .parse_pending(&String::from_utf8_lossy(&out.stdout))
-            .map_err(|e| Error::new(Kind::StepFailed, failed()).because(e))?;
+            .map_err(|e| Error::new(ErrorKind::StepFailed, failed()).because(e))?;
         pending.sort();
         let now = steps.clock.now();
         let at = Timestamp::from_second(now.as_second()).unwrap_or(now);

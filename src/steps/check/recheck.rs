@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::evidence::{keys, manifest};
 use crate::lifecycle::tags;
 use crate::model::{AmiId, ImageName, Tags, Timestamp, Version};
@@ -38,7 +38,7 @@ impl StepEffect for Recheck<'_> {
         } = *self;
         let checked = controls::run_boot_checks(steps, step, image, boot, context).await;
         checked.map_err(|error| match error.kind {
-            Kind::ChecksFailed => error.hint(format!(
+            ErrorKind::ChecksFailed => error.hint(format!(
                 "{version} stays current: correct the check, release a version that passes, or \
                  withdraw this version with `bakeline revoke {image} {version}`"
             )),
@@ -74,7 +74,9 @@ impl StepEffect for Retag<'_> {
                 step.region,
                 tags::CHECKS
             );
-            return Err(Error::new(Kind::Refused, text).hint("another run checked it; plan again"));
+            return Err(
+                Error::new(ErrorKind::Refused, text).hint("another run checked it; plan again")
+            );
         }
         update_manifest(steps, self, step).await;
         let wanted = Tags::from([

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, Region, State, Tags};
 use crate::plan::{AmiRef, Step};
@@ -33,7 +33,7 @@ pub(in crate::steps) async fn load_original(
     });
     ours.ok_or_else(|| {
         let text = format!("{id} in {region} is no longer a released AMI of this catalog");
-        Error::new(Kind::Refused, text).hint("run `bakeline list` to see its state")
+        Error::new(ErrorKind::Refused, text).hint("run `bakeline list` to see its state")
     })
 }
 
@@ -84,7 +84,7 @@ impl StepEffect for Copy<'_> {
                     "{} in {} has the name `{name}` but is not an unfinished copy of {origin}",
                     ami.id, step.region
                 );
-                return Err(Error::new(Kind::Refused, text)
+                return Err(Error::new(ErrorKind::Refused, text)
                     .hint("check its tags; rename or deregister it, then run again"));
             }
             Some(ami) if ami.status == "failed" => {
@@ -229,7 +229,7 @@ async fn poll_copy(
             "copy {id} in {} disappeared: another process deregistered it",
             step.region
         );
-        return Err(Error::new(Kind::StepFailed, text).hint("run again to create a new copy"));
+        return Err(Error::new(ErrorKind::StepFailed, text).hint("run again to create a new copy"));
     };
     seen.store(true, Ordering::Relaxed);
     match ami.status.as_str() {
@@ -244,7 +244,7 @@ async fn poll_copy(
                 .flatten();
             let why = why.map_or_else(String::new, |w| format!(": {w}"));
             let text = format!("copy {id} in {} is {status}{why}", step.region);
-            Err(Error::new(Kind::StepFailed, text).hint("run again to create a new copy"))
+            Err(Error::new(ErrorKind::StepFailed, text).hint("run again to create a new copy"))
         }
     }
 }
@@ -271,7 +271,7 @@ impl StepEffect for TestLaunch<'_> {
             .await
             .map_err(|e| {
                 let text = format!("an instance of {id} would not start in {}", step.region);
-                Error::new(Kind::StepFailed, text)
+                Error::new(ErrorKind::StepFailed, text)
                     .because(Error::from(e))
                     .hint("no pointer names it; correct the problem and run again")
             })?;

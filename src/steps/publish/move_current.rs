@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::engine::{MovedAmi, StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{current, tags};
 use crate::model::{Ami, AmiId, Region, Tags};
 use crate::plan::Step;
@@ -164,7 +164,9 @@ pub(in crate::steps) fn require_unchanged(
             let text = format!(
                 "{ami} in {region} changed since the plan: tag `{key}` is {seen:?}, not {value:?}"
             );
-            return Err(Error::new(Kind::Refused, text).hint("another run changed it; plan again"));
+            return Err(
+                Error::new(ErrorKind::Refused, text).hint("another run changed it; plan again")
+            );
         }
     }
     Ok(())
@@ -278,7 +280,7 @@ pub(in crate::steps) async fn wait_for_tags(
             Ok((!differs).then_some(()))
         });
     same.await.map_err(|e| match e.kind {
-        Kind::StepFailed => e.hint("another process may change the tags; run again"),
+        ErrorKind::StepFailed => e.hint("another process may change the tags; run again"),
         _ => e,
     })
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, State, Tags};
 use crate::plan::Step;
@@ -90,7 +90,7 @@ async fn load_own(steps: &Steps, step: &Step, amis: &[AmiId]) -> Result<Vec<Ami>
                 "{id} in {}: its tags no longer name this catalog",
                 step.region
             );
-            return Err(Error::new(Kind::Refused, text).hint("check its tags, then run again"));
+            return Err(Error::new(ErrorKind::Refused, text).hint("check its tags, then run again"));
         }
         found.push(ami);
     }
@@ -119,7 +119,7 @@ impl StepEffect for Publish<'_> {
             .all(|r| r.is_usable());
         if !usable {
             let text = format!("{ami} in {} can no longer be published", step.region);
-            return Err(Error::new(Kind::Refused, text).hint("run `bakeline doctor` again"));
+            return Err(Error::new(ErrorKind::Refused, text).hint("run `bakeline doctor` again"));
         }
         move_current::publish_pointer(steps, step, pointer, ami, context).await?;
         Ok(StepOutput::Published {

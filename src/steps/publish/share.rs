@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{sharing, tags};
 use crate::model::{Ami, AmiId, Sharing, Tags, TemporaryResource};
 use crate::plan::{AmiRef, Step};
@@ -71,7 +71,7 @@ impl StepEffect for Share<'_> {
                 ami.snapshots.len()
             );
             return Err(Error::new(
-                Kind::StepFailed,
+                ErrorKind::StepFailed,
                 format!("{text}, and the list of the others does not fit into a tag"),
             )
             .hint("share all snapshots with the account, or none"));
@@ -162,7 +162,7 @@ pub(in crate::steps) async fn remove_permission(
             "{id} in {}: tag `{key}` changed since the decision",
             step.region
         );
-        return Err(Error::new(Kind::Refused, text).hint("run the command again"));
+        return Err(Error::new(ErrorKind::Refused, text).hint("run the command again"));
     }
     revoke_grants(steps, step, &ami, account, sharing::parse(&ami, account)).await
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::evidence::keys;
 use crate::lifecycle::tags;
 use crate::model::{Ami, AmiId, Region, Tags, Timestamp};
@@ -83,7 +83,7 @@ pub(in crate::steps) async fn record(steps: &Steps, step: &Step, ami: &Ami) -> R
         .await;
     match written {
         Err(error) if !complete => Err(Error::new(
-            Kind::StepFailed,
+            ErrorKind::StepFailed,
             format!(
                 "{id} in {} is shared with {} principals, too many for a tag, \
                  and the store cannot be written",

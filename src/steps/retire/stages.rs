@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::retirement::RetirementMarks;
 use crate::lifecycle::rules::SHARED;
 use crate::lifecycle::{Record, tags};
@@ -31,8 +31,11 @@ enum StageEffect {
 
 /// Returns the error for an AMI that has changed since the decision.
 pub(in crate::steps) fn refusal(step: &Step, id: &AmiId, why: &str) -> Error {
-    Error::new(Kind::Refused, format!("{id} in {}: {why}", step.region))
-        .hint("run `bakeline prune` again to see the new decision")
+    Error::new(
+        ErrorKind::Refused,
+        format!("{id} in {}: {why}", step.region),
+    )
+    .hint("run `bakeline prune` again to see the new decision")
 }
 
 /// Reads an AMI and its references. Fails if the facts of the decision have changed.
@@ -360,7 +363,7 @@ impl StepEffect for Restore<'_> {
         let Self { ami: id } = *self;
         let Some((ami, marks)) = find_retiring(steps, step, id).await? else {
             return Err(Error::new(
-                Kind::Refused,
+                ErrorKind::Refused,
                 format!("{id} in {} is not retiring", step.region),
             ));
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::tags;
 use crate::model::{Ami, AmiId, InstanceId, TemporaryKind, TemporaryResource};
 use crate::plan::Step;
@@ -119,7 +119,7 @@ async fn deregister(steps: &Steps, step: &Step, resource: &TemporaryResource) ->
             "{} in {}: tag `{key}` changed since the decision",
             resource.id, step.region
         );
-        return Err(Error::new(Kind::Refused, text).hint("run `bakeline sweep` again"));
+        return Err(Error::new(ErrorKind::Refused, text).hint("run `bakeline sweep` again"));
     }
     if resource.tags.is_empty() {
         require_unused(steps, step, &ami).await?;
@@ -131,7 +131,7 @@ async fn deregister(steps: &Steps, step: &Step, resource: &TemporaryResource) ->
 async fn require_unused(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
     let refused = |why: &str| {
         let text = format!("{} in {}: {why} since the decision", ami.id, step.region);
-        Err(Error::new(Kind::Refused, text).hint("run `bakeline sweep` again"))
+        Err(Error::new(ErrorKind::Refused, text).hint("run `bakeline sweep` again"))
     };
     if let Some(key) = ami.tags.keys().next() {
         return refused(&format!("it has the tag `{key}`"));

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::evidence::{keys, manifest};
 use crate::lifecycle::{Record, tags};
 use crate::model::Ami;
@@ -114,7 +114,7 @@ fn require_evidence_key(steps: &Steps, step: &Step, key: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(
-        Kind::StepFailed,
+        ErrorKind::StepFailed,
         format!(
             "step {} must not change `{key}`: it is not evidence of catalog `{name}`",
             step.id

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::faults::second_release;
 use crate::adapters::fake::BuildBehavior;
 use crate::engine::outcome::ScopeEnd;
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::matrix::select_cases;
 
 #[tokio::test]
@@ -30,7 +30,7 @@ async fn cancellation_at_any_step_leaves_complete_images() {
         } else {
             assert_eq!(
                 outcome.kind(),
-                Some(Kind::Interrupted),
+                Some(ErrorKind::Interrupted),
                 "step {at}: {outcome:?}"
             );
             interrupted += 1;
@@ -78,7 +78,7 @@ async fn cancellation_within_build_or_check_is_not_a_failure() {
             token.cancel();
         };
         let (outcome, ()) = tokio::join!(setup.release("run2"), begun);
-        assert_eq!(outcome.kind(), Some(Kind::Interrupted), "{outcome:?}");
+        assert_eq!(outcome.kind(), Some(ErrorKind::Interrupted), "{outcome:?}");
         assert!(
             matches!(outcome.end_of("base"), ScopeEnd::Cancelled { .. }),
             "{:?}",

@@ -6,7 +6,7 @@ use super::{IMAGES, TestEnv, catalog, latest, test_env};
 use crate::adapters::fake::{BuildBehavior, Call, FakeCloudState, Fault, FaultTiming};
 use crate::catalog::OnFailure;
 use crate::engine::outcome::{Outcome, ScopeEnd};
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::lifecycle::Record;
 use crate::matrix::select_cases;
 use crate::model::AmiId;
@@ -118,7 +118,7 @@ async fn error_at_any_call_keeps_previous_version() {
         let outcome = setup.release("run2").await;
         assert_eq!(
             outcome.kind(),
-            Some(Kind::StepFailed),
+            Some(ErrorKind::StepFailed),
             "{context}: {outcome:?}"
         );
         assert_state_matches_outcome(
@@ -159,7 +159,7 @@ async fn on_failure_option_controls_other_scopes() {
             panic!("{outcome:?}")
         };
         assert!(because.contains("`a`") || !z_done, "{because}");
-        assert_eq!(outcome.kind(), Some(Kind::StepFailed));
+        assert_eq!(outcome.kind(), Some(ErrorKind::StepFailed));
         setup.assert_clean("a fails");
     }
 }
@@ -184,7 +184,7 @@ async fn failed_build_leaves_no_resources() {
         let outcome = setup.release("run2").await;
         assert_eq!(
             outcome.kind(),
-            Some(Kind::StepFailed),
+            Some(ErrorKind::StepFailed),
             "{behavior:?}: {outcome:?}"
         );
         assert_state_matches_outcome(&before, &setup, &outcome, &format!("{behavior:?}"));
@@ -203,7 +203,7 @@ async fn failed_boot_check_exits_3_without_new_version() {
     let before = setup.cloud.state(|w| w.clone());
     setup.watch_invariants();
     let outcome = setup.release("run2").await;
-    assert_eq!(outcome.kind(), Some(Kind::ChecksFailed), "{outcome:?}");
+    assert_eq!(outcome.kind(), Some(ErrorKind::ChecksFailed), "{outcome:?}");
     let ScopeEnd::Failed { error, hints, .. } = outcome.end_of("z") else {
         panic!("{outcome:?}")
     };
@@ -221,7 +221,7 @@ async fn unreachable_instance_fails_the_step() {
     let setup = second_release().await;
     *setup.shell.deaf.lock().expect("no panic") = true;
     let outcome = setup.release("run2").await;
-    assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{outcome:?}");
+    assert_eq!(outcome.kind(), Some(ErrorKind::StepFailed), "{outcome:?}");
     setup.assert_clean("deaf");
 }
 
@@ -246,7 +246,7 @@ async fn failed_promotion_changes_nothing() {
             let outcome = setup.promote("run3", "base").await;
             assert_eq!(
                 outcome.kind(),
-                Some(Kind::StepFailed),
+                Some(ErrorKind::StepFailed),
                 "{context}: {outcome:?}"
             );
             setup.assert_clean(&context);
@@ -284,7 +284,7 @@ async fn failed_prune_never_changes_kept_amis() {
         let outcome = setup.prune("run3", 1).await;
         assert_eq!(
             outcome.kind(),
-            Some(Kind::StepFailed),
+            Some(ErrorKind::StepFailed),
             "{context}: {outcome:?}"
         );
         setup.assert_clean(&context);
@@ -329,7 +329,7 @@ async fn error_with_parallel_scopes_leaves_no_resources() {
             let context = format!("call {nth} {on_failure:?}");
             assert_eq!(
                 outcome.kind(),
-                Some(Kind::StepFailed),
+                Some(ErrorKind::StepFailed),
                 "{context}: {outcome:?}"
             );
             assert_state_matches_outcome(&before, &setup, &outcome, &context);

@@ -14,7 +14,7 @@ use crate::engine::lock::fence::{FencedBuilder, FencedCloud};
 use crate::engine::lock::guard::{FencedEffects, Guard};
 use crate::engine::lock::loss::LockLoss;
 use crate::engine::outcome::{Outcome, ScopeEnd};
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::plan::Plan;
 use crate::ports::{Cloud, ImageBuilder};
 
@@ -122,7 +122,11 @@ async fn lost_lock_stops_all_changes_and_is_reported() {
             ends = limit;
             break;
         };
-        assert_eq!(outcome.kind(), Some(Kind::Refused), "{limit}: {outcome:?}");
+        assert_eq!(
+            outcome.kind(),
+            Some(ErrorKind::Refused),
+            "{limit}: {outcome:?}"
+        );
         assert_eq!(
             setup.cloud.state(|w| lasting_state(w.clone())),
             lasting_state(state_at_loss),
@@ -153,7 +157,7 @@ async fn undo_stops_when_lock_is_lost() {
     let probe = guard_lost_after(&setup, usize::MAX);
     assert_eq!(
         execute(&setup, &plan, &probe).await.kind(),
-        Some(Kind::StepFailed)
+        Some(ErrorKind::StepFailed)
     );
     let checks = probe.checks.load(Ordering::SeqCst);
     for limit in checks - 4..checks {
@@ -183,7 +187,7 @@ async fn undo_stops_when_lock_is_lost() {
         else {
             panic!("{outcome:?}")
         };
-        assert_eq!(*kind, Kind::Refused, "{limit}: {outcome:?}");
+        assert_eq!(*kind, ErrorKind::Refused, "{limit}: {outcome:?}");
         assert!(
             error.contains("it broke") && error.contains("removed from the store"),
             "{error}"
@@ -215,7 +219,7 @@ async fn lost_lock_ends_running_build() {
         changes(&setup)
     });
     assert!(losing > before, "a key pair and a group exist by then");
-    assert_eq!(running.kind(), Some(Kind::Refused), "{running:?}");
+    assert_eq!(running.kind(), Some(ErrorKind::Refused), "{running:?}");
     assert_eq!(
         changes(&setup),
         losing,

@@ -110,7 +110,7 @@ async fn move_refuses_concurrent_move() {
     let outcome = setup.execute(&plan).await;
     assert_eq!(
         outcome.kind(),
-        Some(crate::error::Kind::Refused),
+        Some(crate::error::ErrorKind::Refused),
         "{outcome:?}"
     );
     setup.assert_clean("concurrent move");

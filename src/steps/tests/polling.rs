@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::lifecycle::{Operation, on_day, two_versions};
 use crate::adapters::fake::{Fault, FaultTiming};
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::ports::CloudErrorKind;
 
 /// Returns the numbers of the calls in a clean promotion that read a new copy for the first time.
@@ -73,6 +73,6 @@ async fn permanent_error_ends_the_wait() {
     });
     assert_eq!(
         Operation::Promote(&["base"]).execute(&setup).await.kind(),
-        Some(Kind::StepFailed)
+        Some(ErrorKind::StepFailed)
     );
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{TestEnv, catalog_with, test_env};
 use crate::catalog::Catalog;
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, ImageName, State};
 use crate::plan::prune::{
@@ -206,7 +206,7 @@ async fn disable_fails_without_permission_record() {
     let outcome = setup
         .execute(&plan_prune(&setup.catalog, &setup.inventory(), &wish, "x2".into()).1)
         .await;
-    assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{outcome:?}");
+    assert_eq!(outcome.kind(), Some(ErrorKind::StepFailed), "{outcome:?}");
     assert_eq!(ami(&setup, &id).expect("it").status, "available");
     assert_eq!(setup.cloud.state(|w| w.permissions[&id].len()), 25);
 }
@@ -230,7 +230,10 @@ async fn disable_refuses_ami_shared_since_the_decision() {
             .or_default()
             .insert("210987654321".to_owned())
     });
-    assert_eq!(setup.execute(&decided).await.kind(), Some(Kind::Refused));
+    assert_eq!(
+        setup.execute(&decided).await.kind(),
+        Some(ErrorKind::Refused)
+    );
     assert_eq!(ami(&setup, &id).expect("it").status, "available");
     let again = plan_prune(
         &setup.catalog,

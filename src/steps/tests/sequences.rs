@@ -90,7 +90,10 @@ async fn failed_recheck_keeps_version_and_suggests_revoke() {
     let setup = release_then_change(BAD).await;
     let before = all_tags(&setup);
     let outcome = setup.execute(&setup.release_plan("run2", false)).await;
-    assert_eq!(outcome.kind().map(crate::error::Kind::exit_code), Some(3));
+    assert_eq!(
+        outcome.kind().map(crate::error::ErrorKind::exit_code),
+        Some(3)
+    );
     let ScopeEnd::Failed { hints, error, .. } = outcome.end_of("z") else {
         panic!("{outcome:?}")
     };
@@ -230,7 +233,10 @@ async fn failed_manual_check_leaves_no_resources() {
     );
     *setup.shell.deaf.lock().expect("no panic") = true;
     let outcome = setup.execute(&plan).await;
-    assert_eq!(outcome.kind().map(crate::error::Kind::exit_code), Some(4));
+    assert_eq!(
+        outcome.kind().map(crate::error::ErrorKind::exit_code),
+        Some(4)
+    );
     setup.assert_clean("after a failed manual check");
     assert_no_secret(&setup);
 }

@@ -4,7 +4,7 @@ use super::TestEnv;
 use super::faults::second_release;
 use crate::adapters::fake::{BuildBehavior, Fault, FaultTiming};
 use crate::engine::outcome::{Outcome, ScopeEnd};
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::lifecycle::tags;
 
 async fn fail_after_boot(undo: &'static str) -> (TestEnv, Outcome) {
@@ -32,7 +32,11 @@ async fn failed_undo_is_reported_and_others_continue() {
         ("terminate", "base/boot", "i"),
     ] {
         let (setup, outcome) = fail_after_boot(undo).await;
-        assert_eq!(outcome.kind(), Some(Kind::Stuck), "{undo}: {outcome:?}");
+        assert_eq!(
+            outcome.kind(),
+            Some(ErrorKind::Stuck),
+            "{undo}: {outcome:?}"
+        );
         assert!(
             left(&outcome).contains(reported),
             "{undo}: {}",
@@ -78,7 +82,7 @@ async fn failed_undo_is_reported_and_others_continue() {
 #[tokio::test]
 async fn remaining_candidate_is_never_found() {
     let (setup, outcome) = fail_after_boot("deregister").await;
-    assert_eq!(outcome.kind(), Some(Kind::Stuck));
+    assert_eq!(outcome.kind(), Some(ErrorKind::Stuck));
     let before = second_release().await;
     assert_eq!(setup.latest("base", "Test"), before.latest("base", "Test"));
     let next = setup.next_run(
@@ -112,7 +116,7 @@ async fn failed_undo_of_move_is_reported() {
         ..Fault::always("delete_parameter")
     });
     let outcome = setup.release("run2").await;
-    assert_eq!(outcome.kind(), Some(Kind::Stuck), "{outcome:?}");
+    assert_eq!(outcome.kind(), Some(ErrorKind::Stuck), "{outcome:?}");
     assert!(
         left(&outcome).contains("base/release"),
         "{}",
@@ -138,7 +142,7 @@ async fn failing_put_parameter_leaves_one_current_ami() {
     let before = setup.latest("base", "Test");
     setup.cloud.fail(Fault::always("put_parameter"));
     let outcome = setup.release("run2").await;
-    assert_eq!(outcome.kind(), Some(Kind::StepFailed), "{outcome:?}");
+    assert_eq!(outcome.kind(), Some(ErrorKind::StepFailed), "{outcome:?}");
     assert_eq!(setup.latest("base", "Test"), before);
     setup.assert_clean("no pointer was written");
 }
@@ -156,7 +160,7 @@ async fn keep_failed_keeps_instance_but_no_partial_release() {
         let outcome = setup.release("run2").await;
         assert_eq!(
             outcome.kind(),
-            Some(Kind::StepFailed),
+            Some(ErrorKind::StepFailed),
             "{late}: {outcome:?}"
         );
         assert_eq!(setup.latest("base", "Test"), before, "{late}");
@@ -178,7 +182,7 @@ async fn keep_failed_keeps_instance_but_no_partial_release() {
 
 #[tokio::test]
 async fn move_waits_for_tags_and_restores_pointer() {
-    for (lag, ends) in [(3, None), (u32::MAX, Some(Kind::StepFailed))] {
+    for (lag, ends) in [(3, None), (u32::MAX, Some(ErrorKind::StepFailed))] {
         let setup = second_release().await;
         let before = setup.latest("base", "Test");
         setup.cloud.state(|w| w.lag = lag);
@@ -227,7 +231,7 @@ async fn discard_refuses_findable_ami() {
         let outcome = setup.execute(&discard_plan(&setup, &id)).await;
         assert_eq!(
             outcome.kind(),
-            (!deregistered).then_some(Kind::Stuck),
+            (!deregistered).then_some(ErrorKind::Stuck),
             "{state} {current} {pointed}: {outcome:?}"
         );
         assert_eq!(
@@ -249,7 +253,7 @@ async fn killed_packer_with_remaining_instance_is_reported() {
         .insert("base".to_owned(), BuildBehavior::Killed);
     setup.cloud.fail(Fault::always("terminate"));
     let outcome = setup.release("run2").await;
-    assert_eq!(outcome.kind(), Some(Kind::Stuck), "{outcome:?}");
+    assert_eq!(outcome.kind(), Some(ErrorKind::Stuck), "{outcome:?}");
     assert!(left(&outcome).contains("base/build"), "{}", left(&outcome));
 }
 
@@ -273,7 +277,7 @@ async fn full_disk_leaves_clean_cloud_and_valid_journal() {
         setup.watch_invariants();
         let outcome = setup.release("run2").await;
         assert!(
-            matches!(outcome.kind(), Some(Kind::StepFailed)),
+            matches!(outcome.kind(), Some(ErrorKind::StepFailed)),
             "{room}: {outcome:?}"
         );
         setup.assert_clean(&format!("room for {room} lines"));

@@ -2,7 +2,7 @@
 
 use super::{TestEnv, region};
 use crate::adapters::fake::{ACCOUNT, Fault};
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::lifecycle::sweep::Leftover;
 use crate::lifecycle::tags;
 use crate::model::{AmiId, Reference, Tags, TemporaryKind, TemporaryResource};
@@ -67,9 +67,9 @@ async fn sweep_refuses_untagged_ami_changed_since_decision() {
             setup.cloud.fail(Fault::always("references"));
         }
         let expected = if why == "unread" {
-            Kind::StepFailed
+            ErrorKind::StepFailed
         } else {
-            Kind::Refused
+            ErrorKind::Refused
         };
         assert_eq!(setup.execute(&plan).await.kind(), Some(expected), "{why}");
         assert!(setup.cloud.state(|w| w.images.contains_key(&id)), "{why}");

@@ -175,7 +175,7 @@ async fn prune_refuses_ami_used_since_the_decision() {
         let outcome = setup.execute(&plan).await;
         assert_eq!(
             outcome.kind(),
-            Some(crate::error::Kind::Refused),
+            Some(crate::error::ErrorKind::Refused),
             "{outcome:?}"
         );
         setup.cloud.state(|w| assert_eq!(w.images, before));

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use super::{HeldLocks, LockOwner, Locks};
 use crate::adapters::fake::{FakeClock, FakeProcesses, FaultTiming, MemoryStore};
 use crate::engine::lock::guard::Guard as _;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::model::{EnvName, ProcessIdentity, RunId};
 use crate::ports::{Clock, Store};
 use faulty::FlakyStore;
@@ -108,7 +108,7 @@ async fn held_lock_is_refused_with_holder_and_hint() {
     assert!(messages.is_empty(), "{messages:?}");
     advance(&clock, SignedDuration::from_mins(9));
     let error = acquire_error(&locks, "run2").await;
-    assert_eq!(error.kind, Kind::Refused);
+    assert_eq!(error.kind, ErrorKind::Refused);
     let text = error.one_line();
     for part in [
         "Test",
@@ -147,13 +147,13 @@ async fn renewal_extends_lock_and_expired_lock_is_taken_over() {
     for _ in 0..4 {
         advance(&clock, SignedDuration::from_mins(4));
         dead.renew().await.expect("renewed");
-        assert_eq!(acquire_error(&locks, "run2").await.kind, Kind::Refused);
+        assert_eq!(acquire_error(&locks, "run2").await.kind, ErrorKind::Refused);
         dead.check().await.expect("still held");
     }
     advance(&clock, SignedDuration::from_mins(9));
     assert_eq!(
         acquire_error(&locks, "run2").await.kind,
-        Kind::Refused,
+        ErrorKind::Refused,
         "the last renewal counts"
     );
     advance(&clock, SignedDuration::from_mins(1));
@@ -336,7 +336,7 @@ async fn lost_response_leaves_exactly_one_holder() {
         advance(&clock, SignedDuration::from_mins(8));
         assert_eq!(
             acquire_error(&locks, "run2").await.kind,
-            Kind::Refused,
+            ErrorKind::Refused,
             "{nth}"
         );
         held.check().await.expect_err("within the margin");

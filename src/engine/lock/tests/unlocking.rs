@@ -8,7 +8,7 @@ use super::{acquire, acquire_error, advance, clock, locks, locks_with, test_env}
 use crate::adapters::fake::{FakeProcesses, MemoryStore};
 use crate::engine::lock::guard::Guard as _;
 use crate::engine::lock::{LockState, UnlockResult};
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::ports::Store as _;
 
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn lock_of_an_ended_process_is_taken_over_immediately() {
     );
     let locks = locks_with(&store, &clock, &processes);
     let (dead, _) = acquire(&locks, &test_env(), "dead").await.expect("free");
-    assert_eq!(acquire_error(&locks, "run2").await.kind, Kind::Refused);
+    assert_eq!(acquire_error(&locks, "run2").await.kind, ErrorKind::Refused);
     assert_eq!(locks.holders(&test_env()).await.expect("read").len(), 1);
     processes.0.lock().expect("no panic").insert(4711);
     assert_eq!(

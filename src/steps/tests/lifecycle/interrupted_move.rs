@@ -77,7 +77,7 @@ async fn repeated_run_completes_failed_operation() {
                 let outcome = operation.execute(&setup).await;
                 assert_eq!(
                     outcome.kind(),
-                    Some(crate::error::Kind::StepFailed),
+                    Some(crate::error::ErrorKind::StepFailed),
                     "{context}: {outcome:?}"
                 );
                 assert_eq!(setup.cloud.violations(), Vec::<String>::new(), "{context}");

@@ -96,7 +96,7 @@ async fn failing_region_is_reported_and_completed_by_rerun() {
         .map(|(s, _)| s.to_string())
         .collect();
     assert_eq!(failed, ["base@222222222222.us-east-1"]);
-    assert_eq!(outcome.kind(), Some(crate::error::Kind::StepFailed));
+    assert_eq!(outcome.kind(), Some(crate::error::ErrorKind::StepFailed));
     assert_consistent(&setup, "one location failed");
     assert_no_leftovers(&setup, "one location failed");
     assert_rows(

@@ -13,7 +13,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Subject::new(
         "group",
         "Name of a group, or `all` for the table.",
-        account_name,
+        check_account_name,
     ),
     observe,
 )
@@ -34,7 +34,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
 .with_presence("exists");
 
 /// Checks the name of a user or group, or `all`.
-pub(super) fn account_name(name: &str) -> Result<(), InvalidValue> {
+pub(super) fn check_account_name(name: &str) -> Result<(), InvalidValue> {
     if name.is_empty()
         || name.len() > 255
         || name.contains([':', ',', '/'])

@@ -1,6 +1,6 @@
 //! The `passwd` resource: the account table, or one account.
 
-use super::etc_group::{account_name, parse_id};
+use super::etc_group::{check_account_name, parse_id};
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
@@ -12,7 +12,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Subject::new(
         "user",
         "Name of a user, or `all` for the table.",
-        account_name,
+        check_account_name,
     ),
     observe,
 )

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::etc_group::account_name;
+use super::etc_group::check_account_name;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
@@ -17,7 +17,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Subject::new(
         "user",
         "Name of a user, or `all` for the table.",
-        account_name,
+        check_account_name,
     ),
     observe,
 )

@@ -8,7 +8,7 @@ use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::{Parsed, View};
 use crate::resource_type::{
-    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType, absolute_path,
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType, check_absolute_path,
 };
 use crate::text::{hex, sh_quote};
 
@@ -16,7 +16,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "acl",
     "POSIX access control list (ACL) of a file or directory. Links are followed. By default, \
      there must be no extended ACL.",
-    Subject::new("path", "Absolute path in the image.", absolute_path),
+    Subject::new("path", "Absolute path in the image.", check_absolute_path),
     observe,
 )
 .with_properties(&[

@@ -6,7 +6,7 @@ use crate::facts::view::View;
 use crate::resource::config::drop_in::FUNCTIONS;
 use crate::resource_type::{
     InvalidValue, Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
-    absolute_path,
+    check_absolute_path,
 };
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
@@ -53,7 +53,7 @@ fn check_mount_point(subject: &str) -> Result<(), InvalidValue> {
     if matches!(subject, "all" | "none" | "swap") {
         Ok(())
     } else {
-        absolute_path(subject)
+        check_absolute_path(subject)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::matcher::value::Value;
 use crate::resource::config::drop_in::FUNCTIONS;
 use crate::resource::kernel::kernel_parameter::skip_reason;
 use crate::resource_type::{
-    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType, absolute_path,
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType, check_absolute_path,
 };
 
 // A mount can be configured but not mounted, and the reverse. Each property reports its own absence.
@@ -19,7 +19,11 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "Mount at a path: the current state and the configuration. By default, it must be \
      mounted. The current state is skipped if the kernel does not belong to the target, \
      because the host decides the mounts of a container.",
-    Subject::new("path", "Absolute path of the mount point.", absolute_path),
+    Subject::new(
+        "path",
+        "Absolute path of the mount point.",
+        check_absolute_path,
+    ),
     observe,
 )
 .with_properties(&[

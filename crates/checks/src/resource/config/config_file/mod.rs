@@ -10,7 +10,7 @@ use crate::resource::filesystem::file::is_secret_path;
 use crate::resource::ssh::sshd_config_view::request;
 use crate::resource_type::{
     InvalidValue, Parameter, Property, RequestedResource, ResourceRef, ResourceType, Subject,
-    ValueType, absolute_path,
+    ValueType, check_absolute_path,
 };
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
@@ -53,7 +53,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
 
 /// Checks the path of a file whose content may be kept.
 pub(crate) fn check_path(path: &str) -> Result<(), InvalidValue> {
-    absolute_path(path)?;
+    check_absolute_path(path)?;
     if is_secret_path(path) {
         return Err(InvalidValue::new(
             "the file contains password hashes",

@@ -10,7 +10,7 @@ use crate::facts::observation::Observation;
 use crate::facts::view::View;
 use crate::matcher::value::Value;
 use crate::resource_type::{
-    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType, absolute_path,
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType, check_absolute_path,
 };
 use crate::text::truncate_for_display;
 use crate::text::{hex, sh_quote};
@@ -35,7 +35,7 @@ pub(crate) const FUNCTIONS: &str = include_str!("../file.sh");
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "file",
     "File, directory, link or device at a path. By default, it must exist.",
-    Subject::new("path", "Absolute path in the image.", absolute_path),
+    Subject::new("path", "Absolute path in the image.", check_absolute_path),
     observe,
 )
 .with_properties(&[

@@ -10,7 +10,8 @@ use crate::facts::observation::Observation;
 use crate::facts::view::View;
 use crate::matcher::value::mode_text;
 use crate::resource_type::{
-    InvalidValue, Parameter, Property, ResourceRef, ResourceType, Subject, ValueType, absolute_path,
+    InvalidValue, Parameter, Property, ResourceRef, ResourceType, Subject, ValueType,
+    check_absolute_path,
 };
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
@@ -21,7 +22,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Subject::new(
         "directory",
         "Absolute path of the start directory.",
-        absolute_path,
+        check_absolute_path,
     ),
     observe,
 )
@@ -139,7 +140,7 @@ fn check_depth(depth: &str) -> Result<(), InvalidValue> {
 }
 
 fn check_exclude(paths: &str) -> Result<(), InvalidValue> {
-    paths.lines().try_for_each(absolute_path)
+    paths.lines().try_for_each(check_absolute_path)
 }
 
 /// Result of one search.

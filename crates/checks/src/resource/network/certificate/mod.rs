@@ -13,14 +13,14 @@ use crate::facts::observation::Observation;
 use crate::facts::view::View;
 use crate::matcher::value::Value;
 use crate::resource_type::{
-    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType, absolute_path,
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType, check_absolute_path,
 };
 use crate::text::{hex, sh_quote};
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "certificate",
     "First X.509 certificate of a PEM file. The signature is not verified.",
-    Subject::new("path", "Absolute path in the image.", absolute_path),
+    Subject::new("path", "Absolute path in the image.", check_absolute_path),
     observe,
 )
 .with_properties(&[
