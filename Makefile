@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BAKELINE := $(or $(CARGO_TARGET_DIR),target)/debug/bakeline
 
-.PHONY: help demo tour test api clients core bench fuzz lint readme clean
+.PHONY: help demo tour test api clients core matrix bench fuzz lint readme clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
@@ -24,6 +24,9 @@ clients: ## third-party clients: awscli, boto3, schema validators
 
 core: ## the everyday loop: Rust tests without the AWS SDK
 	cargo test --no-default-features
+
+matrix: ## all cases of the tests of which the other targets run a sample
+	@scripts/matrix.sh
 
 bench: ## measure release and lookup against scripts doing the same
 	@scripts/bench.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks formatting, clippy with and without the SDK, ruff, mypy, and generated files.
+# Checks formatting, clippy with and without the SDK and of the fuzz targets, ruff, mypy, and generated
+# files.
 . "$(dirname "$0")/common.sh"
 
 clippy_full() {
@@ -18,6 +19,7 @@ python_lint() {
 
 timed "rustfmt" cargo fmt --all --check
 timed "clippy without the SDK" cargo clippy --no-default-features --all-targets -- -D warnings
+timed "clippy of the fuzz targets" cargo clippy -p bakeline-fuzz -- -D warnings
 timed "clippy with the SDK" clippy_full
 timed "python lint" python_lint
 timed "schemas up to date" "$BAKELINE" schema --check

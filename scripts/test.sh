@@ -19,7 +19,5 @@ sandbox_tests() {
 timed "sandbox tests" sandbox_tests
 CUSTODIAN=$(scripts/custodian.sh)
 export CUSTODIAN
-# Ten thousand inventories take 15 minutes. `BAKELINE_PRUNE_WORLDS` sets the number.
-export BAKELINE_PRUNE_WORLDS=${BAKELINE_PRUNE_WORLDS:-2500}
 # Two workers, each with its own local EC2. Tests of a file run on one worker.
 timed "end to end" .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=40 --ignore tests/e2e/clients tests/e2e

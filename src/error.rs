@@ -6,7 +6,7 @@ use std::fmt;
 
 /// Kind of an error. The exit codes are an API (see the table in README.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum ErrorKind {
     /// 1: the input of the user is wrong (catalog, inventory, plan, templates, settings); nothing
     /// was changed.
     Input,
@@ -27,7 +27,10 @@ pub enum Kind {
     Interrupted,
 }
 
-impl Kind {
+/// Former name of [`ErrorKind`], until all modules use the new one.
+pub use ErrorKind as Kind;
+
+impl ErrorKind {
     /// Returns the exit code of the process.
     #[must_use]
     pub fn exit_code(self) -> u8 {
@@ -63,7 +66,7 @@ impl Kind {
 #[derive(Debug)]
 pub struct Error {
     /// Kind that determines the exit code.
-    pub kind: Kind,
+    pub kind: ErrorKind,
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
     hints: Vec<String>,
@@ -76,7 +79,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// Creates an error with a message.
     #[must_use]
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
@@ -86,10 +89,10 @@ impl Error {
         }
     }
 
-    /// Creates an error of kind [`Kind::Input`].
+    /// Creates an error of kind [`ErrorKind::Input`].
     #[must_use]
     pub fn input(message: impl Into<String>) -> Self {
-        Self::new(Kind::Input, message)
+        Self::new(ErrorKind::Input, message)
     }
 
     /// Marks an error after which the same call may succeed.

@@ -35,4 +35,7 @@ pub mod steps;
 // Implementations of the ports.
 pub mod adapters;
 
+#[cfg(test)]
+mod matrix;
+
 pub use commands::main;

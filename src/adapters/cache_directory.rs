@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::system;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Name of the file in a complete directory.
 const COMPLETE: &str = "complete";
@@ -28,7 +28,7 @@ pub(super) fn create_once(
     }
     let failed = |e: io::Error| {
         Error::new(
-            Kind::StepFailed,
+            ErrorKind::StepFailed,
             format!("cannot create {}", target.display()),
         )
         .because(e)

@@ -1,12 +1,12 @@
 //! Defines the error of builds without the feature `live`.
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 
 /// Returns the error for everything that needs the network.
 #[must_use]
 pub fn offline_error() -> Error {
     Error::new(
-        Kind::Usage,
+        ErrorKind::Usage,
         "this bakeline was built without the feature `live` and cannot access AWS",
     )
     .hint("build it with default features, or pass the facts with --inventory FILE")

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::cache_directory::create_once;
 use super::{assets, system};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Returns the directory of packages and virtual environments in the user's cache.
 fn cache_root() -> PathBuf {
@@ -38,7 +38,7 @@ pub fn run(arguments: &[OsString], say: &dyn Fn(&str)) -> Result<u8> {
         .status();
     let status = status.map_err(|e| {
         Error::new(
-            Kind::StepFailed,
+            ErrorKind::StepFailed,
             format!("cannot start {}", python.display()),
         )
         .because(e)
@@ -62,7 +62,7 @@ fn unpack_package(say: &dyn Fn(&str)) -> Result<PathBuf> {
     create_once(&target, "the sandbox's package", say, |part| {
         files.iter().try_for_each(|(path, content)| {
             system::write_atomically(&part.join(path), content, 0o644).map_err(|e| {
-                Error::new(Kind::StepFailed, "cannot unpack the sandbox's package").because(e)
+                Error::new(ErrorKind::StepFailed, "cannot unpack the sandbox's package").because(e)
             })
         })
     })?;
@@ -87,7 +87,7 @@ fn create_venv(package: &Path, say: &dyn Fn(&str)) -> Result<PathBuf> {
         )
         .map_err(|output| {
             Error::new(
-                Kind::StepFailed,
+                ErrorKind::StepFailed,
                 "cannot install the sandbox's Python packages",
             )
             .because(last_lines(&output))
@@ -109,7 +109,7 @@ fn short_hex(digest: &[u8]) -> String {
 /// Explains a failed creation of a virtual environment. Python reports missing modules itself.
 fn venv_error(output: &str) -> Error {
     let error = Error::new(
-        Kind::StepFailed,
+        ErrorKind::StepFailed,
         "cannot create the sandbox's virtual environment",
     );
     let words = output

@@ -46,7 +46,7 @@ impl Checker<'_, '_> {
             let message = format!("duplicate {what} `{}`", quote_text(&text.value));
             self.error(code, &text.span, message)
                 .help("remove one of them")
-                .related(earlier, "first defined here");
+                .add_related(earlier, "first defined here");
             return false;
         }
         seen.insert(text.value.clone(), text.span.clone());

@@ -59,7 +59,7 @@ impl Files for BTreeMap<String, Vec<u8>> {
 }
 
 /// Reads a file that the user names. Reports an invalid path.
-pub(super) fn read_named(
+pub(super) fn read_named_file(
     checker: &mut Checker<'_, '_>,
     files: &dyn Files,
     path: &Text,

@@ -13,7 +13,7 @@ use clap::Parser as _;
 
 use crate::adapters::{sandbox, supervise};
 use crate::cli::{Cli, Command};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ui;
 
 /// Parses the command line, runs the command, and returns the exit code of the process.
@@ -38,7 +38,9 @@ pub fn main() -> u8 {
             runtime.shutdown_background();
             result
         }
-        Err(e) => Err(Error::new(Kind::StepFailed, "cannot start the async runtime").because(e)),
+        Err(e) => {
+            Err(Error::new(ErrorKind::StepFailed, "cannot start the async runtime").because(e))
+        }
     };
     result.unwrap_or_else(|error| {
         ui::error(&error);
@@ -75,6 +77,6 @@ async fn dispatch(cli: Cli) -> Result<u8> {
         Command::Play(args) => Box::pin(build::play::run(&args)).await,
         Command::Supervise(args) => supervise::run(&args.command)
             .await
-            .map_err(|e| Error::new(Kind::StepFailed, "cannot start the command").because(e)),
+            .map_err(|e| Error::new(ErrorKind::StepFailed, "cannot start the command").because(e)),
     }
 }

@@ -1,7 +1,7 @@
 //! Records the steps of a run. The lines are chained by hashes, which reveals a changed or missing
 //! line.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::error::{Error, Kind, Result};
 use crate::model::Timestamp;
 use crate::plan::StepId;
+use crate::ports::Journal;
 
 /// Recorded phase of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,22 +28,6 @@ pub enum Phase {
     Undone,
     /// The step could not be undone. Manual action is needed.
     UndoFailed,
-}
-
-impl Phase {
-    /// Returns whether `next` may follow `now`. The first phase of a step is `Started`.
-    fn is_allowed(now: Option<Self>, next: Self) -> bool {
-        matches!(
-            (now, next),
-            (None, Self::Started)
-                | (Some(Self::Started), Self::Succeeded | Self::Failed)
-                | (
-                    Some(Self::Started | Self::Succeeded | Self::Failed),
-                    Self::UndoStarted
-                )
-                | (Some(Self::UndoStarted), Self::Undone | Self::UndoFailed)
-        )
-    }
 }
 
 /// One line of the journal.
@@ -75,35 +60,57 @@ impl JournalLine {
 }
 
 /// Writer of chained journal lines.
+///
+/// A step goes through [`StartedStep`], [`FinishedStep`] and [`UndoingStep`]. Each phase is a method
+/// that consumes the state before it, so no step can skip or repeat a phase.
 #[derive(Debug, Default)]
 pub struct Recorder {
     seq: u64,
     last: String,
-    phases: BTreeMap<StepId, Phase>,
+    started: BTreeSet<StepId>,
 }
 
+/// Content of a line, and the journal to which it is appended.
+#[derive(Clone, Copy)]
+pub struct NewLine<'l> {
+    /// Time of the event.
+    pub time: Timestamp,
+    /// Output, error or action of the step.
+    pub data: &'l Value,
+    /// Journal of the run.
+    pub journal: &'l dyn Journal,
+}
+
+/// Step that has started and not ended.
+#[derive(Debug)]
+pub struct StartedStep(StepId);
+
+/// Step that succeeded or failed.
+#[derive(Debug)]
+pub struct FinishedStep(StepId);
+
+/// Step whose undo has started.
+#[derive(Debug)]
+pub struct UndoingStep(StepId);
+
 impl Recorder {
-    /// Passes the next line as JSON to `write`. If `write` fails, the line does not count: the next
-    /// one takes its place in the chain.
+    /// Records the start of a step.
     ///
     /// # Errors
-    /// Fails if the phase may not follow the previous one, or if `write` fails.
-    pub fn record(
-        &mut self,
-        (time, step, phase): (Timestamp, &StepId, Phase),
-        data: &Value,
-        write: impl FnOnce(&str) -> std::io::Result<()>,
-    ) -> Result<()> {
-        let now = self.phases.get(step).copied();
-        if !Phase::is_allowed(now, phase) {
-            return Err(Error::new(
-                Kind::StepFailed,
-                format!(
-                    "internal error: step {step} cannot go from {now:?} to {phase:?}; \
-                     please report this"
-                ),
-            ));
+    /// Fails if the plan contains the step twice, or if the line cannot be written.
+    pub fn start(&mut self, step: &StepId, line: NewLine<'_>) -> Result<StartedStep> {
+        if self.started.contains(step) {
+            let text = format!("the plan contains the step {step} twice");
+            return Err(Error::new(Kind::StepFailed, text).hint("create the plan again"));
         }
+        self.append(step, Phase::Started, line)?;
+        self.started.insert(step.clone());
+        Ok(StartedStep(step.clone()))
+    }
+
+    /// Appends the next line as JSON. If the journal fails, the line does not count: the next one
+    /// takes its place in the chain.
+    fn append(&mut self, step: &StepId, phase: Phase, new: NewLine<'_>) -> Result<()> {
         let prev = if self.last.is_empty() {
             "0".repeat(64)
         } else {
@@ -111,20 +118,64 @@ impl Recorder {
         };
         let line = JournalLine {
             seq: self.seq + 1,
-            time,
+            time: new.time,
             step: step.clone(),
             phase,
-            data: data.clone(),
+            data: new.data.clone(),
             prev,
             hash: String::new(),
         }
         .with_hash();
         let failed = || Error::new(Kind::StepFailed, "the journal of the run cannot be written");
         let text = serde_json::to_string(&line).map_err(|e| failed().because(e))?;
-        write(&text).map_err(|e| failed().because(e).hint("free disk space and run again"))?;
-        self.phases.insert(step.clone(), phase);
+        new.journal
+            .append(&text)
+            .map_err(|e| failed().because(e).hint("free disk space and run again"))?;
         (self.seq, self.last) = (line.seq, line.hash);
         Ok(())
+    }
+}
+
+impl StartedStep {
+    /// Records the success of the step. The step has ended even if the line cannot be written.
+    pub fn succeed(self, recorder: &mut Recorder, line: NewLine<'_>) -> (FinishedStep, Result<()>) {
+        let written = recorder.append(&self.0, Phase::Succeeded, line);
+        (FinishedStep(self.0), written)
+    }
+
+    /// Records the failure of the step. The step has ended even if the line cannot be written.
+    pub fn fail(self, recorder: &mut Recorder, line: NewLine<'_>) -> (FinishedStep, Result<()>) {
+        let written = recorder.append(&self.0, Phase::Failed, line);
+        (FinishedStep(self.0), written)
+    }
+}
+
+impl FinishedStep {
+    /// Records the start of the undo.
+    ///
+    /// # Errors
+    /// Fails if the line cannot be written.
+    pub fn start_undo(self, recorder: &mut Recorder, line: NewLine<'_>) -> Result<UndoingStep> {
+        recorder.append(&self.0, Phase::UndoStarted, line)?;
+        Ok(UndoingStep(self.0))
+    }
+}
+
+impl UndoingStep {
+    /// Records that the step is undone.
+    ///
+    /// # Errors
+    /// Fails if the line cannot be written.
+    pub fn succeed(self, recorder: &mut Recorder, line: NewLine<'_>) -> Result<()> {
+        recorder.append(&self.0, Phase::Undone, line)
+    }
+
+    /// Records that the step could not be undone.
+    ///
+    /// # Errors
+    /// Fails if the line cannot be written.
+    pub fn fail(self, recorder: &mut Recorder, line: NewLine<'_>) -> Result<()> {
+        recorder.append(&self.0, Phase::UndoFailed, line)
     }
 }
 
@@ -149,29 +200,67 @@ pub fn read(text: &str) -> Result<Vec<JournalLine>> {
     Ok(lines)
 }
 
+/// Records the phases of one step for a test. Returns the journal.
+///
+/// # Panics
+/// If the phases are not `Started`, then an end, then an undo and its end.
+#[cfg(test)]
+pub(crate) fn record_phases(
+    journal: &crate::adapters::fake::MemoryJournal,
+    step: &StepId,
+    phases: &[Phase],
+) {
+    let (time, data) = (Timestamp::UNIX_EPOCH, &serde_json::json!({"n": 1}));
+    let (mut recorder, line) = (
+        Recorder::default(),
+        NewLine {
+            time,
+            data,
+            journal,
+        },
+    );
+    let mut phases = phases.iter();
+    let Some(Phase::Started) = phases.next() else {
+        return;
+    };
+    let started = recorder.start(step, line).expect("written");
+    let (finished, written) = match phases.next() {
+        None => return,
+        Some(Phase::Succeeded) => started.succeed(&mut recorder, line),
+        Some(Phase::Failed) => started.fail(&mut recorder, line),
+        Some(other) => panic!("{other:?} after the start"),
+    };
+    written.expect("written");
+    let Some(Phase::UndoStarted) = phases.next() else {
+        return;
+    };
+    let undoing = finished.start_undo(&mut recorder, line).expect("written");
+    let written = match phases.next() {
+        None => return,
+        Some(Phase::Undone) => undoing.succeed(&mut recorder, line),
+        Some(Phase::UndoFailed) => undoing.fail(&mut recorder, line),
+        Some(other) => panic!("{other:?} after the start of the undo"),
+    };
+    written.expect("written");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapters::fake::MemoryJournal;
+
+    fn build() -> StepId {
+        "jdk/build".parse().expect("a step ID")
+    }
 
     fn three_lines() -> Vec<String> {
-        let mut recorder = Recorder::default();
-        let time: Timestamp = "2026-11-22T12:00:00Z".parse().expect("time");
-        let step = "jdk/build".parse().expect("a step ID");
-        let mut lines = Vec::new();
-        for phase in [Phase::Started, Phase::Failed, Phase::UndoStarted] {
-            let full = recorder.record((time, &step, phase), &Value::Null, |_| {
-                Err(std::io::Error::other("full"))
-            });
-            assert!(full.is_err(), "an unwritten line does not count");
-            let write = |line: &str| {
-                lines.push(line.to_owned());
-                Ok(())
-            };
-            recorder
-                .record((time, &step, phase), &serde_json::json!({"n": 1}), write)
-                .expect("legal");
-        }
-        lines
+        let journal = MemoryJournal::default();
+        record_phases(
+            &journal,
+            &build(),
+            &[Phase::Started, Phase::Failed, Phase::UndoStarted],
+        );
+        journal.text().lines().map(str::to_owned).collect()
     }
 
     #[test]
@@ -191,34 +280,42 @@ mod tests {
     }
 
     #[test]
-    fn record_rejects_illegal_transitions() {
-        let mut recorder = Recorder::default();
-        let time = Timestamp::UNIX_EPOCH;
-        let step = "a/build".parse().expect("a step ID");
-        let mut record = |phase| {
-            recorder
-                .record((time, &step, phase), &Value::Null, |_| Ok(()))
-                .is_ok()
+    fn unwritten_line_does_not_count() {
+        let (full, journal) = (MemoryJournal::default(), MemoryJournal::default());
+        *full.room.lock().expect("no panic") = Some(0);
+        let (time, data) = (Timestamp::UNIX_EPOCH, &Value::Null);
+        let line = |journal| NewLine {
+            time,
+            data,
+            journal,
         };
-        let all = [
-            Phase::Succeeded,
-            Phase::Started,
-            Phase::Started,
-            Phase::Undone,
-            Phase::Failed,
-            Phase::Failed,
-            Phase::UndoStarted,
-        ];
-        assert_eq!(
-            all.map(&mut record),
-            [false, true, false, false, true, false, true]
-        );
-        let rest = [
-            Phase::Started,
-            Phase::Undone,
-            Phase::UndoFailed,
-            Phase::UndoStarted,
-        ];
-        assert_eq!(rest.map(record), [false, true, false, false]);
+        let mut recorder = Recorder::default();
+        recorder
+            .start(&build(), line(&full))
+            .expect_err("the journal is full");
+        let started = recorder.start(&build(), line(&journal)).expect("written");
+        let (finished, written) = started.fail(&mut recorder, line(&full));
+        written.expect_err("the journal is full");
+        let undoing = finished.start_undo(&mut recorder, line(&journal));
+        undoing
+            .and_then(|undoing| undoing.succeed(&mut recorder, line(&journal)))
+            .expect("written");
+        let lines = read(&journal.text()).expect("the chain holds");
+        let phases: Vec<Phase> = lines.iter().map(|line| line.phase).collect();
+        assert_eq!(phases, [Phase::Started, Phase::UndoStarted, Phase::Undone]);
+    }
+
+    #[test]
+    fn duplicate_step_is_rejected() {
+        let (journal, data) = (MemoryJournal::default(), &Value::Null);
+        let line = NewLine {
+            time: Timestamp::UNIX_EPOCH,
+            data,
+            journal: &journal,
+        };
+        let mut recorder = Recorder::default();
+        recorder.start(&build(), line).expect("the first start");
+        let error = recorder.start(&build(), line).expect_err("a second start");
+        assert!(error.one_line().contains("jdk/build twice"), "{error}");
     }
 }

@@ -4,7 +4,6 @@
 //! and undone when its scope fails.
 
 pub mod event;
-pub mod fence;
 pub mod journal;
 pub mod lock;
 pub mod mirror;
@@ -31,6 +30,7 @@ use crate::plan::{Plan, Scope, Step};
 use crate::ports::{Clock, Journal};
 use event::{Event, EventSink};
 use journal::Recorder;
+use lock::loss::LockLoss;
 use outcome::{Outcome, ScopeEnd};
 pub use output::{MovedAmi, Outputs, StepOutput};
 
@@ -65,7 +65,7 @@ pub trait Effects: Send + Sync {
     ) -> Result<()>;
     /// Returns the reason why the run lost its lock, if it did. No change is allowed after that,
     /// not even an undo.
-    fn lock_loss(&self) -> Option<String> {
+    fn lock_loss(&self) -> Option<LockLoss> {
         None
     }
     /// Waits until the lock is lost.

@@ -70,12 +70,15 @@ impl ScopeEnd {
     }
 
     pub(super) fn from_panic(error: &str) -> Self {
-        let text = format!("internal error: {error}; please report this");
         Self::Stuck {
             step: "?".to_owned(),
-            verb: "?".to_owned(),
-            error: text.clone(),
-            left: vec![text],
+            verb: "finish".to_owned(),
+            error: format!("the task of this scope panicked: {error}"),
+            left: vec![
+                "resources of this scope, which were not undone; \
+                 list them with `bakeline sweep`"
+                    .to_owned(),
+            ],
         }
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::event::Event;
-use super::journal::Phase;
+use super::journal::{FinishedStep, NewLine, Recorder, StartedStep};
 use super::outcome::ScopeEnd;
 use super::{Shared, StepContext, StepOutput, round_to_millis};
 use crate::error::{Error, Kind, Result};
@@ -22,39 +22,56 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
             return ScopeEnd::NotStarted { because };
         }
     };
-    let mut done: Vec<(&Step, Option<StepOutput>)> = Vec::new();
+    let mut done: Vec<EndedStep<'_>> = Vec::new();
     for step in steps {
         if shared.cancel.is_cancelled() {
             let error = Error::new(Kind::Interrupted, "cancelled before this step");
             return fail_scope(shared, step, error, done).await;
         }
+        let data = json!({ "action": step.action, "reason": step.reason });
+        let started = with_journal(shared, &data, |recorder, line| {
+            recorder.start(&step.id, line)
+        });
         // A step that is not in the journal has not started and needs no undo.
-        if let Err(error) = record_phase(
-            shared,
+        let started = match started {
+            Ok(started) => started,
+            Err(error) => return fail_scope(shared, step, error, done).await,
+        };
+        let (record, result) = run_step(shared, step, started).await;
+        let (output, error) = match result {
+            Ok(output) => (Some(output), None),
+            Err(error) => (None, Some(error)),
+        };
+        done.push(EndedStep {
             step,
-            Phase::Started,
-            &json!({ "action": step.action, "reason": step.reason }),
-        ) {
+            output,
+            record,
+        });
+        if let Some(error) = error {
             return fail_scope(shared, step, error, done).await;
-        }
-        match run_step(shared, step).await {
-            Ok(output) => done.push((step, Some(output))),
-            Err(error) => {
-                done.push((step, None));
-                return fail_scope(shared, step, error, done).await;
-            }
         }
     }
     drop(permit);
     let outputs = done
         .into_iter()
-        .filter_map(|(step, output)| Some((step.id.clone(), output?)))
+        .filter_map(|ended| Some((ended.step.id.clone(), ended.output?)))
         .collect();
     ScopeEnd::Done { outputs }
 }
 
-async fn run_step(shared: &Shared, step: &Step) -> Result<StepOutput> {
-    let started = shared.engine.clock.now();
+/// Step that succeeded or failed. A failed step has no output.
+struct EndedStep<'s> {
+    step: &'s Step,
+    output: Option<StepOutput>,
+    record: FinishedStep,
+}
+
+async fn run_step(
+    shared: &Shared,
+    step: &Step,
+    record: StartedStep,
+) -> (FinishedStep, Result<StepOutput>) {
+    let begun = shared.engine.clock.now();
     emit(
         shared,
         Event::StepStarted {
@@ -74,10 +91,15 @@ async fn run_step(shared: &Shared, step: &Step) -> Result<StepOutput> {
         Ok(None) => shared.engine.effects.perform(step, &context).await,
         Err(error) => Err(error),
     };
-    let elapsed = elapsed_since(shared, started);
+    let elapsed = elapsed_since(shared, begun);
     match result {
         Ok(output) => {
-            record_phase(shared, step, Phase::Succeeded, &output.to_json())?;
+            let (record, written) = with_journal(shared, &output.to_json(), |recorder, line| {
+                record.succeed(recorder, line)
+            });
+            if let Err(error) = written {
+                return (record, Err(error));
+            }
             lock_mutex(&shared.outputs).insert(step.id.clone(), output.clone());
             emit(
                 shared,
@@ -87,16 +109,13 @@ async fn run_step(shared: &Shared, step: &Step) -> Result<StepOutput> {
                     elapsed,
                 },
             );
-            Ok(output)
+            (record, Ok(output))
         }
         Err(error) => {
+            let data = json!({ "error": error.one_line() });
             // The step's own error is more useful than an error of the journal.
-            let _journalled = record_phase(
-                shared,
-                step,
-                Phase::Failed,
-                &json!({ "error": error.one_line() }),
-            );
+            let (record, _written) =
+                with_journal(shared, &data, |recorder, line| record.fail(recorder, line));
             let (scope, text) = (step.scope.clone(), error.one_line());
             emit(
                 shared,
@@ -108,7 +127,7 @@ async fn run_step(shared: &Shared, step: &Step) -> Result<StepOutput> {
                     elapsed,
                 },
             );
-            Err(error)
+            (record, Err(error))
         }
     }
 }
@@ -120,12 +139,12 @@ async fn fail_scope(
     shared: &Shared,
     failed: &Step,
     error: Error,
-    done: Vec<(&Step, Option<StepOutput>)>,
+    done: Vec<EndedStep<'_>>,
 ) -> ScopeEnd {
     if let Some(end) = keep_for_inspection(shared, failed, &error).await {
         return end;
     }
-    let (stuck, left) = rollback_steps(shared, &done).await;
+    let (stuck, left) = rollback_steps(shared, done).await;
     let lost = shared.engine.effects.lock_loss();
     let cancelled = error.kind == Kind::Interrupted;
     let mut hints: Vec<String> = error.hints().into_iter().map(str::to_owned).collect();
@@ -135,7 +154,8 @@ async fn fail_scope(
         error.kind,
     );
     let mut error = error.one_line();
-    if let Some(why) = &lost
+    let loss = lost.as_ref().map(ToString::to_string);
+    if let Some(why) = &loss
         && !error.contains(why.as_str())
     {
         error = if cancelled {
@@ -235,13 +255,11 @@ async fn keep_for_inspection(shared: &Shared, failed: &Step, error: &Error) -> O
 
 /// Undoes every step, newest first, and continues after a failed undo. Returns the steps that could
 /// not be undone, and those left because the lock was lost.
-async fn rollback_steps(
-    shared: &Shared,
-    done: &[(&Step, Option<StepOutput>)],
-) -> (Vec<String>, Vec<String>) {
+async fn rollback_steps(shared: &Shared, done: Vec<EndedStep<'_>>) -> (Vec<String>, Vec<String>) {
     let (mut stuck, mut left) = (Vec::new(), Vec::new());
     let mut moved: Option<&Step> = None;
-    for (step, output) in done.iter().rev() {
+    for ended in done.into_iter().rev() {
+        let step = ended.step;
         let lost = || shared.engine.effects.lock_loss().is_some();
         if lost() {
             left.push(step.id.to_string());
@@ -257,12 +275,11 @@ async fn rollback_steps(
             ));
             continue;
         }
-        match undo_step(shared, step, output.as_ref()).await {
+        match undo_step(shared, ended).await {
             Ok(()) => {}
             Err(_) if lost() => left.push(step.id.to_string()),
             Err(e) => {
-                moved =
-                    moved.or(matches!(step.action, Action::MoveCurrent { .. }).then_some(*step));
+                moved = moved.or(matches!(step.action, Action::MoveCurrent { .. }).then_some(step));
                 let error = e.one_line();
                 emit(
                     shared,
@@ -280,7 +297,12 @@ async fn rollback_steps(
     (stuck, left)
 }
 
-async fn undo_step(shared: &Shared, step: &Step, output: Option<&StepOutput>) -> Result<()> {
+async fn undo_step(shared: &Shared, ended: EndedStep<'_>) -> Result<()> {
+    let EndedStep {
+        step,
+        output,
+        record,
+    } = ended;
     let note = note_function(shared, step);
     // An undo is never cancelled: it would leave a partly undone scope.
     let context = StepContext {
@@ -288,23 +310,40 @@ async fn undo_step(shared: &Shared, step: &Step, output: Option<&StepOutput>) ->
         cancel: CancellationToken::new(),
         note: &note,
     };
-    let journalled = record_phase(shared, step, Phase::UndoStarted, &json!({}));
-    let undone = shared.engine.effects.undo(step, output, &context).await;
-    let (phase, text) = match &undone {
-        Ok(()) => (Phase::Undone, json!({})),
-        Err(e) => (Phase::UndoFailed, json!({ "error": e.one_line() })),
-    };
+    let undoing = with_journal(shared, &json!({}), |recorder, line| {
+        record.start_undo(recorder, line)
+    });
+    let effects = &shared.engine.effects;
+    let undone = effects.undo(step, output.as_ref(), &context).await;
     // The effect is undone even if the journal cannot record it.
-    let _journalled = journalled.and_then(|()| record_phase(shared, step, phase, &text));
+    if let Ok(undoing) = undoing {
+        let _written = match &undone {
+            Ok(()) => with_journal(shared, &json!({}), |recorder, line| {
+                undoing.succeed(recorder, line)
+            }),
+            Err(e) => {
+                let data = json!({ "error": e.one_line() });
+                with_journal(shared, &data, |recorder, line| undoing.fail(recorder, line))
+            }
+        };
+    }
     undone
 }
 
-fn record_phase(shared: &Shared, step: &Step, phase: Phase, data: &Value) -> Result<()> {
-    // The mutex is held until the line is written, so that lines of parallel scopes stay in order.
+/// Calls `record` with the recorder and the next line. The mutex is held until the line is written,
+/// so that lines of parallel scopes stay in order.
+fn with_journal<T>(
+    shared: &Shared,
+    data: &Value,
+    record: impl FnOnce(&mut Recorder, NewLine<'_>) -> T,
+) -> T {
     let mut recorder = lock_mutex(&shared.recorder);
-    recorder.record((shared.engine.clock.now(), &step.id, phase), data, |line| {
-        shared.engine.journal.append(line)
-    })
+    let line = NewLine {
+        time: shared.engine.clock.now(),
+        data,
+        journal: &*shared.engine.journal,
+    };
+    record(&mut recorder, line)
 }
 
 fn emit(shared: &Shared, event: Event) {

@@ -103,8 +103,9 @@ fn reports_failure(report: &[u8], image: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::journal::Recorder;
+    use super::super::journal::record_phases;
     use super::*;
+    use crate::adapters::fake::MemoryJournal;
     use crate::model::{AmiId, Region, RunId, Timestamp};
     use crate::plan::step::{AmiRef, Step, StepId};
 
@@ -138,18 +139,9 @@ mod tests {
     }
 
     fn journal(step: &str, phases: &[Phase]) -> String {
-        let (mut recorder, mut text) = (Recorder::default(), String::new());
-        for phase in phases {
-            let write = |line: &str| {
-                text = format!("{text}{line}\n");
-                Ok(())
-            };
-            let step = step.parse().expect("a step ID");
-            recorder
-                .record((Timestamp::UNIX_EPOCH, &step, *phase), &Value::Null, write)
-                .expect("legal");
-        }
-        text
+        let journal = MemoryJournal::default();
+        record_phases(&journal, &step.parse().expect("a step ID"), phases);
+        journal.text()
     }
 
     /// Returns the reason to keep the AMI, or an empty text.

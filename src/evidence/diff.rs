@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::checks::{Facts, FileFact, Inventory, Read, Reading, file_fact, file_paths};
+use crate::checks::{Facts, FileFact, Read, Reading, SystemContents, file_fact, file_paths};
 use crate::platform::Platform;
 
 /// Maximum number of packages that a message names.
@@ -46,7 +46,10 @@ impl BuildDiff {
     #[must_use]
     pub fn between(from: &Facts, to: &Facts, platform: Platform) -> Self {
         let mut out = Self::default();
-        let (older, newer) = (Inventory::from_facts(from), Inventory::from_facts(to));
+        let (older, newer) = (
+            SystemContents::from_facts(from),
+            SystemContents::from_facts(to),
+        );
         let missing_in = match (older.is_absent(), newer.is_absent()) {
             (true, true) => Some("both versions"),
             (true, false) => Some("the older version"),
@@ -122,7 +125,7 @@ impl BuildDiff {
         }
     }
 
-    fn diff_inventories(&mut self, from: &Inventory, to: &Inventory, platform: Platform) {
+    fn diff_inventories(&mut self, from: &SystemContents, to: &SystemContents, platform: Platform) {
         if let Some((from, to)) = self.readable_pair("packages", &from.packages, &to.packages) {
             self.diff_packages(from, to, platform);
         }

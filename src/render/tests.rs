@@ -1,6 +1,7 @@
 //! Tests that values stay values in Packer JSON, in a shell and in Slack messages.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -10,12 +11,13 @@ use super::slack::{Values, message};
 use super::{Language, render};
 use crate::adapters::{assets, local};
 use crate::catalog::{Catalog, Image, load};
+use crate::matrix::proptest_config;
 use crate::model::{ImageName, Tags};
 use crate::provision::Provision;
 use crate::provision::ansible::Ansible;
 use crate::provision::puppet::Puppet;
 
-fn load_catalog() -> Catalog {
+static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
     let shipped = assets::shipped_paths().into_iter();
     let mut files: BTreeMap<String, Vec<u8>> = shipped
         .filter_map(|p| Some((p.clone(), assets::shipped_file(&p)?.into_owned())))
@@ -30,7 +32,7 @@ fn load_catalog() -> Catalog {
     );
     let (catalog, findings) = load(&files);
     catalog.unwrap_or_else(|| panic!("{findings:?}"))
-}
+});
 
 /// Returns run values that contain this text only.
 fn run_values(text: &str) -> RunValues {
@@ -74,12 +76,11 @@ fn special_texts() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(proptest_config("special texts in templates", 24, 96))]
 
     #[test]
     fn packer_template_keeps_or_rejects_text(text in special_texts()) {
-        let catalog = load_catalog();
-        let rendered = files(&catalog, &catalog.images[&ImageName::from("jdk")], &run_values(&text));
+        let rendered = files(&CATALOG, &CATALOG.images[&ImageName::from("jdk")], &run_values(&text));
         let Ok(rendered) = rendered else {
             prop_assert!(text.contains("{{") || text.contains('\0') || text.ends_with('{') || text.starts_with('{'), "rejected without a reason: {text:?}");
             return Ok(());
@@ -100,7 +101,7 @@ proptest! {
     #[test]
     fn quoted_word_is_one_shell_word(text in special_texts()) {
         prop_assume!(!text.contains('\0'));
-        let mut catalog = load_catalog();
+        let mut catalog = CATALOG.clone();
         let template = b"printf '%s.' @{ image }@\nprintf '%s' @{ image }@ @% for x in list %@@{ x }@@% endfor %@".to_vec();
         catalog.files.insert("t".to_owned(), template);
         let values = serde_json::json!({"image": text, "list": [text]});
@@ -118,7 +119,7 @@ proptest! {
             failures: vec![huge.clone(); lines],
             footer: huge,
         };
-        assert_slack(&message(&load_catalog(), &values).expect("a message"));
+        assert_slack(&message(&CATALOG, &values).expect("a message"));
     }
 }
 
@@ -171,14 +172,14 @@ fn longest_texts_fit_into_slack_message() {
                 failures: vec![long.clone(); lines],
                 footer: long.clone(),
             };
-            assert_slack(&message(&load_catalog(), &values).expect("a message"));
+            assert_slack(&message(&CATALOG, &values).expect("a message"));
         }
     }
 }
 
 #[test]
 fn undefined_variable_error_names_similar_variable() {
-    let mut catalog = load_catalog();
+    let mut catalog = CATALOG.clone();
     catalog
         .files
         .insert("t".to_owned(), b"@{ imgae }@".to_vec());
@@ -205,7 +206,7 @@ const AWKWARD: &str = "it's $(id) ${HOME} {% x %}";
 
 /// Returns an image with a playbook and a manifest, and its rendered files.
 fn render_playbook_and_manifest() -> (Image, BTreeMap<String, Vec<u8>>) {
-    let mut catalog = load_catalog();
+    let mut catalog = CATALOG.clone();
     let files = [
         "ansible/site.yaml",
         "puppet/modules/a/init.pp",
@@ -319,7 +320,7 @@ fn render_files(catalog: &Catalog, image: &Image) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn templates_cannot_read_environment_clock_or_files() {
-    let mut catalog = load_catalog();
+    let mut catalog = CATALOG.clone();
     for code in [
         "get_env(name=\"HOME\")",
         "now()",

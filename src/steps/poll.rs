@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Steps;
 use crate::error::{Error, Kind, Result};
+use crate::steps::context::Steps;
 
 /// Calls `look` until it returns a value. `what` completes "gave up waiting for …". A transient
 /// error, such as throttling or a broken connection, counts as "not yet" until `limit`.
 ///
 /// # Errors
 /// Fails if the limit is reached, the wait is cancelled, or `look` returns a permanent error.
-pub(super) async fn poll_until<T, F>(
+pub(in crate::steps) async fn poll_until<T, F>(
     steps: &Steps,
     limit: Duration,
     cancel: &CancellationToken,

@@ -3,11 +3,11 @@
 use jiff::SignedDuration;
 use tokio::sync::Mutex;
 
-use super::Steps;
 use crate::error::Result;
 use crate::lifecycle::locations;
 use crate::model::{AmiId, Location, Reference, Timestamp};
 use crate::plan::Step;
+use crate::steps::context::Steps;
 
 /// Age at which the parameters of all locations are read again. A read takes one call per ten
 /// parameters.
@@ -20,7 +20,7 @@ pub struct ParameterReferences(Mutex<Option<(Timestamp, Vec<Reference>)>>);
 
 /// Returns the references to an AMI in its Region: as EC2 reports them, or as a list where EC2 does
 /// not.
-pub(super) async fn references_in_region(
+pub(in crate::steps) async fn references_in_region(
     steps: &Steps,
     step: &Step,
     id: &AmiId,
@@ -33,7 +33,7 @@ pub(super) async fn references_in_region(
 }
 
 /// Returns the references to an AMI in its Region and in the SSM parameters of all locations.
-pub(super) async fn all_references(
+pub(in crate::steps) async fn all_references(
     steps: &Steps,
     step: &Step,
     id: &AmiId,
@@ -44,7 +44,10 @@ pub(super) async fn all_references(
 }
 
 /// Returns the SSM parameters of every location that contain the ID of an AMI.
-pub(super) async fn parameter_references(steps: &Steps, id: &AmiId) -> Result<Vec<Reference>> {
+pub(in crate::steps) async fn parameter_references(
+    steps: &Steps,
+    id: &AmiId,
+) -> Result<Vec<Reference>> {
     let mut cached = steps.parameter_references.0.lock().await;
     let now = steps.clock.now();
     if cached
@@ -64,7 +67,7 @@ async fn read_parameters(steps: &Steps) -> Result<Vec<Reference>> {
     let mut out = Vec::new();
     for location in locations::in_catalog(&steps.catalog.settings, "") {
         let cloud = steps.cloud_of(location.account.as_deref())?;
-        out.extend(located(
+        out.extend(add_location(
             cloud.parameter_references(&location.region).await?,
             &location,
         ));
@@ -73,7 +76,7 @@ async fn read_parameters(steps: &Steps) -> Result<Vec<Reference>> {
 }
 
 /// Adds the location to the name of each parameter, because the AMI may be in another location.
-pub fn located(
+pub fn add_location(
     references: Vec<Reference>,
     location: &Location,
 ) -> impl Iterator<Item = Reference> + '_ {

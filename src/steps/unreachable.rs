@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 
-use super::{StepEffect, Steps};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Kind, Result};
 use crate::plan::Step;
+use crate::steps::context::{StepEffect, Steps};
 
 /// Failure of a location that could not be read. The other locations continue.
-pub(super) struct Unreachable<'a> {
-    pub(super) why: &'a str,
+pub(in crate::steps) struct Unreachable<'a> {
+    pub(in crate::steps) why: &'a str,
 }
 
 #[async_trait]

@@ -77,7 +77,7 @@ def playbook(at: str, order: tuple[str, ...]) -> str:
     return json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks, "handlers": handlers}], indent=2)
 
 
-def tree() -> bytes:
+def create_archive() -> bytes:
     """Returns an archive with one file."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
@@ -94,7 +94,7 @@ def released(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iter
     catalog.file("scripts/ground.sh", GROUND)
     catalog.image("ground", source=VENDOR, scripts=["scripts/ground.sh"])
     catalog.file("ansible/files/data.txt", "data\n")
-    catalog.file("ansible/files/tree.tar", tree())
+    catalog.file("ansible/files/tree.tar", create_archive())
     catalog.file("ansible/files/tell.sh", SCRIPT)
     catalog.file("ansible/templates/page.j2", "page of {{ inventory_hostname }}\n")
     for at, order in ORDERS.items():
@@ -112,49 +112,52 @@ def released(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield ground, played
 
 
-def look(played: Instance, path: str, form: str = "%U %a") -> str:
+def stat_file(played: Instance, path: str, form: str = "%U %a") -> str:
     return played.ssh(f"sudo stat -c '{form}' {path}").strip()
 
 
-def read(played: Instance, path: str) -> str:
+def read_file(played: Instance, path: str) -> str:
     return played.ssh(f"sudo cat {path}")
 
 
 @pytest.mark.parametrize("at", ORDERS)
 def test_tasks_of_each_user_run_as_that_user(released: tuple[Instance, Instance], at: str) -> None:
     played = released[1]
-    assert (read(played, f"/srv/{at}.conf"), read(played, f"/srv/{at}.page")) == ("by = root\n", "page of played\n")
-    assert (read(played, f"/srv/{at}.data"), look(played, f"/srv/{at}.data")) == ("data\n", "root 640")
+    assert (read_file(played, f"/srv/{at}.conf"), read_file(played, f"/srv/{at}.page")) == (
+        "by = root\n",
+        "page of played\n",
+    )
+    assert (read_file(played, f"/srv/{at}.data"), stat_file(played, f"/srv/{at}.data")) == ("data\n", "root 640")
     for user, name in (("worker", "worker"), ("admin", "login")):
         home = f"/home/{user}/{at}"
-        assert read(played, f"{home}.conf") == f"by = {name}\n"
-        assert (read(played, f"{home}.shell"), look(played, f"{home}.shell", "%U")) == (f"{user}\n", user)
-        assert (read(played, f"{home}.data"), look(played, f"{home}.data", "%U")) == ("data\n", user)
-    assert look(played, f"/home/worker/{at}.data") == "worker 600"
+        assert read_file(played, f"{home}.conf") == f"by = {name}\n"
+        assert (read_file(played, f"{home}.shell"), stat_file(played, f"{home}.shell", "%U")) == (f"{user}\n", user)
+        assert (read_file(played, f"{home}.data"), stat_file(played, f"{home}.data", "%U")) == ("data\n", user)
+    assert stat_file(played, f"/home/worker/{at}.data") == "worker 600"
     attributes = f"sudo python3 -c \"import os; print(os.listxattr('/home/worker/{at}.data'))\""
     assert "acl" not in played.ssh(attributes), (
         "the user's access to the temporary file became an attribute of the file"
     )
-    assert read(played, f"/home/worker/{at}.page") == "page of played\n"
+    assert read_file(played, f"/home/worker/{at}.page") == "page of played\n"
     leaf = f"/home/worker/{at}.tree/leaf"
-    assert (read(played, leaf), look(played, leaf, "%U")) == ("leaf\n", "worker")
+    assert (read_file(played, leaf), stat_file(played, leaf, "%U")) == ("leaf\n", "worker")
 
 
 @pytest.mark.parametrize("at", ORDERS)
 def test_handlers_run_as_their_user(released: tuple[Instance, Instance], at: str) -> None:
-    assert look(released[1], f"/srv/{at}.handled", "%U") == "root"
-    assert look(released[1], f"/home/worker/{at}.handled", "%U") == "worker"
+    assert stat_file(released[1], f"/srv/{at}.handled", "%U") == "root"
+    assert stat_file(released[1], f"/home/worker/{at}.handled", "%U") == "worker"
 
 
 @pytest.mark.parametrize("at", ORDERS)
 def test_transferred_files_are_private(released: tuple[Instance, Instance], at: str) -> None:
-    user, *modes = read(released[1], f"/home/worker/{at}.told").split()
+    user, *modes = read_file(released[1], f"/home/worker/{at}.told").split()
     assert user == "worker" and len(modes) == 2, modes
     assert all(mode.endswith("0") for mode in modes), modes
 
 
 def test_delegated_tasks_run_as_the_user_of_the_runner(released: tuple[Instance, Instance]) -> None:
-    assert read(released[1], "/srv/third.runner") == "none"
+    assert read_file(released[1], "/srv/third.runner") == "none"
 
 
 def test_ansible_leaves_nothing(released: tuple[Instance, Instance]) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from support.catalog import SHIPPED, VENDOR, Catalog
 from support.instance import running_instance
-from support.inventory import cloud, difference
+from support.inventory import describe_difference, list_cloud
 from support.run import HANG, REPO, wait_until
-from support.running_release import begin, resume_build
+from support.running_release import resume_build, start_release
 from support.sandbox import Sandbox
 
 PREPARE = "templates/provision/debian/prepare.sh"
@@ -75,7 +75,7 @@ def busy(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_a_build_waits_for_each_lock(busy: Catalog, sandbox: Sandbox, tmp_path: Path) -> None:
-    started, run = begin(busy, "patient", "patient", says="Provisioning with shell script")
+    started, run = start_release(busy, "patient", "patient", says="Provisioning with shell script")
     try:
         # The locks are held all this time.
         time.sleep(20)
@@ -101,8 +101,8 @@ def test_held_apt_lock_ends_build_and_names_holder(busy: Catalog, sandbox: Sandb
     assert LIMIT in apt
     busy.file("templates/provision/debian/apt.sh", apt.replace(LIMIT, "apt_lock_seconds=5"))
     busy.image("stuck", parent="busy", packages=["ed"])
-    before = cloud(sandbox)
+    before = list_cloud(sandbox)
     busy.release("stuck", want=4)
-    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
+    assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
     said = busy.last.err
     assert "/var/lib/apt/lists/lock" in said and "(hold-locks)" in said and "5 s" in said, said

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.checking import Checker, CheckRun
-from support.debian_root import cached_root, fresh, server
+from support.debian_root import cached_root, server, writable_root
 from support.run import REPO
 
 DATA = Path(os.environ.get("BAKELINE_SHARED_DATA", REPO.parent / "shared/data")) / "inspec-baseline-verdicts.json"
@@ -83,8 +83,8 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckRun]:
     judged = Checker(tmp_path_factory.mktemp("catalog"), [], *PROFILES)
     for name in PROFILES:
         (judged.at / f"profiles/{name}.yaml").write_text((REPO / f"profiles/{name}.yaml").read_text())
-    with fresh(cached_root()) as root, server(root, tmp_path_factory.mktemp("stock")) as target:
-        yield judged.ask(target)
+    with writable_root(cached_root()) as root, server(root, tmp_path_factory.mktemp("stock")) as target:
+        yield judged.judge(target)
 
 
 def test_every_control_has_a_counterpart(reference: dict[str, str], ours: CheckRun) -> None:
@@ -94,7 +94,9 @@ def test_every_control_has_a_counterpart(reference: dict[str, str], ours: CheckR
 def test_verdicts_match_inspec_except_documented_traps(reference: dict[str, str], ours: CheckRun) -> None:
     pairs = {control: (theirs, ours.outcome(control)) for control, theirs in reference.items()}
     differ = {control: pair for control, pair in pairs.items() if pair[0] != pair[1]}
-    unexplained = {control: (pair, ours.said(control)) for control, pair in differ.items() if control not in EXPLAINED}
+    unexplained = {
+        control: (pair, ours.messages(control)) for control, pair in differ.items() if control not in EXPLAINED
+    }
     assert not unexplained, unexplained
     stale = {control: pair for control, pair in EXPLAINED.items() if pairs.get(control) != pair}
     assert not stale, f"the table says otherwise than it is: {stale}, but {[(c, pairs.get(c)) for c in stale]}"

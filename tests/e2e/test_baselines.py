@@ -43,7 +43,7 @@ class Released:
         return {c["id"]: c for profile in self.report(image, phase)["profiles"] for c in profile["controls"]}
 
 
-def clone(at: Path) -> Path:
+def clone_catalog(at: Path) -> Path:
     """The shipped catalog as git has it."""
     at.mkdir()
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=REPO, capture_output=True, check=True).stdout.split(b"\0")
@@ -51,11 +51,11 @@ def clone(at: Path) -> Path:
         if name.split("/")[0] in SHIPPED:
             (at / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPO / name, at / name)
-    commit(at)
+    commit_catalog(at)
     return at
 
 
-def commit(at: Path) -> None:
+def commit_catalog(at: Path) -> None:
     for words in (
         ["init", "-q"],
         ["add", "-A"],
@@ -69,7 +69,7 @@ def released(shared_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) 
     shared_sandbox.reset()
     if shared_sandbox.status["backend"] != "nspawn":
         pytest.skip("only booted instances can be judged by all profiles")
-    at = clone(tmp_path_factory.mktemp("baselines") / "clone")
+    at = clone_catalog(tmp_path_factory.mktemp("baselines") / "clone")
     env = {**shared_sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
     yield Released(shared_sandbox, at, run([BAKELINE, "release", "--jobs", "2"], at, env, timeout=4 * HANG, want=0))
 
@@ -101,7 +101,7 @@ def test_every_image_has_all_three_profiles(released: Released, image: str) -> N
     assert wanted <= judged, wanted - judged
 
 
-def listed() -> set[tuple[str, str, str]]:
+def documented_controls() -> set[tuple[str, str, str]]:
     """Returns the list in docs/baselines.md of controls that need a kernel."""
     text = (REPO / "docs/baselines.md").read_text()
     rows = text.split("## Expectations that need the kernel of the target\n")[1].splitlines()
@@ -118,7 +118,7 @@ def test_docs_list_controls_skipped_without_own_kernel(released: Released, image
         for result in control["results"]
         if result["outcome"] == "skipped" and FOREIGN in result["message"]
     }
-    assert skipped == listed()
+    assert skipped == documented_controls()
 
 
 def test_waivers_are_few_and_static() -> None:
@@ -127,7 +127,7 @@ def test_waivers_are_few_and_static() -> None:
         return  # none is fewer than five
     blocks = re.split(r"(?m)^  - ", waivers.read_text())[1:]
     assert len(blocks) <= 5
-    foreign = {name for name, *_ in listed()}
+    foreign = {name for name, *_ in documented_controls()}
     for block in blocks:
         assert all(f"{word}:" in block for word in ("justification", "owner", "expires")), block
         assert not any(re.search(rf"\b{name}\b", block) for name in foreign), block
@@ -153,7 +153,7 @@ def test_child_that_undoes_hardening_is_not_built(
     shutil.copytree(released.at, at, ignore=shutil.ignore_patterns(".git", ".bakeline"))
     (at / "images/loose.sh").write_text(f"set -eu\n{script}\n")
     (at / "images/loose.yaml").write_text(json.dumps({"parent": "base-debian-13", "scripts": ["images/loose.sh"]}))
-    commit(at)
+    commit_catalog(at)
     env = {**released.sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
     done = run([BAKELINE, "release", "loose"], at, env, timeout=3 * HANG)
     assert done.code == 3, done

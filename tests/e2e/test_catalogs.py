@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.catalog import VENDOR, Catalog, current, tags
-from support.inventory import cloud
+from support.inventory import list_cloud
 from support.sandbox import Sandbox
 
 
@@ -29,7 +29,7 @@ def pair(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     yield made[0], made[1]
 
 
-def standing(catalog: Catalog) -> dict[str, tuple[str, frozenset[str], str]]:
+def version_states(catalog: Catalog) -> dict[str, tuple[str, frozenset[str], str]]:
     """Returns environment tag, current environments and state of each version."""
     return {
         tags(ami)["bakeline:version"]: (
@@ -73,14 +73,14 @@ def test_lookup_works_without_a_checkout(sandbox: Sandbox, pair: tuple[Catalog, 
 
 def test_release_promote_release_promote(sandbox: Sandbox, pair: tuple[Catalog, Catalog]) -> None:
     alpha, beta = pair
-    bystander = standing(beta)
+    bystander = version_states(beta)
     first = alpha.latest("web")
-    [(v1, row)] = standing(alpha).items()
+    [(v1, row)] = version_states(alpha).items()
     assert row == ("Test", frozenset({"Test"}), "released")
     assert alpha.bakeline("latest", "web", "--env", "Prod").code == 6
 
     alpha.bakeline("promote", "web", "--to", "Prod", want=0)
-    assert standing(alpha) == {v1: ("Prod", frozenset({"Test", "Prod"}), "released")}
+    assert version_states(alpha) == {v1: ("Prod", frozenset({"Test", "Prod"}), "released")}
     assert (alpha.latest("web", "Test"), alpha.latest("web", "Prod")) == (first, first)
     assert pointer(sandbox, alpha, "Prod") == first
 
@@ -93,9 +93,9 @@ def test_release_promote_release_promote(sandbox: Sandbox, pair: tuple[Catalog, 
     assert answers and set(answers) == {500}, "the webhook was never asked, or did not fail"
     assert "slack" in alpha.last.err.lower(), "the failed notification is not reported"
     second = alpha.latest("web", "Test")
-    [v2] = set(standing(alpha)) - {v1}
+    [v2] = set(version_states(alpha)) - {v1}
     assert v2.split(".")[0] == v1.split(".")[0] and int(v2.split(".")[1]) == int(v1.split(".")[1]) + 1
-    assert standing(alpha) == {
+    assert version_states(alpha) == {
         v1: ("Prod", frozenset({"Prod"}), "released"),
         v2: ("Test", frozenset({"Test"}), "released"),
     }
@@ -104,7 +104,7 @@ def test_release_promote_release_promote(sandbox: Sandbox, pair: tuple[Catalog, 
 
     told = len(sandbox.slack())
     alpha.bakeline("promote", "web", "--to", "Prod", want=0)
-    assert standing(alpha) == {
+    assert version_states(alpha) == {
         v1: ("Prod", frozenset(), "released"),
         v2: ("Prod", frozenset({"Test", "Prod"}), "released"),
     }
@@ -113,15 +113,15 @@ def test_release_promote_release_promote(sandbox: Sandbox, pair: tuple[Catalog, 
     assert [line["status"] for line in sandbox.slack()[told:]] == [200]
     # The rollback reserve stays, however little retention keeps.
     alpha.bakeline("prune", "--apply", "--keep", "1", want=0)
-    assert set(standing(alpha)) == {v1, v2}
-    assert standing(beta) == bystander
+    assert set(version_states(alpha)) == {v1, v2}
+    assert version_states(beta) == bystander
 
 
 def test_promoting_twice_changes_nothing(sandbox: Sandbox, pair: tuple[Catalog, Catalog]) -> None:
     alpha, _ = pair
-    before, mark = cloud(sandbox), sandbox.mark()
+    before, mark = list_cloud(sandbox), sandbox.mark()
     alpha.bakeline("promote", "web", "--to", "Prod", want=0)
-    assert sandbox.changes(mark) == [] and cloud(sandbox) == before
+    assert sandbox.changes(mark) == [] and list_cloud(sandbox) == before
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def older(sandbox: Sandbox, pair: tuple[Catalog, Catalog]) -> str:
     return first
 
 
-def verdict(catalog: Catalog, image: str) -> tuple[bool, str]:
+def prune_decision(catalog: Catalog, image: str) -> tuple[bool, str]:
     """Returns the decision of prune for an AMI, and its reasons."""
     listed = json.loads(catalog.bakeline("prune", "--keep", "1", "--json", want=0).out)
     [one] = [entry for entry in listed if entry["ami"] == image]
@@ -178,7 +178,7 @@ def test_manual_copy_is_ignored(
     sandbox.client("ssm").put_parameter(Name=name, Value=source, Type="String", DataType="aws:ec2:image")
     beta.bakeline("prune", "--apply", "--keep", "1", want=0)
     assert [ami for ami in beta.images() if ami["ImageId"] in manual_copies] == copies
-    assert older not in [ami["ImageId"] for ami in beta.images()] or verdict(beta, older)[0] is False
+    assert older not in [ami["ImageId"] for ami in beta.images()] or prune_decision(beta, older)[0] is False
 
 
 def test_latest_falls_back_to_tags_and_ignores_copies(
@@ -202,31 +202,31 @@ def test_prune_keeps_referenced_ami_with_reason(sandbox: Sandbox, pair: tuple[Ca
     older = beta.images()[0]["ImageId"]
     assert older != beta.latest("web")
     bystander = [(ami["ImageId"], tags(ami)) for ami in alpha.images()]
-    assert verdict(beta, older)[0] is True, f"nothing refers to it yet, and yet: {verdict(beta, older)}"
+    assert prune_decision(beta, older)[0] is True, f"nothing refers to it yet, and yet: {prune_decision(beta, older)}"
 
     template = ec2.create_launch_template(LaunchTemplateName="theirs", LaunchTemplateData={"ImageId": older})
-    kept(beta, older, template["LaunchTemplate"]["LaunchTemplateId"], "theirs")
+    assert_kept(beta, older, template["LaunchTemplate"]["LaunchTemplateId"], "theirs")
     ec2.create_launch_template_version(LaunchTemplateName="theirs", LaunchTemplateData={"ImageId": beta.latest("web")})
-    kept(beta, older, template["LaunchTemplate"]["LaunchTemplateId"], "theirs")
+    assert_kept(beta, older, template["LaunchTemplate"]["LaunchTemplateId"], "theirs")
     ec2.delete_launch_template(LaunchTemplateName="theirs")
 
     ssm.put_parameter(Name="/theirs/ami", Value=older, Type="String")
-    kept(beta, older, "/theirs/ami")
+    assert_kept(beta, older, "/theirs/ami")
     ssm.delete_parameter(Name="/theirs/ami")
 
     instance = ec2.run_instances(ImageId=older, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
     ec2.get_waiter("instance_running").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1, "MaxAttempts": 300})
-    kept(beta, older, instance)
+    assert_kept(beta, older, instance)
     ec2.stop_instances(InstanceIds=[instance])
     ec2.get_waiter("instance_stopped").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1, "MaxAttempts": 300})
-    kept(beta, older, instance)
+    assert_kept(beta, older, instance)
     ec2.terminate_instances(InstanceIds=[instance])
     ec2.get_waiter("instance_terminated").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1, "MaxAttempts": 300})
     assert [(ami["ImageId"], tags(ami)) for ami in alpha.images()] == bystander
 
 
-def kept(catalog: Catalog, image: str, *says: str) -> None:
-    retire, because = verdict(catalog, image)
+def assert_kept(catalog: Catalog, image: str, *says: str) -> None:
+    retire, because = prune_decision(catalog, image)
     assert retire is False and any(word in because for word in says), (retire, because)
     shown = catalog.bakeline("prune", "--apply", "--keep", "1", want=0)
     assert image in [ami["ImageId"] for ami in catalog.images()], shown
@@ -240,9 +240,9 @@ def test_prune_retires_only_its_own_catalog(sandbox: Sandbox, pair: tuple[Catalo
     old, new = beta.images()[0], beta.latest("web")
     snapshot = old["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
     others = [(ami["ImageId"], tags(ami)) for ami in alpha.images()]
-    before, mark = cloud(sandbox), sandbox.mark()
+    before, mark = list_cloud(sandbox), sandbox.mark()
     shown = beta.bakeline("prune", "--keep", "1", want=0)
-    assert old["ImageId"] in shown.out and sandbox.changes(mark) == [] and cloud(sandbox) == before, (
+    assert old["ImageId"] in shown.out and sandbox.changes(mark) == [] and list_cloud(sandbox) == before, (
         "without --apply it only shows"
     )
     beta.bakeline("prune", "--apply", "--keep", "1", want=0)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support.catalog import VENDOR, Catalog, current, tags
-from support.inventory import Listing, Watcher, cloud, difference, host
+from support.inventory import Listing, Watcher, describe_difference, list_cloud, list_host
 from support.run import HANG, wait_until
 from support.sandbox import Sandbox
 
@@ -22,12 +22,12 @@ GOOD = "set -eu\necho good > /etc/judged\n"
 def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
     """Returns a catalog with one released image."""
     made = Catalog(sandbox, tmp_path_factory.mktemp("gate"), "gate")
-    write(made, GOOD, [])
+    write_image(made, GOOD, [])
     made.release()
     yield made
 
 
-def write(catalog: Catalog, script: str, checks: list[dict[str, Any]]) -> None:
+def write_image(catalog: Catalog, script: str, checks: list[dict[str, Any]]) -> None:
     catalog.file("scripts/app.sh", script)
     always = [{"command": "cat /etc/judged", "stdout": "good\n"}]
     catalog.image("app", source=VENDOR, scripts=["scripts/app.sh"], checks=always + checks)
@@ -44,23 +44,23 @@ class FailedRelease:
     mark: int
 
 
-def fail(sandbox: Sandbox, catalog: Catalog) -> FailedRelease:
-    before, mark = cloud(sandbox), sandbox.mark()
+def fail_release(sandbox: Sandbox, catalog: Catalog) -> FailedRelease:
+    before, mark = list_cloud(sandbox), sandbox.mark()
     # The id of the sandbox's links and namespaces shows only while an instance runs: take all, choose later.
-    host_before = host(sandbox, "b")
+    host_before = list_host(sandbox, "b")
     with Watcher(sandbox) as watcher:
         catalog.release(want=3)
         result = json.loads((catalog.run / "result.json").read_text())
-    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
+    assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
     [name] = watcher.ident if sandbox.status["backend"] == "nspawn" else [""]
     host_before = {
         kind: [line for line in lines if name in line or kind not in SHARED_KINDS]
         for kind, lines in host_before.items()
     }
     wait_until(
-        lambda: host(sandbox, name) == host_before,
+        lambda: list_host(sandbox, name) == host_before,
         HANG,
-        f"the host as before, not {difference(host_before, host(sandbox, name))}",
+        f"the host as before, not {describe_difference(host_before, list_host(sandbox, name))}",
     )
     if name:
         assert host_before["links"] and host_before["rules"], "nothing of the sandbox's was seen on this host"
@@ -71,8 +71,8 @@ def fail(sandbox: Sandbox, catalog: Catalog) -> FailedRelease:
 def test_failing_build_check_exits_3_without_ami(sandbox: Sandbox, catalog: Catalog) -> None:
     first = catalog.latest("app")
     check = {"command": "cat /etc/answer", "stdout": "forty-two\n", "title": "The answer is right"}
-    write(catalog, GOOD + "echo fifty-four > /etc/answer\n", [check])
-    failed = fail(sandbox, catalog)
+    write_image(catalog, GOOD + "echo fifty-four > /etc/answer\n", [check])
+    failed = fail_release(sandbox, catalog)
     said = catalog.last.err
     assert "cat /etc/answer" in said and "forty-two" in said and "fifty-four" in said, said
     assert not {"CreateImage", "RegisterImage"} & set(sandbox.changes(failed.mark)), "an AMI was made"
@@ -91,8 +91,8 @@ def test_failing_boot_check_leaves_old_version_current(sandbox: Sandbox, catalog
     assert current(old) == {"Test"} and tags(old)["bakeline:state"] == "released"
     # /run is emptied by a boot: the same check passes inside the build and fails on the finished image.
     check = {"file": "/run/only-in-the-build", "content": "here\n", "phase": ["build", "boot"]}
-    write(catalog, GOOD + "echo here > /run/only-in-the-build\n", [check])
-    failed = fail(sandbox, catalog)
+    write_image(catalog, GOOD + "echo here > /run/only-in-the-build\n", [check])
+    failed = fail_release(sandbox, catalog)
     said = catalog.last.err
     assert "/run/only-in-the-build" in said and "expected" in said and "does not exist" in said, said
     assert "CreateImage" in sandbox.changes(failed.mark), "there never was a candidate"
@@ -110,8 +110,8 @@ def test_boot_phase_check_is_not_run_in_build(sandbox: Sandbox, catalog: Catalog
     first = catalog.latest("app")
     check = {"command": "cat /etc/judged", "stdout": "better\n", "phase": ["boot"], "id": "boot-only"}
     # Another script too, so that it is built: a new control alone causes a recheck of the current version.
-    write(catalog, GOOD + "true\n", [check])
-    failed = fail(sandbox, catalog)
+    write_image(catalog, GOOD + "true\n", [check])
+    failed = fail_release(sandbox, catalog)
     said = catalog.last.err
     assert "boot-only" in said and "better" in said and "good" in said, said
     assert "boot-only" not in json.dumps(json.loads((catalog.run / "app/checks-build.json").read_text())["verdicts"])
@@ -120,7 +120,7 @@ def test_boot_phase_check_is_not_run_in_build(sandbox: Sandbox, catalog: Catalog
 
 
 def test_child_must_pass_checks_of_parent(sandbox: Sandbox, catalog: Catalog) -> None:
-    write(catalog, GOOD, [])
+    write_image(catalog, GOOD, [])
     catalog.file("scripts/worse.sh", "echo worse > /etc/judged\n")
     catalog.image("child", parent="app", scripts=["scripts/worse.sh"])
     with Watcher(sandbox) as watcher:
@@ -149,8 +149,8 @@ def test_promotion_refuses_failed_release(sandbox: Sandbox, tmp_path: Path) -> N
 
 def assert_not_promotable(sandbox: Sandbox, catalog: Catalog, message: str) -> None:
     """Asserts that a promotion to Prod is refused with a message and changes nothing."""
-    before, mark = cloud(sandbox), sandbox.mark()
+    before, mark = list_cloud(sandbox), sandbox.mark()
     done = catalog.bakeline("promote", "base", "--to", "Prod", want=7)
     assert message in done.err, done
-    assert sandbox.changes(mark) == [] and cloud(sandbox) == before, done
+    assert sandbox.changes(mark) == [] and list_cloud(sandbox) == before, done
     assert catalog.bakeline("latest", "base", "--env", "Prod").code == 6

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.catalog import VENDOR, Catalog, tags
 from support.instance import Instance, running_instance
-from support.inventory import cloud, difference
+from support.inventory import describe_difference, list_cloud
 from support.sandbox import Sandbox
 
 # Built on itself it does other things than built on the vendor's AMI: a chain that drifts.
@@ -92,23 +92,25 @@ class Inside:
         )
 
 
-def moved(old: Map, new: Map) -> dict[str, Map]:
+def compute_changes(old: Map, new: Map) -> dict[str, Map]:
     """Computes the differences in the format of `diff`."""
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     return {name: {"from": old.get(name, "-"), "to": new.get(name, "-")} for name in names}
 
 
-def expected(old: Inside, new: Inside) -> dict[str, Any]:
-    both = {name: pair for name, pair in moved(old.packages, new.packages).items() if "-" not in pair.values()}
+def expected_diff(old: Inside, new: Inside) -> dict[str, Any]:
+    both = {
+        name: pair for name, pair in compute_changes(old.packages, new.packages).items() if "-" not in pair.values()
+    }
     lower = {name for name, pair in both.items() if name == "sinker"}  # dpkg: 2~rc1 < 2
     return {
         "added": {name: new.packages[name] for name in sorted(new.packages.keys() - old.packages.keys())},
         "removed": {name: old.packages[name] for name in sorted(old.packages.keys() - new.packages.keys())},
         "upgraded": {name: pair for name, pair in both.items() if name not in lower},
         "downgraded": {name: pair for name, pair in both.items() if name in lower},
-        "units": moved(old.units, new.units),
-        "users": moved(old.users, new.users),
-        "files": moved({"/etc/judged": old.file}, {"/etc/judged": new.file}),
+        "units": compute_changes(old.units, new.units),
+        "users": compute_changes(old.users, new.users),
+        "files": compute_changes({"/etc/judged": old.file}, {"/etc/judged": new.file}),
         "unknown": [],
     }
 
@@ -149,13 +151,13 @@ def chain(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     yield Chain(catalog, (one, two), inside, sandbox.slack()[told:])
 
 
-def named(diff: dict[str, Any]) -> dict[str, set[str]]:
+def diff_names(diff: dict[str, Any]) -> dict[str, set[str]]:
     return {kind: set(diff[kind]) for kind in NAMED}
 
 
 def test_diff_matches_instances_of_both_versions(chain: Chain) -> None:
-    wanted = expected(*chain.inside)
-    assert named(wanted) == NAMED, "the two differ in other things than the script makes"
+    wanted = expected_diff(*chain.inside)
+    assert diff_names(wanted) == NAMED, "the two differ in other things than the script makes"
     said = json.loads(chain.catalog.bakeline("diff", "app", "--json", want=0).out)
     assert (said["image"], said["from"], said["to"]) == ("app", chain.version(0), chain.version(1))
     assert said["diff"] == wanted
@@ -194,19 +196,19 @@ def test_slack_message_lists_changes_without_mentions(chain: Chain) -> None:
 def test_diff_against_scratch_shows_drift_and_cleans_up(sandbox: Sandbox, chain: Chain) -> None:
     # An account that only a build of this moment has: it was built for this, not looked up.
     chain.catalog.file("scripts/app.sh", f"{SCRIPT}useradd --system --uid 473 fresh\n")
-    before, mark, told = cloud(sandbox), sandbox.mark(), len(sandbox.slack())
+    before, mark, told = list_cloud(sandbox), sandbox.mark(), len(sandbox.slack())
     said = json.loads(chain.catalog.bakeline("diff", "app", "--against", "scratch", "--json", want=0).out)
     assert (said["from"], said["to"]) == ("scratch", chain.version(1))
-    wanted = expected(*chain.inside)
+    wanted = expected_diff(*chain.inside)
     wanted["users"]["fresh"] = {"from": "473", "to": "-"}
     assert said["diff"] == wanted
     assert "CreateImage" in sandbox.changes(mark), "nothing was built"
-    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
+    assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
     assert len(sandbox.slack()) == told, "an unneeded notification was sent"
     chain.catalog.file("scripts/app.sh", SCRIPT)
 
 
-def explained(chain: Chain, what: str) -> dict[str, Any]:
+def explain_version(chain: Chain, what: str) -> dict[str, Any]:
     said = json.loads(chain.catalog.bakeline("explain", what, "--json", want=0).out)
     assert isinstance(said, dict)
     return said
@@ -214,9 +216,9 @@ def explained(chain: Chain, what: str) -> dict[str, Any]:
 
 def test_explain_matches_tags(sandbox: Sandbox, chain: Chain) -> None:
     one, two = chain.amis
-    says = [explained(chain, what) for what in (two["ImageId"], "app", f"app@{chain.version(1)}")]
+    says = [explain_version(chain, what) for what in (two["ImageId"], "app", f"app@{chain.version(1)}")]
     assert says[0] == says[1] == says[2]
-    for ami, said in ((one, explained(chain, one["ImageId"])), (two, says[0])):
+    for ami, said in ((one, explain_version(chain, one["ImageId"])), (two, says[0])):
         its = tags(ami)
         assert [said["image"], said["version"], said["arch"], said["state"]] == [
             its[f"bakeline:{key}"] for key in ("image", "version", "arch", "state")
@@ -232,7 +234,7 @@ def test_explain_matches_tags(sandbox: Sandbox, chain: Chain) -> None:
     vendor = tags(one)["bakeline:base"]
     assert vendor.split(":")[1] in {ami["ImageId"] for ami in sandbox.client("ec2").describe_images()["Images"]}
     assert says[0]["lineage"] == [f"app@{chain.version(0)} ({one['ImageId']})", vendor]
-    assert explained(chain, one["ImageId"])["lineage"] == [vendor]
+    assert explain_version(chain, one["ImageId"])["lineage"] == [vendor]
     because = "; ".join(says[0]["built"]["because"])
     assert "forced" in because and CALLING in because, because
     assert "2 passed" in says[0]["checks"] and "0 failed" in says[0]["checks"], says[0]["checks"]
@@ -246,12 +248,12 @@ def test_explain_shows_references_and_retirement(sandbox: Sandbox, chain: Chain)
     ec2, old = sandbox.client("ec2"), chain.amis[0]["ImageId"]
 
     def fate() -> tuple[list[str], str, str]:
-        [copy] = explained(chain, old)["amis"]
+        [copy] = explain_version(chain, old)["amis"]
         return copy["used_by"], copy["prune"], copy["because"]
 
     used, verdict, _ = fate()
     assert (used, verdict.split()[0]) == ([], "deprecate")
-    [mine] = explained(chain, "app")["amis"]
+    [mine] = explain_version(chain, "app")["amis"]
     assert mine["prune"] == "keep" and "current in Test" in mine["because"], mine
     made = ec2.create_launch_template(LaunchTemplateName="theirs", LaunchTemplateData={"ImageId": old})
     used, verdict, because = fate()
@@ -269,4 +271,4 @@ def test_explain_shows_references_and_retirement(sandbox: Sandbox, chain: Chain)
     _, verdict, _ = fate()
     due = re.fullmatch(r"wait on (\S+)", verdict)
     assert due and datetime.fromisoformat(due[1]) == since + timedelta(days=9), verdict
-    assert explained(chain, old)["state"] == "retiring"
+    assert explain_version(chain, old)["state"] == "retiring"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.checking import Checker, CheckRun
-from support.debian_root import Server, cached_root, fresh, server
+from support.debian_root import Server, cached_root, server, writable_root
 from support.run import HANG
 from support.sandbox import clean_env
 
@@ -30,7 +30,7 @@ POWERLESS = "exec setpriv --bounding-set=-dac_override,-dac_read_search "
 
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with fresh(cached_root()) as root, server(root, tmp_path_factory.mktemp("stock")) as made:
+    with writable_root(cached_root()) as root, server(root, tmp_path_factory.mktemp("stock")) as made:
         yield made
 
 
@@ -38,7 +38,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def target(stock: Server) -> Iterator[Server]:
     """Yields the target and restores its shell and moved files."""
     stock.sh("echo secret > /etc/judged; chmod 0600 /etc/judged; mkdir -p /closed; chmod 0755 /closed")
-    shell(stock, PLAIN)
+    set_login_shell(stock, PLAIN)
     yield stock
     (stock.root / "etc/passwd").write_text((stock.root / "etc/passwd").read_text().replace("/opt/shell", "/bin/bash"))
 
@@ -48,7 +48,7 @@ def judged(tmp_path: Path) -> Checker:
     return Checker(tmp_path, CHECKS)
 
 
-def shell(to: Server, script: str) -> None:
+def set_login_shell(to: Server, script: str) -> None:
     """Sets root's login shell."""
     (to.root / "opt/shell").write_text(f"#!/bin/sh\n{script}\n")
     (to.root / "opt/shell").chmod(0o755)
@@ -57,10 +57,10 @@ def shell(to: Server, script: str) -> None:
     assert "root:/opt/shell\n" in table.read_text()
 
 
-def recorded(target: Server, judged: Checker) -> str:
+def record_collection(target: Server, judged: Checker) -> str:
     """Records the output of a successful collection."""
-    shell(target, RECORDING)
-    answer = judged.ask(target)
+    set_login_shell(target, RECORDING)
+    answer = judged.judge(target)
     assert answer.outcomes() == GOOD, answer.done
     said = (target.root / "opt/said").read_text()
     assert said.splitlines()[-1].split()[1:2] == ["end"], said[-200:]
@@ -68,34 +68,34 @@ def recorded(target: Server, judged: Checker) -> str:
 
 
 def test_replayed_answer_is_refused(target: Server, judged: Checker) -> None:
-    recorded(target, judged)
+    record_collection(target, judged)
     target.sh("chmod 0666 /etc/judged")
-    assert judged.ask(target).outcome("mode") == "failed"
+    assert judged.judge(target).outcome("mode") == "failed"
     recorded_then = "cat >/dev/null; cat /opt/said"
     target.sh("chmod 0600 /etc/judged")
-    recorded(target, judged)
+    record_collection(target, judged)
     target.sh("chmod 0666 /etc/judged")
-    shell(target, recorded_then)
-    refused = judged.refused(target)
+    set_login_shell(target, recorded_then)
+    refused = judged.run_refused(target)
     assert "printed no facts" in refused.err, refused
 
 
 def test_frames_in_file_content_are_text(target: Server, judged: Checker) -> None:
-    said = recorded(target, judged)
-    shell(target, PLAIN)
+    said = record_collection(target, judged)
+    set_login_shell(target, PLAIN)
     # A file contains a complete valid answer, and a command prints it.
     (target.root / "etc/judged").write_text(f"evil\n{said}")
     answer = Checker(judged.at, [*CHECKS, {"id": "cat", "command": "cat /etc/judged", "stdout": {"match": "^evil$"}}])
-    outcomes = answer.ask(target).outcomes()
+    outcomes = answer.judge(target).outcomes()
     wanted = GOOD | {"content": "failed", "innocent": "failed", "cat": "passed"}
     assert outcomes == wanted
 
 
 @pytest.mark.parametrize("cut", ["head -n 0", "head -n 1", "head -n 4", "sed '$d'", "head -c -2", "sed 3d"])
 def test_truncated_answer_is_an_error(cut: str, target: Server, judged: Checker) -> None:
-    assert len(recorded(target, judged).splitlines()) > 6
-    shell(target, f'/bin/sh "$@" | {cut}')
-    refused = judged.refused(target)
+    assert len(record_collection(target, judged).splitlines()) > 6
+    set_login_shell(target, f'/bin/sh "$@" | {cut}')
+    refused = judged.run_refused(target)
     assert "printed no facts" in refused.err or "the output of the collector" in refused.err, refused
 
 
@@ -111,25 +111,25 @@ def test_truncated_answer_is_an_error(cut: str, target: Server, judged: Checker)
     ],
 )
 def test_other_output_is_ignored(noise: str, target: Server, judged: Checker) -> None:
-    shell(target, noise)
+    set_login_shell(target, noise)
     assert len(target.ssh("echo x").stdout + target.ssh("echo x").stderr) > 2, "there was something to be seen"
-    assert judged.ask(target).outcomes() == GOOD
+    assert judged.judge(target).outcomes() == GOOD
 
 
 def test_path_without_sbin_hides_nothing(target: Server, judged: Checker) -> None:
-    shell(target, f"PATH=/usr/local/bin:/usr/bin:/bin:/usr/games {PLAIN}")
+    set_login_shell(target, f"PATH=/usr/local/bin:/usr/bin:/bin:/usr/games {PLAIN}")
     assert target.ssh("command -v sshd").returncode != 0, "sshd is out of sight"
-    assert judged.ask(target).outcomes() == GOOD
+    assert judged.judge(target).outcomes() == GOOD
 
 
 def test_unreadable_file_is_an_error(target: Server, judged: Checker) -> None:
     target.sh("chmod 0 /etc/judged /closed")
-    shell(target, POWERLESS + '/bin/sh "$@"')
+    set_login_shell(target, POWERLESS + '/bin/sh "$@"')
     assert target.ssh("cat /etc/judged").returncode != 0, "it may not be read"
-    answer: CheckRun = judged.ask(target)
+    answer: CheckRun = judged.judge(target)
     denied = {name: answer.outcome(name) for name in ("content", "absent", "innocent")}
     assert denied == dict.fromkeys(denied, "error"), answer.done
-    assert "enied" in answer.said("absent") and "enied" in answer.said("content")
+    assert "enied" in answer.messages("absent") and "enied" in answer.messages("content")
     assert answer.outcome("mode") == "failed" and answer.outcome("package") == "passed", answer.done
 
 
@@ -140,22 +140,22 @@ def test_loop_over_empty_list_is_skipped(target: Server, tmp_path: Path) -> None
         text = f'{{"inputs": {{"paths": {{"default": {str(paths).replace(chr(39), chr(34))}}}}}, "checks": [LOOP]}}'
         body = text.replace("LOOP", str(loop).replace("'", '"'))
         (tmp_path / "profiles/judged.yaml").write_text(body)
-        answer = judged.ask(target)
-        assert answer.outcome("loop") == outcome and answer.said("loop").strip(), answer.done
+        answer = judged.judge(target)
+        assert answer.outcome("loop") == outcome and answer.messages("loop").strip(), answer.done
 
 
 def test_drop_in_settings_count(target: Server, tmp_path: Path) -> None:
     wanted = {"permitrootlogin": "no", "x11forwarding": "no"}
     judged = Checker(tmp_path, [{"id": view, "sshd_config": view, **wanted} for view in ("effective", "file")])
-    assert judged.ask(target).outcomes() == dict.fromkeys(("effective", "file"), "failed")
+    assert judged.judge(target).outcomes() == dict.fromkeys(("effective", "file"), "failed")
     drop_in = target.root / "etc/ssh/sshd_config.d/judged.conf"
     drop_in.write_text("PermitRootLogin no\nX11Forwarding no\n")
     try:
-        assert judged.ask(target).outcomes() == dict.fromkeys(("effective", "file"), "passed")
+        assert judged.judge(target).outcomes() == dict.fromkeys(("effective", "file"), "passed")
         # Without host keys, as in a cleaned image, sshd says nothing of itself: the files do.
         target.sh("mkdir /opt/keys; mv /etc/ssh/ssh_host_*_key /opt/keys")
         assert "no hostkeys" in target.sh("sshd -T 2>&1", want=None)
-        assert judged.ask(target.root, phase="build").outcome("effective") == "passed"
+        assert judged.judge(target.root, phase="build").outcome("effective") == "passed"
     finally:
         drop_in.unlink()
         target.sh("mv /opt/keys/* /etc/ssh; rmdir /opt/keys", want=None)
@@ -165,25 +165,25 @@ def test_target_without_tools_is_refused(target: Server, judged: Checker) -> Non
     tools = target.root / "usr/bin"
     shutil.move(tools / "od", tools / "od.away")
     try:
-        refused = judged.refused(target)
+        refused = judged.run_refused(target)
         assert "od" in refused.err.split() or "`od`" in refused.err, refused
     finally:
         shutil.move(tools / "od.away", tools / "od")
-    shell(target, "echo go away; exit 1")
-    assert "go away" in judged.refused(target).err
+    set_login_shell(target, "echo go away; exit 1")
+    assert "go away" in judged.run_refused(target).err
 
 
 def test_wrong_host_key_is_refused_before_sending(target: Server, judged: Checker) -> None:
-    shell(target, f"touch /opt/entered; {PLAIN}")
+    set_login_shell(target, f"touch /opt/entered; {PLAIN}")
     right = target.known_hosts.read_text()
     other = "AAAAC3NzaC1lZDI1NTE5AAAAIKQv1fQ1Y8cXRKqJmVq3nfl9pHbUY4S8m8w7mYqqb7nC"
     target.known_hosts.write_text(f"{right.rpartition(' ')[0]} {other}\n")
     try:
-        assert "ost key" in judged.refused(target).err
+        assert "ost key" in judged.run_refused(target).err
         assert not (target.root / "opt/entered").exists()
     finally:
         target.known_hosts.write_text(right)
-    assert judged.ask(target).outcomes() == GOOD and (target.root / "opt/entered").exists()
+    assert judged.judge(target).outcomes() == GOOD and (target.root / "opt/entered").exists()
 
 
 @pytest.mark.parametrize("name", ["ssh://-oProxyCommand=touch${IFS}pwned/", "-oProxyCommand=touch pwned", "ssh://a b"])
@@ -199,7 +199,7 @@ def test_checks_without_root_are_refused(target: Server, judged: Checker) -> Non
 
 
 def test_output_flood_ends_with_error_in_bounded_memory(target: Server, judged: Checker) -> None:
-    shell(target, "cat >/dev/null & head -c 300000000 /dev/zero | tr '\\0' x")
+    set_login_shell(target, "cat >/dev/null & head -c 300000000 /dev/zero | tr '\\0' x")
     words = [*judged.command(), *judged.words(target), "--json"]
     with subprocess.Popen(
         words, cwd=judged.at, env=clean_env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -215,15 +215,15 @@ def test_output_flood_ends_with_error_in_bounded_memory(target: Server, judged: 
 def test_hanging_command_is_an_error(target: Server, tmp_path: Path) -> None:
     hang = {"id": "hang", "command": "sleep 1000", "timeout": 1, "exit_status": {"not": 0}}
     quick = {"id": "quick", "command": "true"}
-    answer = Checker(tmp_path, [hang, quick]).ask(target)
-    assert answer.outcomes() == {"hang": "error", "quick": "passed"} and "1 s" in answer.said("hang")
+    answer = Checker(tmp_path, [hang, quick]).judge(target)
+    assert answer.outcomes() == {"hang": "error", "quick": "passed"} and "1 s" in answer.messages("hang")
     assert "sleep 1000" not in target.sh("ps ax"), "nothing is left of it"
 
 
 def test_noexec_tmp_does_not_prevent_checks(target: Server, judged: Checker) -> None:
     target.sh("mount -t tmpfs -o noexec,ro r /tmp")
     try:
-        assert judged.ask(target).outcomes() == GOOD
+        assert judged.judge(target).outcomes() == GOOD
     finally:
         target.sh("umount /tmp")
 
@@ -231,7 +231,7 @@ def test_noexec_tmp_does_not_prevent_checks(target: Server, judged: Checker) -> 
 def test_expensive_patterns_end_in_time(target: Server, tmp_path: Path) -> None:
     judged = Checker(tmp_path, [{"id": "regex", "command": "head -c 200000 /dev/zero | tr '\\0' a; echo b"}])
     wild = {"id": "regex", "command": "head -c 200000 /dev/zero | tr '\\0' a; echo b", "stdout": {"match": "^(a+)+$"}}
-    assert Checker(tmp_path, [wild]).ask(target).outcome("regex") in ("failed", "error")
+    assert Checker(tmp_path, [wild]).judge(target).outcome("regex") in ("failed", "error")
     line = "- &{name} [" + ", ".join(["*{before}"] * 9) + "]\n"
     bomb = "a0: &l0 [x]\n" + "".join(
         f"a{n}: " + line.format(name=f"l{n}", before=f"l{n - 1}")[2:] for n in range(1, 12)

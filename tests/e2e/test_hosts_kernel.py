@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.checking import Checker
-from support.debian_root import Server, cached_root, fresh, server
+from support.debian_root import Server, cached_root, server, writable_root
 from support.run import REPO
 
 NETWORK = {
@@ -21,7 +21,7 @@ NETWORK = {
 SHOWN = {"kernel/randomize_va_space": ("2", "0"), "fs/suid_dumpable": ("0", "1"), "fs/protected_symlinks": ("1", "0")}
 
 
-def settle(on: Server, which: int) -> None:
+def set_kernel_values(on: Server, which: int) -> None:
     """Sets all of them to the hardened values or the opposite."""
     for name, values in NETWORK.items():
         on.sh(f"sysctl -q -w {name}={values[which]}")
@@ -33,7 +33,7 @@ def settle(on: Server, which: int) -> None:
 
 @pytest.fixture(scope="module")
 def root() -> Iterator[Path]:
-    with fresh(cached_root()) as made:
+    with writable_root(cached_root()) as made:
         yield made
 
 
@@ -52,8 +52,8 @@ def test_kernel_settings_count_only_with_own_kernel(own: bool, root: Path, judge
     with server(root, tmp_path / "server", own_kernel=own, own_network=True) as target:
         answers = []
         for which in (0, 1):
-            settle(target, which)
-            answers.append(judged.ask(target))
+            set_kernel_values(target, which)
+            answers.append(judged.judge(target))
     strict, loose = answers
     changed = {name for name, verdict in strict.verdicts.items() if verdict != loose.verdicts[name]}
     if own:

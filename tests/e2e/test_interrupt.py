@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 from support.catalog import VENDOR, Catalog, tags
-from support.inventory import Watcher, all_processes, cloud, difference, processes
+from support.inventory import Watcher, all_processes, describe_difference, list_cloud, processes
 from support.run import HANG, wait_until
-from support.running_release import WAIT, begin, below, held
+from support.running_release import WAIT, descendants, is_lock_held, start_release
 from support.sandbox import Sandbox
 
 
@@ -26,17 +26,17 @@ def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def test_interrupted_release_exits_130_and_cleans_up(
     sandbox: Sandbox, catalog: Catalog, number: signal.Signals
 ) -> None:
-    before = cloud(sandbox)
+    before = list_cloud(sandbox)
     with Watcher(sandbox) as watcher:
-        started, _ = begin(catalog, "slow")
-        children = below(started.pid)
+        started, _ = start_release(catalog, "slow")
+        children = descendants(started.pid)
         assert [one for one in children if "packer" in one.argv[0]], [one.argv for one in children]
         started.send_signal(number)
         code = started.wait(timeout=HANG)
     said = (catalog.at / "out.log").read_text()
     assert code == 130, said
     assert "interrupt" in said.lower() or "cancel" in said.lower(), said
-    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
+    assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
     watcher.assert_complete()
     assert not [one.argv for one in all_processes() if one.pid in {child.pid for child in children}]
     assert catalog.bakeline("latest", "slow", "--env", "Test").code == 6
@@ -44,7 +44,7 @@ def test_interrupted_release_exits_130_and_cleans_up(
 
 def test_interrupt_while_the_ami_is_pending_leaves_nothing(sandbox: Sandbox, catalog: Catalog) -> None:
     """Newer plugins tag the AMI in CreateImage and do not deregister it; Packer 1.6.6 does."""
-    before = cloud(sandbox)
+    before = list_cloud(sandbox)
     catalog.file("scripts/slow.sh", "echo quick > /etc/quick\n")
     sandbox.control("pending", {"seconds": HANG})
     started = catalog.start("release")
@@ -58,21 +58,21 @@ def test_interrupt_while_the_ami_is_pending_leaves_nothing(sandbox: Sandbox, cat
         sandbox.control("pending", {"seconds": 0})
         catalog.file("scripts/slow.sh", WAIT)
     assert code == 130, (catalog.at / "out.log").read_text()
-    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
+    assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
 
 
 def test_build_ends_with_killed_release(sandbox: Sandbox, catalog: Catalog) -> None:
     ec2 = sandbox.client("ec2")
-    before = {key: value for key, value in cloud(sandbox).items() if key not in ("keys", "groups")}
+    before = {key: value for key, value in list_cloud(sandbox).items() if key not in ("keys", "groups")}
     with Watcher(sandbox) as watcher:
-        started, _ = begin(catalog, "slow")
-        children = below(started.pid)
+        started, _ = start_release(catalog, "slow")
+        children = descendants(started.pid)
         assert [one for one in children if "packer" in one.argv[0]], [one.argv for one in children]
         os.kill(started.pid, signal.SIGKILL)
         started.wait(timeout=HANG)
 
-        def ended() -> bool:
-            left = {key: value for key, value in cloud(sandbox).items() if key not in ("keys", "groups")}
+        def has_ended() -> bool:
+            left = {key: value for key, value in list_cloud(sandbox).items() if key not in ("keys", "groups")}
             packers = [
                 one
                 for one in processes(sandbox)
@@ -80,7 +80,7 @@ def test_build_ends_with_killed_release(sandbox: Sandbox, catalog: Catalog) -> N
             ]
             return not packers and left == before
 
-        wait_until(ended, HANG, "Packer, its children and its instance gone", every=0.5)
+        wait_until(has_ended, HANG, "Packer, its children and its instance gone", every=0.5)
     watcher.assert_complete()
     for thing in ec2.describe_key_pairs()["KeyPairs"] + ec2.describe_security_groups()["SecurityGroups"]:
         if thing.get("GroupName") != "default":
@@ -90,7 +90,7 @@ def test_build_ends_with_killed_release(sandbox: Sandbox, catalog: Catalog) -> N
 
 def test_release_after_kill_succeeds(sandbox: Sandbox, catalog: Catalog) -> None:
     catalog.file("scripts/slow.sh", "echo quick > /etc/quick\n")
-    wait_until(lambda: not held(catalog), HANG, "the killed run's lock to expire", every=1)
+    wait_until(lambda: not is_lock_held(catalog), HANG, "the killed run's lock to expire", every=1)
     catalog.release()
     [ami] = catalog.images()
     assert catalog.latest("slow") == ami["ImageId"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from support.catalog import VENDOR, Catalog, tags
 from support.sandbox import Sandbox
-from support.seeded_history import SECOND, fresh, make
+from support.seeded_history import SECOND, create_catalog, initial_state
 from support.state import OTHER, CloudObserver
 
 
@@ -16,7 +16,7 @@ class Scenario:
     """One image, its expected state and its observer."""
 
     def __init__(self, sandbox: Sandbox, catalog: Catalog, image: str) -> None:
-        self.catalog, self.image, self.table = catalog, image, fresh(sandbox)
+        self.catalog, self.image, self.table = catalog, image, initial_state(sandbox)
         self.observer = CloudObserver(sandbox, catalog.name)
 
     def release(self, *words: str) -> str:
@@ -38,7 +38,7 @@ class Scenario:
 
 @pytest.fixture(scope="module")
 def scenario(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
-    catalog = make(sandbox, tmp_path_factory.mktemp("life"), "life")
+    catalog = create_catalog(sandbox, tmp_path_factory.mktemp("life"), "life")
     catalog.image("jdk", source=VENDOR, scripts=["scripts/mark.sh"])
     yield Scenario(sandbox, catalog, "jdk")
 
@@ -49,7 +49,7 @@ def test_every_transition_matches_oracle(sandbox: Sandbox, scenario: Scenario) -
     scenario.do("promote", "jdk", "--to", "Prod")
     scenario.table.promote(one, "Prod")
     scenario.assert_matches()
-    told(sandbox, "promoted", "Prod", *scenario.ids(one))
+    assert_slack_message(sandbox, "promoted", "Prod", *scenario.ids(one))
     copies = [scenario.observer.amis(place, "jdk") for place in scenario.table.ladder["Prod"][1:]]
     assert [len(found) for found in copies] == [1, 1, 1], "there is a copy at every further place"
     assert len({ami["ImageId"] for found in copies for ami in found}) == 3
@@ -61,7 +61,7 @@ def test_every_transition_matches_oracle(sandbox: Sandbox, scenario: Scenario) -
     scenario.do("rollback", "jdk", "--env", "Prod")
     scenario.table.rollback("Prod", one)
     scenario.assert_matches()
-    told(sandbox, "rolled back", "Prod", *scenario.ids(one))
+    assert_slack_message(sandbox, "rolled back", "Prod", *scenario.ids(one))
     refused = scenario.catalog.bakeline("promote", "jdk", "--to", "Prod", want=7)
     assert two in refused.err and "held" in refused.err, refused
     scenario.assert_matches()
@@ -74,7 +74,7 @@ def test_every_transition_matches_oracle(sandbox: Sandbox, scenario: Scenario) -
     scenario.do("revoke", "jdk", two)
     scenario.table.revoke(two)
     scenario.assert_matches()
-    told(sandbox, "revoked", two)
+    assert_slack_message(sandbox, "revoked", two)
     assert scenario.observer.view(scenario.table.home, "jdk").latest == {"Test": one, "Prod": one}
     scenario.do("doctor")
     scenario.do("prune", "--apply")
@@ -90,7 +90,7 @@ def test_every_transition_matches_oracle(sandbox: Sandbox, scenario: Scenario) -
     assert_not_shared(sandbox, scenario)
 
 
-def told(sandbox: Sandbox, *words: str) -> None:
+def assert_slack_message(sandbox: Sandbox, *words: str) -> None:
     """Asserts that the last Slack message contains these words."""
     message = json.dumps(sandbox.slack()[-1])
     assert all(word in message for word in words), (words, message)

@@ -12,9 +12,16 @@ from pathlib import Path
 
 import pytest
 from support.catalog import VENDOR, Catalog
-from support.inventory import cloud, difference
+from support.inventory import describe_difference, list_cloud
 from support.run import HANG, wait_until
-from support.running_release import WAIT, begin, held, locks, move_holder_to_other_machine, resume_build
+from support.running_release import (
+    WAIT,
+    is_lock_held,
+    lock_objects,
+    move_holder_to_other_machine,
+    resume_build,
+    start_release,
+)
 from support.sandbox import Sandbox
 
 LEASE = 15
@@ -30,17 +37,17 @@ def catalog(sandbox: Sandbox, tmp_path: Path) -> Iterator[Catalog]:
 
 
 def names_of(catalog: Catalog, env: str = "Test") -> list[str]:
-    return [one.name for one in locks(catalog, env)]
+    return [one.name for one in lock_objects(catalog, env)]
 
 
-def holder(catalog: Catalog, generation: int = 1) -> dict[str, object]:
+def lock_holder(catalog: Catalog, generation: int = 1) -> dict[str, object]:
     found = catalog.at / f".bakeline/store/lock/locks/Test/{generation:06}.json"
     return dict(json.loads(found.read_text()))
 
 
 def test_second_release_names_the_lock_holder(sandbox: Sandbox, catalog: Catalog) -> None:
-    first, run = begin(catalog, "slow")
-    holds = holder(catalog)
+    first, run = start_release(catalog, "slow")
+    holds = lock_holder(catalog)
     assert holds["pid"] == first.pid
     mark = sandbox.mark()
     second = catalog.bakeline("release", want=7)
@@ -53,7 +60,7 @@ def test_second_release_names_the_lock_holder(sandbox: Sandbox, catalog: Catalog
     assert not any(run.name not in json.dumps(call) for call in sandbox.api(mark) if call["action"] == "CreateTags")
     # It outlives its first lease by renewals.
     wait_until(lambda: datetime.now(UTC) > datetime.fromisoformat(str(holds["expires"])), HANG, "the first lease's end")
-    assert held(catalog)
+    assert is_lock_held(catalog)
     resume_build(sandbox, run, "slow")
     assert first.wait(timeout=HANG) == 0, (catalog.at / "out.log").read_text()
     names = names_of(catalog)
@@ -62,30 +69,30 @@ def test_second_release_names_the_lock_holder(sandbox: Sandbox, catalog: Catalog
     assert "000002-end.json" in names_of(catalog) and "000001-end.json" in names_of(catalog, "Prod")
 
 
-def killed(catalog: Catalog) -> Path:
+def kill_lock_holder(catalog: Catalog) -> Path:
     """The directory of a release that was killed while it held the lock."""
-    first, run = begin(catalog, "slow")
+    first, run = start_release(catalog, "slow")
     os.kill(first.pid, signal.SIGKILL)
     first.wait(timeout=HANG)
-    assert held(catalog), "its lease goes on"
+    assert is_lock_held(catalog), "its lease goes on"
     return run
 
 
 def test_lock_of_a_killed_run_is_taken_over_immediately(catalog: Catalog) -> None:
-    run = killed(catalog)
+    run = kill_lock_holder(catalog)
     catalog.file("scripts/slow.sh", "echo quick\n")
     done = catalog.bakeline("release", want=0)
     assert "took over the lock of Test" in done.err and "whose process has ended" in done.err, done
-    assert run.name in done.err and holder(catalog, 2)["run"] != run.name
+    assert run.name in done.err and lock_holder(catalog, 2)["run"] != run.name
     [ami] = [one for one in catalog.images() if one["ImageId"] == catalog.latest("slow")]
     assert ami["State"] == "available"
 
 
 def test_lock_of_a_run_on_another_machine_is_taken_over_after_its_lease(catalog: Catalog) -> None:
-    run = killed(catalog)
+    run = kill_lock_holder(catalog)
     move_holder_to_other_machine(catalog)
     assert catalog.bakeline("release").code == 7, "it may be alive"
-    wait_until(lambda: not held(catalog), HANG, "the end of its lease")
+    wait_until(lambda: not is_lock_held(catalog), HANG, "the end of its lease")
     catalog.file("scripts/slow.sh", "echo quick\n")
     done = catalog.bakeline("release", want=0)
     assert "took over the lock of Test" in done.err and run.name in done.err, done
@@ -93,7 +100,7 @@ def test_lock_of_a_run_on_another_machine_is_taken_over_after_its_lease(catalog:
 
 def test_unlock_releases_live_holder_only_with_force(catalog: Catalog) -> None:
     assert "free" in catalog.bakeline("unlock", want=0).out
-    first, run = begin(catalog, "slow")
+    first, run = start_release(catalog, "slow")
     refused = catalog.bakeline("unlock", "--env", "Test", want=7)
     assert run.name in refused.out and str(first.pid) in refused.out and "--force" in refused.err, refused
     assert "000001-end.json" not in names_of(catalog)
@@ -109,7 +116,7 @@ def test_unlock_releases_live_holder_only_with_force(catalog: Catalog) -> None:
 
 
 def test_forced_unlock_stops_a_live_run_before_its_next_change(sandbox: Sandbox, catalog: Catalog) -> None:
-    first, run = begin(catalog, "slow")
+    first, run = start_release(catalog, "slow")
     move_holder_to_other_machine(catalog)
     catalog.bakeline("unlock", want=7)
     catalog.bakeline("unlock", "--force", want=0)
@@ -122,10 +129,10 @@ def test_forced_unlock_stops_a_live_run_before_its_next_change(sandbox: Sandbox,
 
 
 def test_emptied_store_never_gives_the_lock_to_two_runs(sandbox: Sandbox, catalog: Catalog) -> None:
-    first, run = begin(catalog, "slow")
+    first, run = start_release(catalog, "slow")
     shutil.rmtree(catalog.at / ".bakeline/store")
-    second, other = begin(catalog, "slow")
-    assert holder(catalog)["run"] == other.name, "the same generation, another run"
+    second, other = start_release(catalog, "slow")
+    assert lock_holder(catalog)["run"] == other.name, "the same generation, another run"
     assert first.wait(timeout=HANG) == 7
     named = [image for image in named_images(sandbox) if run.name in str(image["Name"])]
     assert named == [], "the first run stopped before it made an AMI"
@@ -138,33 +145,33 @@ def test_emptied_store_never_gives_the_lock_to_two_runs(sandbox: Sandbox, catalo
 
 
 def test_suspended_holder_changes_nothing_and_exits_7(sandbox: Sandbox, catalog: Catalog) -> None:
-    first, directory = begin(catalog, "slow")
+    first, directory = start_release(catalog, "slow")
     run = directory.name
     os.kill(first.pid, signal.SIGSTOP)
     try:
         resume_build(sandbox, directory, "slow")
 
         # Packer is a process of its own and comes to its end; the instance it built on is gone by then.
-        def built() -> bool:
+        def is_built() -> bool:
             return any(image["State"] == "available" and run in image["Name"] for image in named_images(sandbox))
 
-        wait_until(built, HANG, "the AMI of the suspended run's Packer")
-        wait_until(lambda: not running(sandbox), HANG, "Packer's instance gone", every=0.5)
-        wait_until(lambda: not held(catalog), HANG, "the end of its lease")
+        wait_until(is_built, HANG, "the AMI of the suspended run's Packer")
+        wait_until(lambda: not running_instances(sandbox), HANG, "Packer's instance gone", every=0.5)
+        wait_until(lambda: not is_lock_held(catalog), HANG, "the end of its lease")
         catalog.file("scripts/slow.sh", "echo quick\n")
         second = catalog.bakeline("release", want=0)
         assert run in second.err and "took over" in second.err, second
         latest = catalog.latest("slow")
-        before, mark = cloud(sandbox), sandbox.mark()
+        before, mark = list_cloud(sandbox), sandbox.mark()
     finally:
         os.kill(first.pid, signal.SIGCONT)
     code = first.wait(timeout=HANG)
     said = (catalog.at / "out.log").read_text()
     assert code == 7, said
     assert sandbox.changes(mark) == [], said
-    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
+    assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
     assert catalog.latest("slow") == latest
-    taker = str(holder(catalog, 2)["run"])
+    taker = str(lock_holder(catalog, 2)["run"])
     assert taker in said and "not undone" in said, said
     result = json.loads((catalog.at / f".bakeline/runs/{run}/result.json").read_text())
     assert result["images"][0]["status"] == "failed" and taker in result["images"][0]["failure"], result
@@ -175,7 +182,7 @@ def named_images(sandbox: Sandbox) -> list[dict[str, object]]:
     return [dict(image) for image in found]
 
 
-def running(sandbox: Sandbox) -> list[str]:
+def running_instances(sandbox: Sandbox) -> list[str]:
     reservations = sandbox.client("ec2").describe_instances()["Reservations"]
     alive = [one for r in reservations for one in r["Instances"] if one["State"]["Name"] != "terminated"]
     return [str(one["InstanceId"]) for one in alive]
@@ -189,14 +196,14 @@ def test_unwritable_store_stops_before_any_change(sandbox: Sandbox, catalog: Cat
         # Root writes everywhere but on procfs.
         settings = json.loads((catalog.at / "bakeline.yaml").read_text())
         catalog.file("bakeline.yaml", json.dumps({**settings, "store": {"path": "/proc/bakeline"}}))
-    mark, before = sandbox.mark(), cloud(sandbox)
+    mark, before = sandbox.mark(), list_cloud(sandbox)
     done = catalog.bakeline("release", want=1)
     place, what = {
         "a file": (".bakeline/store", "Not a directory"),
         "read only": ("/proc/bakeline", "make it writable"),
     }[store]
     assert place in done.err and what in done.err, done
-    assert sandbox.changes(mark) == [] and cloud(sandbox) == before
+    assert sandbox.changes(mark) == [] and list_cloud(sandbox) == before
     assert not catalog.runs()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.catalog import VENDOR, Catalog
-from support.inventory import cloud, difference
+from support.inventory import describe_difference, list_cloud
 from support.sandbox import Sandbox
 
 FOLDER = "/root/.config/packer/plugins/github.com/hashicorp/amazon"
@@ -22,7 +22,7 @@ def catalog(sandbox: Sandbox, tmp_path: Path) -> Iterator[Catalog]:
     yield made
 
 
-def install(catalog: Catalog, version: str, plugins: list[str], error: str = "") -> dict[str, str]:
+def install_stub(catalog: Catalog, version: str, plugins: list[str], error: str = "") -> dict[str, str]:
     """Returns an environment with a stub `packer` of this version with these plugins."""
     lines = "".join(f"{FOLDER}/packer-plugin-amazon_v{plugin}_x5.0_linux_amd64\\n" for plugin in plugins)
     failing = f"echo '{error}' >&2; exit 1;" if error else ""
@@ -50,9 +50,11 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_unusable_packer_is_reported_before_anything_is_changed(sandbox: Sandbox, catalog: Catalog, case: str) -> None:
     version, plugins, error, says = CASES[case]
-    before, mark = cloud(sandbox), sandbox.mark()
-    done = catalog.bakeline("release", env=install(catalog, version, plugins, error), want=1)
+    before, mark = list_cloud(sandbox), sandbox.mark()
+    done = catalog.bakeline("release", env=install_stub(catalog, version, plugins, error), want=1)
     for part in says:
         assert part in done.err, (part, done)
-    assert sandbox.changes(mark) == [] and cloud(sandbox) == before, difference(before, cloud(sandbox))
+    assert sandbox.changes(mark) == [] and list_cloud(sandbox) == before, describe_difference(
+        before, list_cloud(sandbox)
+    )
     assert not catalog.runs() and not (catalog.at / ".bakeline").exists()

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from support.catalog import VENDOR, Catalog
 from support.instance import Instance, running_instance
-from support.inventory import all_processes, cloud, difference
+from support.inventory import all_processes, describe_difference, list_cloud
 from support.run import HANG, wait_until
-from support.running_release import begin
+from support.running_release import start_release
 from support.sandbox import Sandbox
 
 AWKWARD = 'it\'s "quoted" $(id) `id` ${HOME} \\n %{ if } {% raw %} {# c #} ; a: b # é😀'
@@ -73,7 +73,7 @@ class Released:
     puppeted: Instance
 
 
-def write(catalog: Catalog) -> None:
+def write_images(catalog: Catalog) -> None:
     catalog.image("ground", source=VENDOR)
     catalog.file("ansible/site.yaml", PLAYBOOK)
     catalog.file("ansible/group_vars/all.yaml", "common: shared\n")
@@ -100,7 +100,7 @@ def released(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iter
     catalog = Catalog(sandbox, tmp_path_factory.mktemp("provisioners"), "provisioners", quick=False)
     home = tmp_path_factory.mktemp("home")
     catalog.env["HOME"] = str(home)
-    write(catalog)
+    write_images(catalog)
     results = catalog.release()
     assert {name: one["status"] for name, one in results.items()} == dict.fromkeys(
         ("ground", "played", "puppeted"), "released"
@@ -114,7 +114,7 @@ def released(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield Released(catalog, plain, played, puppeted)
 
 
-def packages(of: Instance) -> set[str]:
+def installed_packages(of: Instance) -> set[str]:
     return set(of.ssh("dpkg-query -W -f '${db:Status-Abbrev}${Package}\\n'").split("\n")) - {""}
 
 
@@ -143,7 +143,7 @@ def test_manifest_takes_effect(released: Released) -> None:
 
 
 def test_provisioners_leave_no_extra_packages(released: Released) -> None:
-    plain, played, puppeted = (packages(one) for one in (released.plain, released.played, released.puppeted))
+    plain, played, puppeted = (installed_packages(one) for one in (released.plain, released.played, released.puppeted))
     assert "ii dpkg" in {one.strip() for one in plain}, plain
     assert played == plain
     more = {one.split()[-1] for one in puppeted - played}
@@ -179,11 +179,11 @@ def test_changed_role_changes_only_its_recipe(released: Released) -> None:
         path.write_text(before)
 
 
-def fail(sandbox: Sandbox, catalog: Catalog, image: str, want: int) -> str:
+def fail_release(sandbox: Sandbox, catalog: Catalog, image: str, want: int) -> str:
     """Runs a release that must fail without leftovers, and returns its output."""
-    before = cloud(sandbox)
+    before = list_cloud(sandbox)
     catalog.release(image, want=want)
-    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
+    assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
     return catalog.last.err
 
 
@@ -193,14 +193,14 @@ def test_failing_task_is_named_and_cleaned_up(sandbox: Sandbox, tmp_path: Path) 
     catalog.file("ansible/site.yaml", f"- hosts: all\n  gather_facts: false\n  tasks:\n    {task}\n")
     catalog.image("app", source=VENDOR, ansible=[{"playbook": "ansible/site.yaml"}])
     mark = sandbox.mark()
-    said = fail(sandbox, catalog, "app", 4)
+    said = fail_release(sandbox, catalog, "app", 4)
     assert "RunInstances" in sandbox.changes(mark), "nothing was built"
     assert "Break [the] 'build'" in said and "/no/such/file" in said and "ansible/site.yaml" in said, said
     catalog.file("ansible/site.yaml", "- hosts: database\n  tasks: [{ansible.builtin.ping: }]\n")
-    said = fail(sandbox, catalog, "app", 4)
+    said = fail_release(sandbox, catalog, "app", 4)
     assert "hosts: all" in said, said
     catalog.file("ansible/site.yaml", "- hosts: all\n  tasks: [{a: b\n")
-    said = fail(sandbox, catalog, "app", 4)
+    said = fail_release(sandbox, catalog, "app", 4)
     assert (
         "ansible/site.yaml" in said
         and "line" in said
@@ -214,7 +214,7 @@ def test_failing_manifest_is_named_and_cleaned_up(sandbox: Sandbox, tmp_path: Pa
         "puppet/site.pp", "exec { 'break the build': command => '/bin/false' }\nfile { '/etc/ok': ensure => file }\n"
     )
     catalog.image("app", source=VENDOR, puppet=[{"manifest": "puppet/site.pp"}])
-    said = fail(sandbox, catalog, "app", 4)
+    said = fail_release(sandbox, catalog, "app", 4)
     assert "break the build" in said and "puppet/site.pp" in said, said
 
 
@@ -225,7 +225,7 @@ def test_image_that_lists_puppet_keeps_it(sandbox: Sandbox, tmp_path: Path) -> N
     catalog.release()
     with running_instance(sandbox, catalog.latest("app"), tmp_path) as one:
         assert one.ssh("cat /etc/kept") == "yes"
-        assert "ii puppet-agent" in {line.strip() for line in packages(one)}
+        assert "ii puppet-agent" in {line.strip() for line in installed_packages(one)}
         assert one.ssh("ls -A /tmp | grep -c bakeline || true") == "0\n"
 
 
@@ -239,10 +239,10 @@ def test_missing_ansible_is_reported_before_any_change(sandbox: Sandbox, tmp_pat
         found = shutil.which(name)
         assert found
         (tools / name).symlink_to(found)
-    before, mark = cloud(sandbox), sandbox.mark()
+    before, mark = list_cloud(sandbox), sandbox.mark()
     done = catalog.bakeline("release", env={"PATH": str(tools)}, want=1)
     assert "ansible-playbook" in done.err and "ansible-core" in done.err and "app" in done.err, done
-    assert not sandbox.changes(mark) and cloud(sandbox) == before
+    assert not sandbox.changes(mark) and list_cloud(sandbox) == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -251,20 +251,20 @@ def test_playbook_ends_with_its_run(sandbox: Sandbox, tmp_path: Path, number: si
     task = "- name: Sleep now\n      ansible.builtin.command: {cmd: sleep 6000}"
     catalog.file("ansible/site.yaml", f"- hosts: all\n  gather_facts: false\n  tasks:\n    {task}\n")
     catalog.image("app", source=VENDOR, ansible=[{"playbook": "ansible/site.yaml"}])
-    before = cloud(sandbox)
+    before = list_cloud(sandbox)
 
-    def playing() -> list[int]:
+    def ansible_processes() -> list[int]:
         place = str(catalog.at).encode()
         return [one.pid for one in all_processes() if "ansible" in " ".join(one.argv) and place in one.environ]
 
-    started, _ = begin(catalog, "app", says="TASK [Sleep now]")
+    started, _ = start_release(catalog, "app", says="TASK [Sleep now]")
     try:
-        assert playing(), "no ansible-playbook was seen"
+        assert ansible_processes(), "no ansible-playbook was seen"
         started.send_signal(number)
         code = started.wait(timeout=HANG)
     finally:
         started.kill()
-    wait_until(lambda: not playing(), HANG, "the playbook's end", every=0.5)
+    wait_until(lambda: not ansible_processes(), HANG, "the playbook's end", every=0.5)
     if number == signal.SIGINT:
         assert code == 130, (catalog.at / "out.log").read_text()
-        assert cloud(sandbox) == before, difference(before, cloud(sandbox))
+        assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 from support.catalog import VENDOR, Catalog, tags
-from support.inventory import cloud
+from support.inventory import list_cloud
 from support.run import BAKELINE, run
 from support.sandbox import Sandbox
 
 IMAGES = ("ground", "middle", "roof", "side")
 
 
-def write(catalog: Catalog, mark: str = "1", checks: list[dict[str, Any]] | None = None) -> None:
+def write_images(catalog: Catalog, mark: str = "1", checks: list[dict[str, Any]] | None = None) -> None:
     """ground <- middle <- roof and ground <- side, each with a script of its own."""
     for image in IMAGES:
         catalog.file(f"scripts/{image}.sh", f"#!/bin/sh\necho {mark if image == 'middle' else 1} >/etc/{image}-mark\n")
@@ -33,7 +33,7 @@ def write(catalog: Catalog, mark: str = "1", checks: list[dict[str, Any]] | None
 @pytest.fixture(scope="module")
 def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
     made = Catalog(sandbox, tmp_path_factory.mktemp("reasons"), "reasons")
-    write(made)
+    write_images(made)
     none = made.bakeline("why", "middle", want=6)
     assert not none.out and "no version of `middle` is released" in none.err, none
     made.release("--jobs", "2")
@@ -91,7 +91,7 @@ def test_other_bakeline_version_plans_nothing(catalog: Catalog, tmp_path: Path) 
 
 
 def test_changed_script_plans_image_and_descendants(catalog: Catalog) -> None:
-    write(catalog, mark="2")
+    write_images(catalog, mark="2")
     try:
         decided = plan(catalog)
         assert verdicts(decided) == {"ground": "keep", "side": "keep", "middle": "build", "roof": "build"}
@@ -113,7 +113,7 @@ def test_changed_script_plans_image_and_descendants(catalog: Catalog) -> None:
         }
         assert "script scripts/middle.sh" in catalog.bakeline("why", "middle", want=0).out
     finally:
-        write(catalog)
+        write_images(catalog)
     assert verdicts(plan(catalog)) == KEEP
 
 
@@ -122,11 +122,11 @@ def test_reason_names_missing_manifest(catalog: Catalog) -> None:
     assert list(store.rglob("recipe.json")), "there was a manifest to miss"
     store.rename(store.with_name("away"))
     try:
-        write(catalog, mark="2")
+        write_images(catalog, mark="2")
         reasons = plan(catalog)["middle"]["reasons"]
         assert len(reasons) == 1 and reasons[0].startswith("recipe changed since ") and "not in the store" in reasons[0]
     finally:
-        write(catalog)
+        write_images(catalog)
         shutil.rmtree(store, ignore_errors=True)
         store.with_name("away").rename(store)
 
@@ -143,7 +143,7 @@ def test_since_compares_with_git(catalog: Catalog) -> None:
     try:
         none = catalog.bakeline("plan", "--since", "HEAD", want=0)
         assert "no image differs from `HEAD`" in none.err, none
-        write(catalog, mark="2")
+        write_images(catalog, mark="2")
         assert set(plan(catalog, "--since", "HEAD")) == {"middle", "roof"}
         git("commit", "-qam", "edit")
         assert set(plan(catalog, "--since", "HEAD~1")) == {"middle", "roof"}
@@ -151,18 +151,18 @@ def test_since_compares_with_git(catalog: Catalog) -> None:
         bad = catalog.bakeline("plan", "--since", "nowhere", want=1)
         assert "nowhere" in bad.err and not bad.out, bad
     finally:
-        write(catalog)
+        write_images(catalog)
         shutil.rmtree(catalog.at / ".git")
 
 
 def test_new_control_rechecks_current_version(catalog: Catalog, sandbox: Sandbox) -> None:
     before = {image: catalog.latest(image) for image in IMAGES}
     old = {ami["ImageId"]: tags(ami) for ami in catalog.images()}
-    write(catalog, checks=[{"file": "/etc/ground-mark"}])
+    write_images(catalog, checks=[{"file": "/etc/ground-mark"}])
     decided = plan(catalog)
     assert verdicts(decided) == dict.fromkeys(IMAGES, "recheck")
     assert all(d["reasons"] == ["control `file:/etc/ground-mark` added"] for d in decided.values()), decided
-    rest = {kind: things for kind, things in cloud(sandbox).items() if kind != "images"}
+    rest = {kind: things for kind, things in list_cloud(sandbox).items() if kind != "images"}
     mark = sandbox.mark()
     done = catalog.release()
     assert {image: one["status"] for image, one in done.items()} == dict.fromkeys(IMAGES, "rechecked")
@@ -174,7 +174,7 @@ def test_new_control_rechecks_current_version(catalog: Catalog, sandbox: Sandbox
         assert now["bakeline:checks"] != then["bakeline:checks"] and now["bakeline:checked"], ami
         same = {k: v for k, v in now.items() if k not in ("bakeline:checks", "bakeline:checked")}
         assert same == {k: v for k, v in then.items() if k != "bakeline:checks"}, ami
-    assert {kind: things for kind, things in cloud(sandbox).items() if kind != "images"} == rest
+    assert {kind: things for kind, things in list_cloud(sandbox).items() if kind != "images"} == rest
     assert verdicts(plan(catalog)) == KEEP
 
 
@@ -189,13 +189,13 @@ def test_failing_recheck_leaves_version_current(catalog: Catalog) -> None:
         assert {ami["ImageId"]: tags(ami) for ami in catalog.images()} == before
         assert verdicts(plan(catalog))["side"] == "recheck", "it is tried again"
     finally:
-        write(catalog, checks=[{"file": "/etc/ground-mark"}])
+        write_images(catalog, checks=[{"file": "/etc/ground-mark"}])
 
 
 def test_probe_only_records_a_dated_fact(catalog: Catalog, sandbox: Sandbox) -> None:
-    before = cloud(sandbox)
+    before = list_cloud(sandbox)
     done = catalog.bakeline("probe", "side", "--json", want=0)
-    assert cloud(sandbox) == before
+    assert list_cloud(sandbox) == before
     (probe,) = json.loads(done.out)
     assert probe["image"] == "side" and probe["ami"] == catalog.latest("side") and probe["at"], probe
     (kept,) = (catalog.at / ".bakeline/store").rglob("side/*/probe.json")
@@ -243,7 +243,7 @@ def test_newer_vendor_ami_and_reviewed_plan(catalog: Catalog, sandbox: Sandbox) 
     before = catalog.images()
     refused = catalog.bakeline("release", "--plan", str(saved), want=7)
     assert "ground: script scripts/ground.sh changed" in refused.err and catalog.images() == before, refused
-    write(catalog, checks=[{"file": "/etc/ground-mark"}])
+    write_images(catalog, checks=[{"file": "/etc/ground-mark"}])
 
     done = catalog.release("--plan", str(saved))
     version = reviewed["plan"]["decisions"][0]["version"]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import testinfra
-from support.checking import Checker, CheckRun, names
-from support.debian_root import EQUIPMENT, Server, cached_root, fresh, server
+from support.checking import Checker, CheckRun, add_ids
+from support.debian_root import EQUIPMENT, Server, cached_root, server, writable_root
 from support.instance import Instance, running_instance
 from support.resource_cases import ROWS, ResourceCase
 from support.run import REPO
@@ -23,7 +23,7 @@ HERE = [row for row in ROWS if row.place != "booted"]
 BOOTED = [row for row in ROWS if row.place == "booted"]
 
 
-def listed() -> set[str]:
+def documented_resources() -> set[str]:
     """Returns the resources of the generated reference."""
     _, _, resources = (REPO / "docs/checks.md").read_text().partition("\n## Resources\n")
     return set(re.findall(r"(?m)^### (\w+)$", resources.partition("\n## ")[0]))
@@ -31,29 +31,29 @@ def listed() -> set[str]:
 
 def test_every_resource_has_a_case() -> None:
     assert len(set(IDS)) == len(IDS)
-    assert listed() == {row.resource for row in ROWS}
+    assert documented_resources() == {row.resource for row in ROWS}
     assert {row.resource for row in ROWS if row.oracle} == AGREED
 
 
-def oracle(target: Server) -> Any:
+def connect_oracle(target: Server) -> Any:
     return testinfra.get_host("ssh://stock", ssh_config=str(target.config), controlpersist=0)
 
 
-def told(row: ResourceCase, answer: CheckRun, target: Server, control: str) -> None:
+def assert_oracle_agrees(row: ResourceCase, answer: CheckRun, target: Server, control: str) -> None:
     """Asserts that the oracle agrees."""
     if row.oracle:
-        assert row.oracle(oracle(target)) == (answer.outcome(control) == "passed"), answer.said(control)
+        assert row.oracle(connect_oracle(target)) == (answer.outcome(control) == "passed"), answer.messages(control)
 
 
 @pytest.fixture(scope="module")
 def prepared_root() -> Iterator[Path]:
     """Returns a root on which all checks pass."""
-    with fresh(cached_root(EQUIPMENT)) as root:
+    with writable_root(cached_root(EQUIPMENT)) as root:
         yield root
 
 
 def checks(rows: list[ResourceCase]) -> list[dict[str, Any]]:
-    return names([{"phase": ["boot"], **row.check} for row in rows])
+    return add_ids([{"phase": ["boot"], **row.check} for row in rows])
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +66,10 @@ def before(prepared_root: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
             for row in rows:
                 if row.prepare:
                     target.sh(row.prepare)
-            answer = Checker(tmp_path_factory.mktemp("before"), checks(rows)).ask(target)
+            answer = Checker(tmp_path_factory.mktemp("before"), checks(rows)).judge(target)
             for number, row in enumerate(rows):
-                found[row.name] = f"{answer.outcome(f'c{number}')}: {answer.said(f'c{number}')}"
-                told(row, answer, target, f"c{number}")
+                found[row.name] = f"{answer.outcome(f'c{number}')}: {answer.messages(f'c{number}')}"
+                assert_oracle_agrees(row, answer, target, f"c{number}")
     return found
 
 
@@ -78,16 +78,19 @@ def test_change_of_root_changes_verdict(
     row: ResourceCase, before: dict[str, str], prepared_root: Path, tmp_path: Path
 ) -> None:
     assert before[row.name].startswith("passed: "), before[row.name]
-    with fresh(prepared_root) as root, server(root, tmp_path / "server", own_kernel=row.place == "own") as target:
+    with (
+        writable_root(prepared_root) as root,
+        server(root, tmp_path / "server", own_kernel=row.place == "own") as target,
+    ):
         if row.place == "own" and row.prepare:
             target.sh(row.prepare)  # what runs is gone with the server before
         if callable(row.flip):
             row.flip(target)
         else:
             target.sh(row.flip)
-        answer = Checker(tmp_path / "catalog", checks([row])).ask(target)
-        assert answer.outcome("c0") == row.becomes, answer.said("c0")
-        told(row, answer, target, "c0")
+        answer = Checker(tmp_path / "catalog", checks([row])).judge(target)
+        assert answer.outcome("c0") == row.becomes, answer.messages("c0")
+        assert_oracle_agrees(row, answer, target, "c0")
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +115,14 @@ def as_server(machine: Instance, at: Path) -> Server:
 
 def test_change_of_running_state_changes_verdict(booted: Server, tmp_path: Path) -> None:
     judged = Checker(tmp_path, checks(BOOTED))
-    answer = judged.ask(booted)
+    answer = judged.judge(booted)
     assert answer.outcomes() == {f"c{number}": "passed" for number in range(len(BOOTED))}, answer.done
     for number, row in enumerate(BOOTED):
-        told(row, answer, booted, f"c{number}")
+        assert_oracle_agrees(row, answer, booted, f"c{number}")
     for number, row in enumerate(BOOTED):
         assert isinstance(row.flip, str)
         done = booted.ssh(f'sudo sh -euc "{row.flip.replace("$", chr(92) + "$")}"')
         assert done.returncode == 0, (row.name, done)
-        answer = judged.ask(booted)
+        answer = judged.judge(booted)
         assert answer.outcome(f"c{number}") == row.becomes, (row.name, answer.done)
-        told(row, answer, booted, f"c{number}")
+        assert_oracle_agrees(row, answer, booted, f"c{number}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.catalog import VENDOR, Catalog
-from support.inventory import cloud, difference
+from support.inventory import describe_difference, list_cloud
 from support.run import REPO
 from support.sandbox import Sandbox
 
@@ -44,11 +44,11 @@ CASES = {
 def test_image_with_a_part_of_its_builder_is_not_released(sandbox: Sandbox, catalog: Catalog, case: str) -> None:
     part, instead, named = CASES[case]
     leave_out(catalog, part, instead)
-    before = cloud(sandbox)
+    before = list_cloud(sandbox)
     results = catalog.release(want=3)
     assert results["base"]["status"] == "failed" and f"{named} is the builder's" in results["base"]["failure"], results
     assert named in catalog.last.err and "not sealed" in catalog.last.err, catalog.last
-    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
+    assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
     assert catalog.bakeline("latest", "base", "--env", "Test").code == 6
 
 

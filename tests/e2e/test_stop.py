@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 from support.catalog import VENDOR, Catalog, tags
-from support.inventory import Watcher, cloud, difference
+from support.inventory import Watcher, describe_difference, list_cloud
 from support.run import HANG, run, wait_until
-from support.running_release import WAIT, WAITING, begin, packer_log, resume_build
+from support.running_release import WAIT, WAITING, packer_log, resume_build, start_release
 from support.sandbox import Sandbox
 
 GOOD = [{"file": "/etc/base", "content": "right\n"}]
@@ -33,13 +33,13 @@ def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def test_failing_control_stops_release_and_cleans_up(sandbox: Sandbox, catalog: Catalog) -> None:
     catalog.release()
     old = {image: catalog.latest(image) for image in ("base", "side", "child")}
-    before, heard = cloud(sandbox), len(sandbox.slack())
+    before, heard = list_cloud(sandbox), len(sandbox.slack())
     marker = "the sibling is inside its provisioner"
     catalog.file("scripts/side.sh", f"set -eu\necho {shlex.quote(marker)}\nsleep 6000\necho side2 > /etc/side\n")
     # The wrong edit: it waits, so that the failure comes while the sibling is in its provisioner.
     catalog.file("scripts/base.sh", f"set -eu\n{WAIT}echo wrong > /etc/base\n")
     with Watcher(sandbox) as watcher:
-        started, here = begin(catalog, "side", "--jobs", "2", says=marker)
+        started, here = start_release(catalog, "side", "--jobs", "2", says=marker)
         wait_until(lambda: WAITING in packer_log(here, "base"), HANG, "the base's build")
         resume_build(sandbox, here, "base")
         assert started.wait(timeout=HANG) == 3
@@ -49,7 +49,7 @@ def test_failing_control_stops_release_and_cleans_up(sandbox: Sandbox, catalog: 
         -2000:
     ]
     watcher.assert_complete()
-    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
+    assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
     result = {one["image"]: one for one in json.loads((here / "result.json").read_text())["images"]}
     assert {name: one["status"] for name, one in result.items()} == {
         "base": "failed",
@@ -87,7 +87,7 @@ def test_keep_failed_keeps_instance_and_prints_ssh_command(sandbox: Sandbox, cat
     wrong = [{"command": "cat /etc/base", "stdout": "better\n", "phase": [phase]}]
     catalog.file("scripts/base.sh", f"set -eu\necho {phase} > /etc/base\n")
     catalog.image("base", source=VENDOR, scripts=["scripts/base.sh"], checks=wrong)
-    before = cloud(sandbox)
+    before = list_cloud(sandbox)
     catalog.release("base", "--keep-failed", want=3)
     [line] = [line for line in catalog.last.err.splitlines() if "ssh -i" in line]
     words = shlex.split(line[line.index("ssh -i") :])
@@ -117,7 +117,9 @@ def test_keep_failed_keeps_instance_and_prints_ssh_command(sandbox: Sandbox, cat
         ec2.create_tags(Resources=[client_call], Tags=[{"Key": "bakeline:expires", "Value": past}])
     catalog.bakeline("sweep", "--apply", want=0)
     wait_until(
-        lambda: cloud(sandbox) == before, HANG, f"the inventory as before, not {difference(before, cloud(sandbox))}"
+        lambda: list_cloud(sandbox) == before,
+        HANG,
+        f"the inventory as before, not {describe_difference(before, list_cloud(sandbox))}",
     )
 
 

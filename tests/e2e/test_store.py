@@ -32,7 +32,7 @@ def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
     yield made
 
 
-def objects(sandbox: Sandbox) -> dict[str, bytes]:
+def read_objects(sandbox: Sandbox) -> dict[str, bytes]:
     s3 = sandbox.client("s3")
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
     keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
@@ -40,9 +40,9 @@ def objects(sandbox: Sandbox) -> dict[str, bytes]:
 
 
 def test_release_stores_its_evidence_in_the_bucket(sandbox: Sandbox, catalog: Catalog) -> None:
-    assert not objects(sandbox)
+    assert not read_objects(sandbox)
     result = catalog.release()["base"]
-    found = objects(sandbox)
+    found = read_objects(sandbox)
     assert all(key.startswith(f"{PREFIX}/stored/") for key in found), sorted(found)
     below = {key.removeprefix(f"{PREFIX}/stored/"): value for key, value in found.items()}
     assert json.loads(below["schema.json"]) == {"schema": 1}
@@ -71,7 +71,7 @@ def test_release_stores_its_evidence_in_the_bucket(sandbox: Sandbox, catalog: Ca
 
 def test_lock_in_bucket_excludes_other_machine(sandbox: Sandbox, catalog: Catalog) -> None:
     s3 = sandbox.client("s3")
-    taken = json.loads(objects(sandbox)[f"{PREFIX}/stored/locks/Test/000001.json"])
+    taken = json.loads(read_objects(sandbox)[f"{PREFIX}/stored/locks/Test/000001.json"])
     other = {**taken, "generation": 2, "run": "elsewhere", "host": "runner-9", "expires": "2999-01-01T00:00:00Z"}
     # With this machine's boot ID, the ended process of the last run would be a dead holder.
     other["process"] = {**taken["process"], "boot": "00000000-0000-0000-0000-000000000000"}
@@ -86,7 +86,7 @@ def test_lock_in_bucket_excludes_other_machine(sandbox: Sandbox, catalog: Catalo
 
 
 def test_doctor_recreates_removes_and_reports_evidence(sandbox: Sandbox, catalog: Catalog) -> None:
-    s3, whole = sandbox.client("s3"), objects(sandbox)
+    s3, whole = sandbox.client("s3"), read_objects(sandbox)
     its = tags(catalog.images()[0])
     below = f"{PREFIX}/stored/images/base/x86_64/{its['bakeline:version']}"
     recipe, facts = f"{below}/recipe.json", f"{below}/facts.json"
@@ -94,7 +94,7 @@ def test_doctor_recreates_removes_and_reports_evidence(sandbox: Sandbox, catalog
     assert {recipe, facts, result} <= whole.keys()
     catalog.bakeline("doctor", want=0)
 
-    def lose(*keys: str) -> None:
+    def delete_objects(*keys: str) -> None:
         for key in keys:
             s3.delete_object(Bucket=BUCKET, Key=key)
 
@@ -103,28 +103,28 @@ def test_doctor_recreates_removes_and_reports_evidence(sandbox: Sandbox, catalog
         lost = {"reasons": []}
         assert json.loads(found[recipe]) == {**json.loads(whole[recipe]), **lost}, "the reason of a build is not a tag"
 
-    def another() -> None:
+    def replace_recipe() -> None:
         other = {**json.loads(whole[recipe]), "recipe": "0" * 64}
         s3.put_object(Bucket=BUCKET, Key=recipe, Body=json.dumps(other).encode())
 
-    lose(recipe, facts, result)
+    delete_objects(recipe, facts, result)
     said = catalog.bakeline("doctor", want=5)
     assert all(word in said.out for word in ("the recipe of base", "the facts of base", "the result of run")), said
-    assert not {recipe, facts, result} & objects(sandbox).keys(), "it only looks"
+    assert not {recipe, facts, result} & read_objects(sandbox).keys(), "it only looks"
     catalog.bakeline("doctor", "--apply", want=0)
-    assert_unchanged(objects(sandbox))
-    another()
+    assert_unchanged(read_objects(sandbox))
+    replace_recipe()
     assert "does not match its tags" in catalog.bakeline("doctor", want=5).out
     catalog.bakeline("doctor", "--apply", want=0)
-    assert_unchanged(objects(sandbox))
+    assert_unchanged(read_objects(sandbox))
     # The catalog has changed and the runs were on another machine, so the evidence cannot be recreated.
     catalog.file("scripts/motd.sh", "echo good bye > /etc/motd\n")
     runs = catalog.at / ".bakeline/runs"
     runs.rename(catalog.at / "elsewhere")
-    another()
-    lose(facts, result)
+    replace_recipe()
+    delete_objects(facts, result)
     catalog.bakeline("doctor", "--apply", want=0)
-    assert not {recipe, facts, result} & objects(sandbox).keys()
+    assert not {recipe, facts, result} & read_objects(sandbox).keys()
     gone = catalog.bakeline("doctor", want=0)
     assert all(word in gone.out for word in ("no recipe of base", "no facts of base", "no result of the run")), gone
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from support.catalog import VENDOR, Catalog
 from support.instance import running_instance
-from support.inventory import cloud, difference
+from support.inventory import describe_difference, list_cloud
 from support.run import HANG, REPO, wait_until
 from support.sandbox import Sandbox
 
@@ -89,7 +89,7 @@ def vendor(sandbox: Sandbox) -> str:
     return str(max(images, key=lambda ami: ami["CreationDate"])["ImageId"])
 
 
-def check(catalog: Catalog, *words: str, path: str = "") -> tuple[Facts, dict[str, Any]]:
+def check_target(catalog: Catalog, *words: str, path: str = "") -> tuple[Facts, dict[str, Any]]:
     """Runs a check and returns its facts and report."""
     kept = catalog.at / "facts.json"
     kept.unlink(missing_ok=True)
@@ -103,7 +103,7 @@ def outcomes(report: dict[str, Any]) -> dict[str, str]:
     return {verdict["control"]: verdict["outcome"] for verdict in report["verdicts"]}
 
 
-def flat(facts: Facts) -> dict[str, Any]:
+def facts_by_key(facts: Facts) -> dict[str, Any]:
     """Returns every fact by its key."""
     out = {f"identity/{name}": value for name, value in facts["identity"].items()}
     for kind, answers in facts["readings"].items():
@@ -118,9 +118,9 @@ def table(mark: str) -> list[list[str]]:
     return rows[2:]
 
 
-def compare(one: Facts, other: Facts, column: int) -> None:
+def assert_differences(one: Facts, other: Facts, column: int) -> None:
     """Asserts that facts differ in keys with `yes` in this column, optionally in those with `may`, and in no others."""
-    ours, theirs = flat(one), flat(other)
+    ours, theirs = facts_by_key(one), facts_by_key(other)
     differ = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
     must, may = ([row[0].strip("`") for row in table("differences") if row[column] == word] for word in ("yes", "may"))
     surprising = {key for key in differ if not any(fnmatch.fnmatchcase(key, pattern) for pattern in must + may)}
@@ -205,15 +205,15 @@ def server(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lis
 def test_facts_of_one_root_differ_in_the_listed_keys_only(
     sandbox: Sandbox, catalog: Catalog, root: Path, inside: str, server: list[str]
 ) -> None:
-    directory, as_directory = check(catalog, str(root))
-    chroot, in_chroot = check(catalog, "ssh://root@chroot", path=inside)
-    ssh, over_ssh = check(catalog, *server)
-    before = cloud(sandbox)
-    instance, on_instance = check(catalog, vendor(sandbox))
-    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
-    compare(directory, chroot, 1)
-    compare(chroot, ssh, 2)
-    compare(directory, instance, 3)
+    directory, as_directory = check_target(catalog, str(root))
+    chroot, in_chroot = check_target(catalog, "ssh://root@chroot", path=inside)
+    ssh, over_ssh = check_target(catalog, *server)
+    before = list_cloud(sandbox)
+    instance, on_instance = check_target(catalog, vendor(sandbox))
+    assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
+    assert_differences(directory, chroot, 1)
+    assert_differences(chroot, ssh, 2)
+    assert_differences(directory, instance, 3)
     for one, other in ((as_directory, in_chroot), (in_chroot, over_ssh), (as_directory, on_instance)):
         only_where_said(one, other)
     # A directory is judged as far as it goes, and nothing in it lies.
@@ -226,9 +226,9 @@ def test_facts_of_one_root_differ_in_the_listed_keys_only(
 
 def test_check_of_ami_takes_no_lock_and_cleans_up(sandbox: Sandbox, catalog: Catalog) -> None:
     ami = vendor(sandbox)
-    before, runs, mark = cloud(sandbox), set(catalog.runs()), sandbox.mark()
+    before, runs, mark = list_cloud(sandbox), set(catalog.runs()), sandbox.mark()
     done = catalog.bakeline("check", "app", ami, "--output", "reports", want=0)
-    assert "0 to do" not in done.err and cloud(sandbox) == before, difference(before, cloud(sandbox))
+    assert "0 to do" not in done.err and list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
     assert sandbox.changes(mark).count("RunInstances") == 1
     assert not (catalog.at / ".bakeline/store/targets/runs").exists(), "a sweep would take a run that it knows for dead"
     assert not list((catalog.at / ".bakeline/store").glob("**/locks/**/*.json"))
@@ -264,11 +264,11 @@ def test_profile_judges_running_instance(sandbox: Sandbox, catalog: Catalog, tmp
 def test_instance_with_wrong_host_key_is_refused(sandbox: Sandbox, catalog: Catalog) -> None:
     catalog.file("scripts/keys.sh", OWN_KEYS)
     catalog.image("other", source=VENDOR, scripts=["scripts/keys.sh"], checks=[{"file": "/etc/passwd"}])
-    before = cloud(sandbox)
+    before = list_cloud(sandbox)
     catalog.release("other", want=4)
     assert "host key" in catalog.last.err and "another machine" in catalog.last.err, catalog.last
     assert "CreateImage" in sandbox.changes(0), "it came as far as its boot"
-    assert cloud(sandbox) == before, difference(before, cloud(sandbox))
+    assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
 
 
 def test_release_writes_all_reports_of_both_phases(sandbox: Sandbox, catalog: Catalog) -> None:

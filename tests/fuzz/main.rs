@@ -1,5 +1,9 @@
 //! Entry point of libFuzzer. `FUZZ_TARGET` selects the target.
 #![no_main]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "libFuzzer has no arguments of its own, so the environment selects the target"
+)]
 
 use std::sync::LazyLock;
 

@@ -6,27 +6,26 @@
 mod collect;
 mod evaluate;
 mod facts;
-mod kind;
 mod language;
 mod matcher;
 mod phase;
 mod problem;
 mod registry;
 mod resource;
+mod resource_type;
 mod text;
 
 pub use collect::frames::{CollectError, parse_facts};
 pub use collect::seal::leftover_identity;
 pub use collect::{CollectOptions, collector};
+pub use evaluate::contents::SystemContents;
 pub use evaluate::gate::{Counts, Gate, Status};
 pub use evaluate::input_values::{InputValue, input_values, parse_concealed_facts};
-pub use evaluate::inventory::Inventory;
 pub use evaluate::judge::judge;
 pub use evaluate::system::{InstalledPackage, System};
 pub use evaluate::verdict::{Finding, Outcome, Summary, Verdict, summary};
 pub use facts::blob::Blob;
 pub use facts::{Facts, Identity, Read, Reading};
-pub use kind::Target;
 pub use language::control::{
     Control, Expectation, Expected, Group, IfAbsent, Item, Mode, SourceLocation,
 };
@@ -42,6 +41,7 @@ pub use matcher::tree::Tree;
 pub use phase::Phase;
 pub use problem::{Part, Problem};
 pub use resource::filesystem::file::{FileFact, Stat};
+pub use resource_type::ResourceRef;
 pub use text::sh_quote;
 
 /// Entry points for fuzzing.

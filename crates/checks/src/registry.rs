@@ -1,55 +1,55 @@
-//! Lists the kinds of resources and finds them by name.
+//! Lists the resource types and finds them by name.
 
-use crate::kind::{Kind, Target};
 use crate::resource::{
     accounts, config, filesystem, hygiene, kernel, machine, network, packaging, process, ssh,
     systemd,
 };
+use crate::resource_type::{ResourceRef, ResourceType};
 
-/// Every kind of resource, in the order in which help texts and docs show them.
-pub(crate) const KINDS: &[&Kind] = &[
-    &filesystem::file::KIND,
-    &packaging::package::KIND,
-    &systemd::service::KIND,
-    &process::command::KIND,
-    &filesystem::files::KIND,
-    &filesystem::acl::KIND,
-    &kernel::kernel_parameter::KIND,
-    &kernel::kernel_module::KIND,
-    &filesystem::mount::KIND,
-    &filesystem::fstab::KIND,
-    &accounts::passwd::KIND,
-    &accounts::etc_group::KIND,
-    &accounts::shadow::KIND,
-    &accounts::login_path::KIND,
-    &machine::cpu::KIND,
-    &ssh::sshd_config::KIND,
-    &ssh::ssh_config::KIND,
-    &config::config_file::KIND,
-    &config::login_defs::KIND,
-    &config::auditd_conf::KIND,
-    &process::processes::KIND,
-    &ssh::authorized_keys::KIND,
-    &ssh::host_keys::KIND,
-    &hygiene::machine_id::KIND,
-    &hygiene::cloud_init::KIND,
-    &hygiene::shell_history::KIND,
-    &hygiene::logs::KIND,
-    &hygiene::build_artifacts::KIND,
-    &hygiene::private_keys::KIND,
-    &packaging::packages::KIND,
-    &network::time_sync::KIND,
-    &network::port::KIND,
-    &systemd::unit::KIND,
-    &systemd::failed_units::KIND,
-    &kernel::apparmor::KIND,
-    &packaging::updates::KIND,
-    &packaging::repositories::KIND,
-    &process::cron::KIND,
-    &network::firewall::KIND,
-    &network::certificate::KIND,
-    &machine::os::KIND,
-    &machine::virtualization::KIND,
+/// All resource types, in the order in which help texts and docs show them.
+pub(crate) const RESOURCE_TYPES: &[&ResourceType] = &[
+    &filesystem::file::RESOURCE_TYPE,
+    &packaging::package::RESOURCE_TYPE,
+    &systemd::service::RESOURCE_TYPE,
+    &process::command::RESOURCE_TYPE,
+    &filesystem::files::RESOURCE_TYPE,
+    &filesystem::acl::RESOURCE_TYPE,
+    &kernel::kernel_parameter::RESOURCE_TYPE,
+    &kernel::kernel_module::RESOURCE_TYPE,
+    &filesystem::mount::RESOURCE_TYPE,
+    &filesystem::fstab::RESOURCE_TYPE,
+    &accounts::passwd::RESOURCE_TYPE,
+    &accounts::etc_group::RESOURCE_TYPE,
+    &accounts::shadow::RESOURCE_TYPE,
+    &accounts::login_path::RESOURCE_TYPE,
+    &machine::cpu::RESOURCE_TYPE,
+    &ssh::sshd_config::RESOURCE_TYPE,
+    &ssh::ssh_config::RESOURCE_TYPE,
+    &config::config_file::RESOURCE_TYPE,
+    &config::key_value::LOGIN_DEFS,
+    &config::key_value::AUDITD_CONF,
+    &process::processes::RESOURCE_TYPE,
+    &ssh::authorized_keys::RESOURCE_TYPE,
+    &ssh::host_keys::RESOURCE_TYPE,
+    &hygiene::machine_id::RESOURCE_TYPE,
+    &hygiene::cloud_init::RESOURCE_TYPE,
+    &hygiene::shell_history::RESOURCE_TYPE,
+    &hygiene::logs::RESOURCE_TYPE,
+    &hygiene::build_artifacts::RESOURCE_TYPE,
+    &hygiene::private_keys::RESOURCE_TYPE,
+    &packaging::packages::RESOURCE_TYPE,
+    &network::time_sync::RESOURCE_TYPE,
+    &network::port::RESOURCE_TYPE,
+    &systemd::unit::RESOURCE_TYPE,
+    &systemd::failed_units::RESOURCE_TYPE,
+    &kernel::apparmor::RESOURCE_TYPE,
+    &packaging::updates::RESOURCE_TYPE,
+    &packaging::repositories::RESOURCE_TYPE,
+    &process::cron::RESOURCE_TYPE,
+    &network::firewall::RESOURCE_TYPE,
+    &network::certificate::RESOURCE_TYPE,
+    &machine::os::RESOURCE_TYPE,
+    &machine::virtualization::RESOURCE_TYPE,
 ];
 
 /// Calls of the collector that every collection makes.
@@ -73,12 +73,15 @@ pub(crate) const BASE_SHELL: &[&str] = &[
     packaging::repositories::SHELL,
 ];
 
-/// Returns the kind with this name.
-pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
-    KINDS.iter().find(|kind| kind.name == name).copied()
+/// Returns the resource type with this name.
+pub(crate) fn resource_type(name: &str) -> Option<&'static ResourceType> {
+    RESOURCE_TYPES
+        .iter()
+        .find(|known| known.name == name)
+        .copied()
 }
 
-/// Returns the kind of a target; `None` for a target that another version of bakeline wrote.
-pub(crate) fn kind_of(target: &Target) -> Option<&'static Kind> {
-    kind(&target.kind)
+/// Returns the type of a resource; `None` if another version of bakeline wrote the reference.
+pub(crate) fn resource_type_of(resource: &ResourceRef) -> Option<&'static ResourceType> {
+    resource_type(&resource.kind)
 }

@@ -251,7 +251,7 @@ impl ControlIds {
             diagnostics
                 .error(codes::CHECK, check.span.clone(), message)
                 .help("use another ID, or remove the key")
-                .related(earlier.clone(), "the other check");
+                .add_related(earlier.clone(), "the other check");
             return Err(Vec::new());
         }
         let control = check.control(owner, &mut self.taken)?;

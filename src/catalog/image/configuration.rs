@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::codes;
 use crate::catalog::files::{
-    Files, Lookup, check_folder_with_files, read_named, report_unusable_file,
+    Files, Lookup, check_folder_with_files, read_named_file, report_unusable_file,
 };
 use crate::catalog::image::draft::ImageContext;
 use crate::catalog::raw::{RawAnsible, RawImage, RawPuppet, Text, TextMap};
@@ -106,7 +106,7 @@ impl FolderReader<'_, '_, '_, '_, '_> {
         what: &str,
         example: &str,
     ) -> Option<BTreeSet<String>> {
-        let content = read_named(self.checker, self.files, path)?;
+        let content = read_named_file(self.checker, self.files, path)?;
         let folder = folder_of(&path.value);
         if folder.is_empty() {
             let message = format!(

@@ -145,7 +145,7 @@ impl<'a> Linker<'a, '_, '_> {
             )
             .help("set another parent or a `source` in one of them");
         if let Some(back) = back.filter(|_| ring.len() > 1) {
-            found.related(back, "the cycle closes here");
+            found.add_related(back, "the cycle closes here");
         }
     }
 
@@ -242,7 +242,7 @@ impl<'a> Linker<'a, '_, '_> {
                     format!("the root volume is smaller than that of `{name}`"),
                 )
                 .help(format!("use {} or more, or remove the key", size.value))
-                .related(span, "the larger size");
+                .add_related(span, "the larger size");
         }
     }
 
@@ -288,7 +288,7 @@ impl<'a> Linker<'a, '_, '_> {
                         "use `{}` or lower here, or a higher environment in `{name}`",
                         text.value
                     ))
-                    .related(span, "the limit");
+                    .add_related(span, "the limit");
                 None
             }
             (Some(own), _) => Some(own),

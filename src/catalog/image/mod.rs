@@ -7,7 +7,7 @@ pub(crate) mod link;
 use std::collections::BTreeMap;
 
 use crate::catalog::checker::{Checker, quote_text};
-use crate::catalog::files::{parse_destination, read_named};
+use crate::catalog::files::{parse_destination, read_named_file};
 use crate::catalog::image::draft::{ImageChecks, ImageContext, ImageDraft};
 use crate::catalog::raw::{RawFile, RawImage, RawSource, Text};
 use crate::catalog::types::Source;
@@ -75,7 +75,7 @@ fn parse_provision(
     let mut provision = parse_files(&raw.files, context, checker);
     configuration::parse_configuration(raw, context, &mut provision, checker);
     for script in &raw.scripts {
-        if let Some(bytes) = read_named(checker, context.files, script) {
+        if let Some(bytes) = read_named_file(checker, context.files, script) {
             context.contents.insert(script.value.clone(), bytes);
             provision.push(Provision::Script(Script {
                 path: script.value.clone(),
@@ -109,7 +109,7 @@ fn check_origin(raw: &RawImage, removed_keys: &[String], checker: &mut Checker<'
                     "an image cannot have both `source` and `parent`",
                 )
                 .help("keep `source` for a base image, or `parent` for a custom image")
-                .related(other, "the source is given here");
+                .add_related(other, "the source is given here");
         }
         (None, None)
             if removed_keys
@@ -198,10 +198,9 @@ fn parse_files(
     let mut destinations = BTreeMap::new();
     let mut out = Vec::new();
     for raw in list {
-        let content = raw
-            .source
-            .as_ref()
-            .and_then(|source| read_named(checker, context.files, source).map(|b| (source, b)));
+        let content = raw.source.as_ref().and_then(|source| {
+            read_named_file(checker, context.files, source).map(|b| (source, b))
+        });
         let destination = raw
             .destination
             .as_ref()
@@ -273,7 +272,7 @@ pub(crate) fn check_image_name(
                 format!("the image `{}` is defined twice", text.value),
             )
             .help("remove one of them, or remove `name` to use the name of the file")
-            .related(span, "also defined by this file");
+            .add_related(span, "also defined by this file");
     } else {
         checker
             .error(

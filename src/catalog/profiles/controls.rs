@@ -96,7 +96,8 @@ impl<'a> ControlSources<'a, '_> {
             return;
         };
         if let Some(at) = at {
-            input_values.report_undeclared(&controls.profiles[at].inputs, collector.diagnostics);
+            input_values
+                .report_undeclared_inputs(&controls.profiles[at].inputs, collector.diagnostics);
             let mut metadata = (*controls.profiles[at]).clone();
             input_values.apply_to_inputs(&mut metadata.inputs, collector.diagnostics);
             controls.profiles[at] = Arc::new(metadata);
@@ -110,7 +111,7 @@ impl<'a> ControlSources<'a, '_> {
             return;
         }
         let mut profile = profile.clone();
-        input_values.report_undeclared(&profile.metadata.inputs, collector.diagnostics);
+        input_values.report_undeclared_inputs(&profile.metadata.inputs, collector.diagnostics);
         input_values.apply_to_inputs(&mut profile.metadata.inputs, collector.diagnostics);
         input_values.apply_to_checks(&mut profile.checks, collector.diagnostics);
         let is_set = |name: &String| used.inputs.iter().any(|(key, _)| key.text == *name);
@@ -315,7 +316,7 @@ impl ControlCollector<'_, '_> {
                 self.diagnostics
                     .error(codes::CHECK, check.span.clone(), message)
                     .help("set a unique `id` to run both checks")
-                    .related(entry.check.span.clone(), "the check of the ancestor");
+                    .add_related(entry.check.span.clone(), "the check of the ancestor");
             }
             None => self.own.push(Arc::new(ImageControl::new(
                 check,

@@ -110,7 +110,7 @@ impl<'w> ProfileResolver<'w, '_, '_> {
         path.push(name);
         let mut parts = Some(Vec::new());
         for used in &file.extends {
-            let part = self.resolve_extended(file, used, path);
+            let part = self.resolve_extended_profile(file, used, path);
             parts = parts.zip(part).map(|(mut parts, part)| {
                 parts.push(part);
                 parts
@@ -123,7 +123,7 @@ impl<'w> ProfileResolver<'w, '_, '_> {
     }
 
     /// Returns an extended profile with the input values of the profile that extends it.
-    fn resolve_extended(
+    fn resolve_extended_profile(
         &mut self,
         by: &ProfileFile<'_>,
         used: &'w ProfileUse,
@@ -151,7 +151,7 @@ impl<'w> ProfileResolver<'w, '_, '_> {
                     .error(codes::EXTENDS, span, format!("cycle of profiles: {ring}"));
             let error = error.help("remove an entry of `extends`");
             if let Some((first, used)) = first {
-                error.related(
+                error.add_related(
                     first.source.span(used.name.span.clone()),
                     "the cycle starts here",
                 );
@@ -175,7 +175,7 @@ impl<'w> ProfileResolver<'w, '_, '_> {
             values: &used.inputs,
             source: by.source,
         };
-        input_values.report_undeclared(&resolved.metadata.inputs, self.diagnostics);
+        input_values.report_undeclared_inputs(&resolved.metadata.inputs, self.diagnostics);
         input_values.apply_to_inputs(&mut resolved.metadata.inputs, self.diagnostics);
         input_values.apply_to_checks(&mut resolved.checks, self.diagnostics);
         Some(resolved)
@@ -192,7 +192,7 @@ impl<'w> ProfileResolver<'w, '_, '_> {
             source: file.source,
             diagnostics: self.diagnostics,
         };
-        let (mut inputs, mut checks) = merge_extended(parts, &mut checker);
+        let (mut inputs, mut checks) = merge_extended_profiles(parts, &mut checker);
         declare_inputs(file, &mut inputs, &mut checker);
         let scope = Arc::new(inputs.clone());
         let mut own = ControlIds::default();
@@ -229,7 +229,7 @@ impl<'w> ProfileResolver<'w, '_, '_> {
 }
 
 /// Merges the inputs and checks of extended profiles. Reports conflicting versions of a check.
-fn merge_extended(
+fn merge_extended_profiles(
     parts: Vec<ResolvedProfile>,
     checker: &mut Checker<'_, '_>,
 ) -> (BTreeMap<String, Input>, Vec<ParsedCheck>) {
@@ -248,7 +248,7 @@ fn merge_extended(
                     checker
                         .error(codes::EXTENDS, &(0..0), message)
                         .help("extend only one of them, or `override` the control here")
-                        .related(known.span.clone(), "the check");
+                        .add_related(known.span.clone(), "the check");
                 }
             }
         }
@@ -301,7 +301,7 @@ pub(crate) fn report_invalid_checks(
         checker
             .error(codes::INPUT, &used.name.span, message)
             .help_if_known(problem.help)
-            .related(check.span.clone(), "the check");
+            .add_related(check.span.clone(), "the check");
     }
 }
 

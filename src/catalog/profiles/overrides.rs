@@ -63,7 +63,7 @@ pub(crate) struct InputValues<'n, 's> {
 
 impl InputValues<'_, '_> {
     /// Reports values for undeclared inputs.
-    pub(crate) fn report_undeclared(
+    pub(crate) fn report_undeclared_inputs(
         &self,
         inputs: &BTreeMap<String, Input>,
         diagnostics: &mut Diagnostics,
@@ -248,7 +248,7 @@ fn override_control(
             values: inputs.entries(),
             source: checker.source,
         };
-        input_values.report_undeclared(&entry.check.inputs, checker.diagnostics);
+        input_values.report_undeclared_inputs(&entry.check.inputs, checker.diagnostics);
         input_values.apply_to_checks(&mut check, checker.diagnostics);
     }
     let [mut check] = check;

@@ -383,7 +383,7 @@ impl TreeBuilder<'_, '_> {
                 format!("duplicate key `{}`", key.text),
             )
             .help("remove one of them")
-            .related(earlier, "first defined here");
+            .add_related(earlier, "first defined here");
         } else {
             first.insert(key.text.clone(), key.span.clone());
             entries.push((key, node));

@@ -81,7 +81,7 @@ impl DiagnosticBuilder<'_> {
     }
 
     /// Sets the second position and the reason.
-    pub(crate) fn related(self, span: Span, reason: impl Into<String>) -> Self {
+    pub(crate) fn add_related(self, span: Span, reason: impl Into<String>) -> Self {
         self.0.related = Some((span, reason.into()));
         self
     }

@@ -8,7 +8,7 @@ use crate::evidence::diff::BuildDiff;
 use crate::lifecycle::{Record, lookup};
 use crate::model::{ImageName, Inventory};
 use crate::ports::{Store, Workspace};
-use crate::steps::check::{CheckReport, evidence_file};
+use crate::steps::check::controls::{CheckReport, evidence_file};
 
 /// Adds a change summary to each released image.
 pub(crate) async fn add_changelog(

@@ -4,7 +4,7 @@
 use crate::adapters::{ansible, system};
 use crate::cli::Play;
 use crate::commands::support::context;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::provision::ansible::{
     FILES, INVENTORY, JOB, Job, Output, arguments, environment, inventory,
 };
@@ -12,7 +12,8 @@ use crate::steps::build::FAILED;
 use crate::ui;
 
 pub(crate) async fn run(args: &Play) -> Result<u8> {
-    let failed = |what: String, e: std::io::Error| Error::new(Kind::StepFailed, what).because(e);
+    let failed =
+        |what: String, e: std::io::Error| Error::new(ErrorKind::StepFailed, what).because(e);
     let file = args.folder.join(JOB);
     let job: Job = serde_json::from_slice(&context::read_file(&file)?).map_err(|e| {
         Error::input(format!("{} is not an Ansible job", file.display())).because(e)
@@ -41,7 +42,7 @@ pub(crate) async fn run(args: &Play) -> Result<u8> {
             let reason = error.to_string();
             // The run reads this file, because Packer only reports that a script failed.
             let _written = system::write_atomically(&here.join(FAILED), reason.as_bytes(), 0o644);
-            Err(Error::new(Kind::StepFailed, reason))
+            Err(Error::new(ErrorKind::StepFailed, reason))
         }
     }
 }

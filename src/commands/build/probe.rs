@@ -7,7 +7,7 @@ use crate::commands::summary;
 use crate::commands::support::{context, gather, lock, run};
 use crate::engine::StepOutput;
 use crate::engine::outcome::ScopeEnd;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::Probe;
 use crate::plan::probe::plan_probe;
 use crate::plan::step::PlanVerdict;
@@ -28,7 +28,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         .iter()
         .find(|d| d.verdict == PlanVerdict::Blocked)
     {
-        return Err(Error::new(Kind::NotFound, missing.reasons.join("; "))
+        return Err(Error::new(ErrorKind::NotFound, missing.reasons.join("; "))
             .hint("nothing was changed; release the image first"));
     }
     let options = run::RunOptions {

@@ -10,7 +10,7 @@ use crate::commands::catalog::validate;
 use crate::commands::retention::sweep;
 use crate::commands::summary;
 use crate::commands::support::{context, gather, lock, run};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Inventory, RunId};
 use crate::plan::Plan;
 use crate::plan::release::{ReleaseRequest, plan_release};
@@ -127,7 +127,7 @@ fn read_reviewed_plan(
             String::new()
         };
         Error::new(
-            Kind::Refused,
+            ErrorKind::Refused,
             format!("{name}: the facts behind the plan have changed: {shown}{more}"),
         )
         .hint("nothing was changed; save a new plan and review it")

@@ -38,7 +38,7 @@ pub(crate) fn changed_images(
 #[cfg(not(feature = "live"))]
 pub(crate) fn changed_images(_: &LoadedCatalog, revision: &str) -> Result<BTreeSet<ImageName>> {
     let error = Error::new(
-        crate::error::Kind::Usage,
+        crate::error::ErrorKind::Usage,
         format!("this build of bakeline cannot read the Git revision `{revision}`"),
     );
     Err(error.because(crate::adapters::offline::offline_error()))

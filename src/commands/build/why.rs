@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cli::Why as Args;
 use crate::commands::support::{context, gather};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::plan::change::is_digest;
 use crate::plan::release::{Explanation, InputComparison, explain_image};
 use crate::ui;
@@ -19,9 +19,8 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
             "no version of `{image}` is released in catalog `{}`",
             loaded.catalog.settings.name
         );
-        return Err(
-            Error::new(Kind::NotFound, text).hint("`bakeline plan` shows what a release would do")
-        );
+        return Err(Error::new(ErrorKind::NotFound, text)
+            .hint("`bakeline plan` shows what a release would do"));
     };
     if args.json {
         ui::json(&why);

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::adapters::system;
 use crate::catalog::schemas;
 use crate::cli::Schema;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ui;
 
 pub(crate) fn run(dir: &Path, args: &Schema) -> Result<u8> {
@@ -20,8 +20,9 @@ pub(crate) fn run(dir: &Path, args: &Schema) -> Result<u8> {
             }
         } else {
             let written = system::write_atomically(&file, text.as_bytes(), 0o644);
-            written
-                .map_err(|e| Error::new(Kind::StepFailed, "cannot write a schema").because(e))?;
+            written.map_err(|e| {
+                Error::new(ErrorKind::StepFailed, "cannot write a schema").because(e)
+            })?;
             ui::say(&format!("wrote {path}"));
         }
     }

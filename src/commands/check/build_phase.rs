@@ -7,9 +7,9 @@ use crate::adapters::ssh::OpenSsh;
 use crate::adapters::system::{self, SystemClock};
 use crate::cli::CheckBuild;
 use crate::commands::support::context;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ports::Clock as _;
-use crate::steps::check::{CheckRequest, check_build_instance as collect_and_judge};
+use crate::steps::check::controls::{CheckRequest, check_build_instance as collect_and_judge};
 use crate::ui;
 
 pub(crate) async fn run(args: &CheckBuild) -> Result<u8> {
@@ -27,7 +27,8 @@ pub(crate) async fn run(args: &CheckBuild) -> Result<u8> {
     .await?;
     let text = serde_json::to_vec_pretty(&report).unwrap_or_default();
     let written = system::write_atomically(&request.evidence, &text, 0o600);
-    written.map_err(|e| Error::new(Kind::StepFailed, "cannot write the evidence").because(e))?;
+    written
+        .map_err(|e| Error::new(ErrorKind::StepFailed, "cannot write the evidence").because(e))?;
     let now = SystemClock.now();
     ui::say(&report.summary(request.gate, now));
     let bad = report.blocking_lines(request.gate, now);
@@ -35,7 +36,7 @@ pub(crate) async fn run(args: &CheckBuild) -> Result<u8> {
         return Ok(0);
     }
     Err(Error::new(
-        Kind::ChecksFailed,
+        ErrorKind::ChecksFailed,
         format!(
             "build checks of `{}` failed: {}",
             request.image,

@@ -13,14 +13,14 @@ use crate::checks::{self, CollectOptions, Control, Facts, Phase};
 use crate::cli::{Check as Args, InventoryArgs};
 use crate::commands::summary;
 use crate::commands::support::{context, gather, lock, run};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{AmiId, InstanceId, Region};
 use crate::plan;
 use crate::ports::{
     HostKeyPolicy, ImageQuery, ScriptLimits, SshConfig, SshTarget as Machine, Workspace as _,
 };
-use crate::steps::check::{CheckReport, evidence_file};
-use crate::steps::collect::{collect, nonce};
+use crate::steps::check::collect::{collect, nonce};
+use crate::steps::check::controls::{CheckReport, evidence_file};
 
 /// Facts with their phase.
 pub(super) struct CollectedFacts {
@@ -104,7 +104,7 @@ async fn collect_locally(
         .map_err(Error::from)?;
     let facts =
         checks::parse_concealed_facts(&nonce, &answer.stdout, &answer.last_stderr_line, controls)
-            .map_err(|e| Error::new(Kind::StepFailed, "the facts are incomplete").because(e))?;
+            .map_err(|e| Error::new(ErrorKind::StepFailed, "the facts are incomplete").because(e))?;
     Ok((facts, answer.elapsed))
 }
 
@@ -142,13 +142,13 @@ async fn instance_machine(args: &Args, subject: &Subject, id: &InstanceId) -> Re
         .map_err(gather::first_call_error)?;
     let found = found.ok_or_else(|| {
         Error::new(
-            Kind::NotFound,
+            ErrorKind::NotFound,
             format!("instance {id} does not exist in {region}"),
         )
     })?;
     if found.status != "running" {
         return Err(Error::new(
-            Kind::Refused,
+            ErrorKind::Refused,
             format!("instance {id} is {}, not running", found.status),
         ));
     }
@@ -164,8 +164,12 @@ async fn instance_machine(args: &Args, subject: &Subject, id: &InstanceId) -> Re
     } else {
         first.or(second)
     };
-    let host =
-        host.ok_or_else(|| Error::new(Kind::StepFailed, format!("instance {id} has no address")))?;
+    let host = host.ok_or_else(|| {
+        Error::new(
+            ErrorKind::StepFailed,
+            format!("instance {id} has no address"),
+        )
+    })?;
     let user = subject::image_platform(catalog, &subject.image)
         .login_user()
         .to_owned();
@@ -206,7 +210,7 @@ async fn collect_from_ami(args: &Args, subject: &Subject, ami: &AmiId) -> Result
     };
     if !there {
         return Err(Error::new(
-            Kind::NotFound,
+            ErrorKind::NotFound,
             format!("AMI {ami} does not exist in {region}"),
         ));
     }
@@ -220,7 +224,7 @@ async fn collect_from_ami(args: &Args, subject: &Subject, ami: &AmiId) -> Result
     };
     let ran = run::execute_plan(loaded, &inventory, &plan, options).await?;
     summary::exit_code(&ran)?;
-    let lost = || Error::new(Kind::StepFailed, "the instance produced no facts");
+    let lost = || Error::new(ErrorKind::StepFailed, "the instance produced no facts");
     let bytes = ran
         .directory
         .read(&evidence_file(subject.image.as_str(), Phase::Boot))

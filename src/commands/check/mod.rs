@@ -12,10 +12,10 @@ use crate::adapters::system::SystemClock;
 use crate::checks::{self, Phase};
 use crate::cli::Check as Args;
 use crate::commands::support::context;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ports::Clock as _;
-use crate::steps::check::CheckReport;
-use crate::steps::reports;
+use crate::steps::check::controls::CheckReport;
+use crate::steps::check::reports;
 use facts::CollectedFacts;
 use target::Target;
 
@@ -39,7 +39,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         FactsFrom::Target(target, shown) => {
             if matches!(target, Target::Ami(_)) && chosen == Some(Phase::Build) {
                 return Err(Error::new(
-                    Kind::Usage,
+                    ErrorKind::Usage,
                     "an AMI can be checked only in the phase boot",
                 ));
             }
@@ -92,7 +92,7 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
             evidence.verdicts.len(),
             subject.shown
         );
-        return Err(Error::new(Kind::ChecksFailed, text));
+        return Err(Error::new(ErrorKind::ChecksFailed, text));
     }
     Ok(0)
 }
@@ -113,7 +113,7 @@ enum FactsFrom {
 
 impl Request {
     fn parse(args: &Args) -> Result<Self> {
-        let usage = |text: &str| Error::new(Kind::Usage, text.to_owned());
+        let usage = |text: &str| Error::new(ErrorKind::Usage, text.to_owned());
         let hint =
             "use `local`, ssh://USER@HOST, a directory, an instance ID or an AMI ID as target";
         let has_option = args.root.is_some() || args.facts.is_some();

@@ -5,11 +5,11 @@ use std::path::Path;
 use crate::adapters::system;
 use crate::catalog::Catalog;
 use crate::cli::Check as Args;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::report::model::Report;
 use crate::report::{Format, terminal};
-use crate::steps::check::CheckReport;
-use crate::steps::reports::render_report;
+use crate::steps::check::controls::CheckReport;
+use crate::steps::check::reports::render_report;
 use crate::ui;
 
 /// Returns the requested formats.
@@ -30,7 +30,8 @@ fn requested_formats(args: &Args) -> Vec<Format> {
 pub(super) fn check_formats(args: &Args) -> Result<()> {
     if args.output.is_none() && requested_formats(args).len() > 1 {
         return Err(
-            Error::new(Kind::Usage, "only one report can go to stdout").hint("add --output DIR")
+            Error::new(ErrorKind::Usage, "only one report can go to stdout")
+                .hint("add --output DIR"),
         );
     }
     Ok(())
@@ -46,9 +47,9 @@ pub(super) fn write_reports(
     evidence: &CheckReport,
     report: &Report,
 ) -> Result<()> {
-    let failed = |format: Format, why: String| {
+    let failed = |format: Format, why: &dyn std::fmt::Display| {
         Error::new(
-            Kind::StepFailed,
+            ErrorKind::StepFailed,
             format!("cannot write the {} report: {why}", format.as_str()),
         )
     };
@@ -57,7 +58,7 @@ pub(super) fn write_reports(
         match wanted.first() {
             Some(format) => ui::data(
                 &render_report(catalog, evidence, report, *format)
-                    .map_err(|why| failed(*format, why))?,
+                    .map_err(|why| failed(*format, &why))?,
             ),
             None => ui::data(&terminal::write(
                 report,
@@ -76,10 +77,9 @@ pub(super) fn write_reports(
     };
     for format in all {
         let text =
-            render_report(catalog, evidence, report, format).map_err(|why| failed(format, why))?;
+            render_report(catalog, evidence, report, format).map_err(|why| failed(format, &why))?;
         let path = Path::new(folder).join(format.file_name(report.phase));
-        system::write_atomically(&path, text.as_bytes(), 0o644)
-            .map_err(|e| failed(format, e.to_string()))?;
+        system::write_atomically(&path, text.as_bytes(), 0o644).map_err(|e| failed(format, &e))?;
     }
     ui::data(&terminal::write(
         report,

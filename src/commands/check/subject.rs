@@ -36,7 +36,7 @@ pub(super) fn load_subject(
     let Some(first) = profiles.first() else {
         let Some(name) = image else {
             return Err(Error::new(
-                crate::error::Kind::Usage,
+                crate::error::ErrorKind::Usage,
                 "the image or profile to check is missing",
             )
             .hint("name an image of the catalog, or use --profile"));

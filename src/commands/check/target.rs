@@ -1,6 +1,6 @@
 //! Parses the target of `bakeline check`.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{AmiId, InstanceId};
 
 /// Target of the checks.
@@ -31,7 +31,7 @@ impl Target {
         if let Some(rest) = text.strip_prefix("ssh://") {
             return parse_ssh(rest).map_err(|why| {
                 Error::new(
-                    Kind::Usage,
+                    ErrorKind::Usage,
                     format!("`{}` is not a target: {why}", text.escape_debug()),
                 )
                 .hint("use ssh://[USER@]HOST[:PORT]")
@@ -53,7 +53,7 @@ impl Target {
                     "`{}` is not a target: the only supported URL scheme is ssh",
                     text.escape_debug()
                 );
-                return Err(Error::new(Kind::Usage, message));
+                return Err(Error::new(ErrorKind::Usage, message));
             }
             _ => Self::Directory(text.to_owned()),
         })
@@ -164,7 +164,7 @@ mod tests {
             "http://host",
         ] {
             let error = Target::parse(text).expect_err(text);
-            assert_eq!(error.kind, Kind::Usage, "{text}");
+            assert_eq!(error.kind, ErrorKind::Usage, "{text}");
         }
     }
 }

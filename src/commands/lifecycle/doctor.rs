@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::cli::Doctor;
 use crate::commands::summary;
 use crate::commands::support::{context, gather, lock, run};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::doctor::Discrepancy;
 use crate::model::Inventory;
 use crate::plan::doctor::plan_repairs;
@@ -13,10 +13,11 @@ use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     if args.apply && args.inventory.inventory.is_some() {
-        return Err(
-            Error::new(Kind::Usage, "--apply cannot be used with recorded facts")
-                .hint("remove --inventory"),
-        );
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "--apply cannot be used with recorded facts",
+        )
+        .hint("remove --inventory"));
     }
     let loaded = context::load_catalog(dir)?;
     let run = lock::take_locks_if(args.apply, &loaded, lock::LockScope::All).await?;
@@ -49,12 +50,12 @@ pub(crate) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     }
     let mut error = if args.apply {
         Error::new(
-            Kind::Stuck,
+            ErrorKind::Stuck,
             format!("{} findings need manual repair", left.len()),
         )
     } else {
         let error = Error::new(
-            Kind::Stuck,
+            ErrorKind::Stuck,
             format!("{} findings; nothing was changed", wrong.len()),
         );
         if plan.steps.is_empty() {

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::cli::{InventoryArgs, Revoke};
 use crate::commands::summary;
 use crate::commands::support::{context, gather, lock, run};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ImageName, check_name};
 use crate::plan::revoke::plan_revocation;
 use crate::ui;
@@ -14,7 +14,7 @@ pub(crate) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
     check_name(&args.image).map_err(|e| {
         Error::new(
-            Kind::Usage,
+            ErrorKind::Usage,
             format!("`{}` is not an image name", args.image),
         )
         .because(e)

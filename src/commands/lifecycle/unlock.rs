@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::cli::Unlock;
 use crate::commands::support::{context, lock};
 use crate::engine::lock::{LockState, UnlockResult};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::lock::LockHolder;
 use crate::model::EnvName;
 use crate::ui;
@@ -74,7 +74,7 @@ pub(crate) async fn run(dir: &Path, args: &Unlock) -> Result<u8> {
     let text = format!(
         "the lock of {names} is held by a run that may be active; the lock was not released"
     );
-    Err(Error::new(Kind::Refused, text)
+    Err(Error::new(ErrorKind::Refused, text)
         .hint(format!("wait for the run to end; without a renewal the lock expires at {until}"))
         .hint(
             "if the run is dead, use --force; a run that is still active stops before its next change",

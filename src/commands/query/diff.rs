@@ -12,13 +12,13 @@ use crate::commands::catalog::validate;
 use crate::commands::summary;
 use crate::commands::support::context::{self, LoadedCatalog};
 use crate::commands::support::{gather, lock, run};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::evidence::diff::{BuildDiff, ValueChange};
 use crate::evidence::keys;
 use crate::model::Version;
 use crate::plan;
 use crate::ports::{Store, Workspace as _};
-use crate::steps::check::{CheckReport, evidence_file};
+use crate::steps::check::controls::{CheckReport, evidence_file};
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
@@ -85,7 +85,7 @@ async fn build_from_scratch(loaded: &LoadedCatalog, image: &Image) -> Result<Fac
     };
     let ran = run::execute_plan(loaded, &inventory, &plan, options).await?;
     summary::exit_code(&ran)?;
-    let failed = || Error::new(Kind::StepFailed, "the build produced no facts");
+    let failed = || Error::new(ErrorKind::StepFailed, "the build produced no facts");
     let bytes = ran
         .directory
         .read(&evidence_file(image.name.as_str(), Phase::Boot))
@@ -97,7 +97,7 @@ async fn build_from_scratch(loaded: &LoadedCatalog, image: &Image) -> Result<Fac
 fn newest_version(versions: &[Version], image: &Image, location: &str) -> Result<Version> {
     versions.last().copied().ok_or_else(|| {
         Error::new(
-            Kind::NotFound,
+            ErrorKind::NotFound,
             format!("the store has no facts for `{}`", image.name),
         )
         .hint(format!("the store is {location}"))
@@ -128,11 +128,13 @@ fn choose_versions(
     image: &Image,
     location: &str,
 ) -> Result<(Version, Version)> {
-    let missing =
-        |what: String| Error::new(Kind::NotFound, what).hint(format!("the store is {location}"));
+    let missing = |what: String| {
+        Error::new(ErrorKind::NotFound, what).hint(format!("the store is {location}"))
+    };
     let parse = |text: &String| {
-        text.parse::<Version>()
-            .map_err(|e| Error::new(Kind::Usage, format!("`{text}` is not a version")).because(e))
+        text.parse::<Version>().map_err(|e| {
+            Error::new(ErrorKind::Usage, format!("`{text}` is not a version")).because(e)
+        })
     };
     let known = |version: Version| {
         versions
@@ -178,7 +180,7 @@ pub(crate) async fn version_facts(
     );
     let bytes = store.get(&key).await?.ok_or_else(|| {
         Error::new(
-            Kind::NotFound,
+            ErrorKind::NotFound,
             format!("the store has no facts for `{}` {version}", image.name),
         )
         .hint(format!("the store is {}", store.location()))

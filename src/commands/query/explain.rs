@@ -10,7 +10,7 @@ use crate::checks::{Phase, summary};
 use crate::cli::{Explain as Args, InventoryArgs};
 use crate::commands::support::context::{self, LoadedCatalog};
 use crate::commands::support::{references, unreachable};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::evidence::{keys, manifest};
 use crate::lifecycle::retention::{RetentionDecision, RetentionRules, decide_retention};
 use crate::lifecycle::{Record, lookup, tags};
@@ -18,7 +18,7 @@ use crate::model::{
     AmiId, Arch, EnvName, ImageName, Inventory, Manifest, Probe, Region, State, Timestamp, Version,
 };
 use crate::ports::Store;
-use crate::steps::check::CheckReport;
+use crate::steps::check::controls::CheckReport;
 use crate::ui;
 
 /// Facts about one version.
@@ -104,8 +104,9 @@ fn find_record<'r, 'w>(
     records: &'r [Record<'w>],
     what: &str,
 ) -> Result<&'r Record<'w>> {
-    let none =
-        |text: String| Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists");
+    let none = |text: String| {
+        Error::new(ErrorKind::NotFound, text).hint("`bakeline list` shows what exists")
+    };
     let missing = |text: String| unreachable::not_found_or_incomplete(inventory, none(text));
     if what.starts_with("ami-") {
         let found = records.iter().find(|r| r.ami.id.as_str() == what);

@@ -8,7 +8,7 @@ use crate::adapters::system;
 use crate::catalog::{self, Settings};
 use crate::cli::{CatalogArgs, Latest};
 use crate::commands::support::context;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{Record, lookup, tags};
 use crate::model::{Arch, CatalogName, EnvName, ImageName, Region, Tags, check_name, pointer_name};
 use crate::ports::{CloudErrorKind, ImageQuery};
@@ -31,10 +31,14 @@ pub(crate) fn resolve_location(dir: &Path, args: &CatalogArgs) -> Result<LookupS
     let (catalog, home) = match (&args.catalog, &settings) {
         (Some(name), _) => (CatalogName::from(name.as_str()), None),
         (None, Some(settings)) => (settings.name.clone(), Some(settings.home().clone())),
-        (None, None) => return Err(Error::new(Kind::Usage, "the catalog is missing")),
+        (None, None) => return Err(Error::new(ErrorKind::Usage, "the catalog is missing")),
     };
     check_name(catalog.as_str()).map_err(|e| {
-        Error::new(Kind::Usage, format!("`{catalog}` is not a catalog name")).because(e)
+        Error::new(
+            ErrorKind::Usage,
+            format!("`{catalog}` is not a catalog name"),
+        )
+        .because(e)
     })?;
     let environment =
         || system::variable("AWS_REGION").or_else(|| system::variable("AWS_DEFAULT_REGION"));
@@ -45,7 +49,8 @@ pub(crate) fn resolve_location(dir: &Path, args: &CatalogArgs) -> Result<LookupS
         .or(home)
         .or_else(|| environment().map(Region));
     let region = region.ok_or_else(|| {
-        Error::new(Kind::Usage, "the Region is missing").hint("use --region, or set AWS_REGION")
+        Error::new(ErrorKind::Usage, "the Region is missing")
+            .hint("use --region, or set AWS_REGION")
     })?;
     Ok(LookupScope {
         catalog,
@@ -76,7 +81,7 @@ pub(crate) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
     let image = ImageName::from(args.image.as_str());
     check_name(&args.image).map_err(|e| {
         Error::new(
-            Kind::Usage,
+            ErrorKind::Usage,
             format!("`{}` is not an image name", args.image),
         )
         .because(e)
@@ -132,9 +137,9 @@ async fn find_current(
             location.catalog, location.region
         );
         return Err(match defect {
-            Some(defect) => Error::new(Kind::NotFound, format!("{text}: {defect}"))
+            Some(defect) => Error::new(ErrorKind::NotFound, format!("{text}: {defect}"))
                 .hint("run `bakeline doctor` to see what is wrong"),
-            None => Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists"),
+            None => Error::new(ErrorKind::NotFound, text).hint("`bakeline list` shows what exists"),
         });
     };
     if let Some(defect) = defect {
@@ -154,7 +159,7 @@ fn resolve_environment(args: &Latest, settings: Option<&Settings>) -> Result<Env
     let given = args.env.clone().filter(|e| !e.is_empty()).map(EnvName);
     let env = given.or_else(|| settings.and_then(|s| s.default_environment.clone()));
     let missing = || {
-        Error::new(Kind::Usage, "the environment is missing")
+        Error::new(ErrorKind::Usage, "the environment is missing")
             .hint("use --env, set BAKELINE_ENV, or set default_environment in bakeline.yaml")
     };
     let env = env.ok_or_else(missing)?;

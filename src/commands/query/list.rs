@@ -7,7 +7,7 @@ use serde_json::json;
 use super::latest;
 use crate::cli::List;
 use crate::commands::support::context;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{Record, tags};
 use crate::model::Tags;
 use crate::ports::ImageQuery;
@@ -54,7 +54,7 @@ pub(crate) async fn run(dir: &Path, args: &List) -> Result<u8> {
             args.images.join(", "),
             location.region
         );
-        return Err(Error::new(Kind::NotFound, text));
+        return Err(Error::new(ErrorKind::NotFound, text));
     }
     Ok(0)
 }

@@ -7,7 +7,7 @@ use crate::catalog::Brakes;
 use crate::cli::Prune;
 use crate::commands::support::context::{self, LoadedCatalog};
 use crate::commands::support::{lock, references, run, unreachable};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::retention::RetentionDecision;
 use crate::model::{Inventory, RunId};
 use crate::plan::Plan;
@@ -70,7 +70,7 @@ pub(crate) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
         return Ok(0);
     }
     if let Some(why) = brake {
-        return Err(Error::new(Kind::Refused, why)
+        return Err(Error::new(ErrorKind::Refused, why)
             .hint("nothing was changed; review the output of `bakeline prune` first"));
     }
     if plan.steps.is_empty() {
@@ -81,7 +81,7 @@ pub(crate) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
 }
 
 fn reject_conflicting_flags(args: &Prune) -> Result<()> {
-    let usage = |what: &str, hint: &str| Err(Error::new(Kind::Usage, what).hint(hint));
+    let usage = |what: &str, hint: &str| Err(Error::new(ErrorKind::Usage, what).hint(hint));
     if args.apply.is_some() && args.inventory.inventory.is_some() {
         return usage(
             "--apply cannot be used with recorded facts",
@@ -184,7 +184,7 @@ fn verify_saved_prune(
         file.display(),
         moved[0]
     );
-    let mut error = Error::new(Kind::Refused, text);
+    let mut error = Error::new(ErrorKind::Refused, text);
     for more in moved.iter().skip(1).take(MAX_DIFFERENCES) {
         error = error.hint(format!("and {more}"));
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::stages;
 use crate::cli::Retire;
 use crate::commands::support::{context, lock, references, run, unreachable};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ImageName, Inventory, check_name};
 use crate::plan::prune::{PruneOptions, plan_retirement, retire_objection};
 use crate::ui;
@@ -14,14 +14,14 @@ pub(crate) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
     check_name(&args.image).map_err(|e| {
         Error::new(
-            Kind::Usage,
+            ErrorKind::Usage,
             format!("`{}` is not an image name", args.image),
         )
         .because(e)
     })?;
     let image = ImageName::from(args.image.as_str());
     if let Some(why) = retire_objection(&loaded.catalog, &image) {
-        return Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
+        return Err(Error::new(ErrorKind::Refused, why).hint("nothing was changed"));
     }
     let run = lock::take_locks_if(args.apply, &loaded, lock::LockScope::All).await?;
     let wish = PruneOptions {
@@ -41,7 +41,7 @@ pub(crate) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
             "catalog `{}` has no AMI of `{image}`",
             loaded.catalog.settings.name
         );
-        let none = Error::new(Kind::NotFound, text).hint("`bakeline list` shows what exists");
+        let none = Error::new(ErrorKind::NotFound, text).hint("`bakeline list` shows what exists");
         return Err(unreachable::not_found_or_incomplete(&inventory, none));
     }
     stages::print_decisions(&fates, args.json);
@@ -53,10 +53,11 @@ pub(crate) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
         return Ok(0);
     }
     if args.inventory.inventory.is_some() {
-        return Err(
-            Error::new(Kind::Usage, "--apply cannot be used with recorded facts")
-                .hint("remove --inventory"),
-        );
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "--apply cannot be used with recorded facts",
+        )
+        .hint("remove --inventory"));
     }
     if plan.steps.is_empty() {
         return unreachable::exit_code(&inventory, Ok(0));

@@ -21,7 +21,7 @@ use crate::model::{
 };
 use crate::plan::Plan;
 use crate::ports::{Clock as _, Store, TemporaryQuery};
-use crate::steps::references::located;
+use crate::steps::references::add_location;
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
@@ -281,7 +281,7 @@ async fn list_references(
 ) -> Result<Vec<Reference>> {
     let mut out = clouds.home.references(home, ids).await?;
     for location in locations::in_catalog(&loaded.catalog.settings, "") {
-        out.extend(located(
+        out.extend(add_location(
             clouds
                 .at(&location)?
                 .parameter_references(&location.region)
@@ -328,11 +328,9 @@ fn print_leftovers(leftovers: &[Leftover], as_json: bool) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
-    use crate::adapters::fake::MemoryStore;
-    use crate::engine::journal::{Phase, Recorder};
+    use crate::adapters::fake::{MemoryJournal, MemoryStore};
+    use crate::engine::journal::{Phase, record_phases};
     use crate::model::{AmiId, Region, Timestamp};
     use crate::plan::release::PLAN_SCHEMA;
     use crate::plan::step::{Action, AmiRef, Step, StepId};
@@ -378,16 +376,10 @@ mod tests {
             )
             .await
             .expect("stored");
-        let (mut recorder, mut lines) = (Recorder::default(), Vec::new());
-        for phase in phases {
-            let write = |line: &str| {
-                lines.push(format!("{line}\n"));
-                Ok(())
-            };
-            recorder
-                .record((made, &id, *phase), &Value::Null, write)
-                .expect("legal");
-        }
+        let journal = MemoryJournal::default();
+        record_phases(&journal, &id, phases);
+        let text = journal.text();
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
         for (seq, line) in (1..).zip(&lines) {
             store
                 .put(&keys::journal(&catalog, &run, seq), line.as_bytes())

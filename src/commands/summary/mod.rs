@@ -10,7 +10,7 @@ use crate::commands::support::context;
 use crate::commands::support::run::RunResult;
 use crate::engine::StepOutput;
 use crate::engine::outcome::{Outcome, ScopeEnd};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{Record, lookup};
 use crate::model::{AmiId, EnvName, ImageName, Inventory, Region, RunId, Version};
 use crate::plan::step::{Decision, PlanVerdict};
@@ -250,7 +250,7 @@ pub(super) fn refused_error(plan: &Plan, action: &str) -> Option<Error> {
         .map(|d| format!("`{}` is not {action}: {}", d.image, d.reasons.join("; ")))
         .collect();
     (!messages.is_empty())
-        .then(|| Error::new(Kind::Refused, messages.join("; ")).hint("nothing was changed"))
+        .then(|| Error::new(ErrorKind::Refused, messages.join("; ")).hint("nothing was changed"))
 }
 
 /// Writes the result file, sends the Slack message, prints the table, and returns the exit code.

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
 
 use crate::adapters::catalog_files::CatalogFiles;
 use crate::adapters::system;
 use crate::catalog::{self, Catalog, Files, Lookup, Settings};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Commit, EnvName, ImageName, Location, Region};
 use crate::ports::{Cloud, Http, Store};
 use crate::ui;
@@ -18,7 +20,7 @@ pub(crate) struct LoadedCatalog {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) files: CatalogFiles,
     /// Locks of the command; dropping this value releases them.
-    pub(crate) lock: OnceLock<super::lock::CommandLocks>,
+    pub(crate) lock: OnceCell<super::lock::CommandLocks>,
 }
 
 /// Logs to stderr at the level of `BAKELINE_LOG`. The default level is `warn`.
@@ -76,7 +78,7 @@ impl LoadedCatalog {
         Self {
             catalog: Arc::new(catalog),
             files,
-            lock: OnceLock::new(),
+            lock: OnceCell::new(),
         }
     }
 }
@@ -259,7 +261,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
 /// Writes a value as JSON to a file named on the command line.
 pub(crate) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value)
-        .map_err(|e| Error::new(Kind::StepFailed, "cannot serialize the file").because(e))?;
+        .map_err(|e| Error::new(ErrorKind::StepFailed, "cannot serialize the file").because(e))?;
     text.push(b'\n');
     system::write_atomically(path, &text, 0o644)
         .map_err(|e| Error::input("cannot write a file").because(e))

@@ -214,7 +214,7 @@ pub(crate) fn first_call_error(error: crate::ports::CloudError) -> Error {
         kind,
         CloudErrorKind::Unreachable | CloudErrorKind::Credentials | CloudErrorKind::Denied
     ) {
-        made.kind = crate::error::Kind::Input;
+        made.kind = crate::error::ErrorKind::Input;
     }
     made
 }

@@ -10,7 +10,7 @@ use crate::adapters::processes::SystemProcesses;
 use crate::adapters::system::{SystemClock, cancel_on_signal, host_name, new_run_id, variable};
 use crate::catalog::Settings;
 use crate::engine::lock::{HeldLocks, LockOwner, Locks};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::model::{EnvName, RunId};
 use crate::ports::{Clock as _, Processes as _, Store};
 use crate::ui;
@@ -49,6 +49,8 @@ impl LockScope<'_> {
 
 /// Locks of a command. Dropping this value releases them.
 pub(crate) struct CommandLocks {
+    /// ID of the run.
+    run: RunId,
     /// Store that contains the locks.
     pub(crate) store: Arc<dyn Store>,
     /// Held locks; `None` if the command needs none.
@@ -68,18 +70,23 @@ impl Drop for CommandLocks {
     }
 }
 
-/// Takes the locks of a command and returns its new run ID. A command calls this once, before it
-/// loads the inventory.
+/// Takes the locks of a command and returns its run ID. A command calls this once, before it loads
+/// the inventory.
 ///
 /// # Errors
 /// Another run holds a lock, the store or AWS cannot be reached, or the store is not writable.
 pub(crate) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> Result<RunId> {
+    Ok(command_locks(loaded, scope).await?.run.clone())
+}
+
+async fn acquire_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> Result<CommandLocks> {
     let settings = &loaded.catalog.settings;
     let envs = scope.environments(settings);
     let store = context::open_store(settings).await?;
     let run = new_run_id(SystemClock.now());
     let (interrupt, stop) = (cancel_on_signal(), CancellationToken::new());
     let mut lock = CommandLocks {
+        run: run.clone(),
         store: Arc::clone(&store),
         held: None,
         interrupt,
@@ -93,7 +100,7 @@ pub(crate) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> 
             .await
             .map_err(gather::first_call_error)?;
         let owner = LockOwner {
-            run: run.clone(),
+            run,
             caller: identity.arn,
             host: host_name(),
             pid: std::process::id(),
@@ -110,8 +117,7 @@ pub(crate) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> 
         tokio::spawn(async move { kept.keep_alive(&stop).await });
         lock.held = Some(held);
     }
-    let _first = loaded.lock.set(lock);
-    Ok(run)
+    Ok(lock)
 }
 
 /// Returns access to the locks of all environments.
@@ -129,7 +135,7 @@ pub(crate) fn environment_locks(settings: &Settings, store: Arc<dyn Store>) -> L
 /// Takes the locks if the command changes anything (`--apply`), and returns a new run ID.
 ///
 /// # Errors
-/// As [`take`].
+/// As [`take_locks`].
 pub(crate) async fn take_locks_if(
     acts: bool,
     loaded: &LoadedCatalog,
@@ -145,18 +151,13 @@ pub(crate) async fn take_locks_if(
 /// Returns the locks of the command. Takes those of `otherwise` if it has none yet.
 ///
 /// # Errors
-/// As [`take`].
+/// As [`take_locks`].
 pub(crate) async fn command_locks<'l>(
     loaded: &'l LoadedCatalog,
     otherwise: LockScope<'_>,
 ) -> Result<&'l CommandLocks> {
-    if loaded.lock.get().is_none() {
-        take_locks(loaded, otherwise).await?;
-    }
-    loaded.lock.get().ok_or_else(|| {
-        Error::new(
-            Kind::StepFailed,
-            "internal error: the locks of the command are missing; please report this",
-        )
-    })
+    loaded
+        .lock
+        .get_or_try_init(|| acquire_locks(loaded, otherwise))
+        .await
 }

@@ -9,14 +9,14 @@ use tokio::task::JoinSet;
 use super::context::{self, Clouds, LoadedCatalog};
 use super::gather;
 use crate::cli::InventoryArgs;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::locations;
 use crate::lifecycle::retention::RetentionDecision;
 use crate::lifecycle::retirement::RetirementStage;
 use crate::lifecycle::rules::SHARED;
 use crate::model::{AmiId, Inventory, Location, Reference, Region};
 use crate::ports::{Cloud, CloudResult};
-use crate::steps::references::located;
+use crate::steps::references::add_location;
 
 /// Maximum number of parallel requests.
 const MAX_CONCURRENT: usize = 8;
@@ -65,7 +65,7 @@ pub(crate) async fn load_inventory(
         let (parameters, others) = listed
             .into_iter()
             .partition(|reference| reference.kind == "parameter");
-        found.extend(located(parameters, &location).chain::<Vec<Reference>>(others));
+        found.extend(add_location(parameters, &location).chain::<Vec<Reference>>(others));
     }
     // Deprecation does not affect other accounts, so only later stages need the launch permissions.
     let further = going.filter(|f| f.due_stages.contains(&RetirementStage::Disable));
@@ -102,7 +102,7 @@ async fn parameter_references(
         };
         match read {
             Ok(found) => out.extend(
-                located(found, &location).filter(|reference| known.contains(&reference.ami)),
+                add_location(found, &location).filter(|reference| known.contains(&reference.ami)),
             ),
             Err(error) if locations::unreachable_reason(inventory, &location).is_none() => {
                 inventory.unreachable.push((location, error.one_line()))
@@ -208,9 +208,11 @@ where
             None => return Ok(out),
             Some(Ok(answer)) => out.extend(answer?),
             Some(Err(e)) => {
-                return Err(
-                    Error::new(Kind::StepFailed, "a request about an AMI was aborted").because(e),
-                );
+                return Err(Error::new(
+                    ErrorKind::StepFailed,
+                    "a request about an AMI was aborted",
+                )
+                .because(e));
             }
         }
     }

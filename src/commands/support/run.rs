@@ -13,7 +13,8 @@ use crate::adapters::system::{
 };
 use crate::catalog::OnFailure;
 use crate::engine::event::{Event, EventSink};
-use crate::engine::fence::{FencedEffects, Guard};
+use crate::engine::lock::fence::{FencedBuilder, FencedCloud};
+use crate::engine::lock::guard::{FencedEffects, Guard};
 use crate::engine::mirror::JournalMirror;
 use crate::engine::outcome::Outcome;
 use crate::engine::{Effects, Engine, Options};
@@ -22,7 +23,6 @@ use crate::model::Inventory;
 use crate::plan::{self, Action, Plan, Scope, Step};
 use crate::ports::{ImageBuilder, Journal, Store, Workspace as _};
 use crate::provision::ansible::MIN_VERSION;
-use crate::steps::fence::{FencedBuilder, FencedCloud};
 use crate::steps::references::ParameterReferences;
 use crate::steps::{Shares, Steps};
 use crate::ui::progress::Progress;

@@ -12,7 +12,7 @@ use crate::evidence::{keys, manifest};
 use crate::lifecycle::{Record, tags};
 use crate::model::{CatalogName, Inventory, RunId, StoreInventory};
 use crate::ports::{Store, StoreError, StoreErrorKind};
-use crate::steps::check::{CheckReport, evidence_file};
+use crate::steps::check::controls::{CheckReport, evidence_file};
 
 /// Lists the evidence of all versions. A store that does not answer is recorded in `unread`.
 ///

@@ -1,6 +1,6 @@
 //! Reports locations that could not be read, and adjusts the exit code of commands.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::Inventory;
 use crate::ui;
 
@@ -38,7 +38,7 @@ fn incomplete_error(inventory: &Inventory, what: String) -> Option<Error> {
         .collect();
     let text = format!("{what}; cannot read: {}", locations.join(", "));
     Some(
-        Error::new(Kind::StepFailed, text)
+        Error::new(ErrorKind::StepFailed, text)
             .hint("nothing was changed there; run the command again later"),
     )
 }
@@ -68,12 +68,12 @@ mod tests {
         let not_found = |unread| {
             not_found_or_incomplete(
                 &inventory(unread),
-                Error::new(Kind::NotFound, "no AMI ami-1"),
+                Error::new(ErrorKind::NotFound, "no AMI ami-1"),
             )
         };
-        assert_eq!(not_found(false).kind, Kind::NotFound);
+        assert_eq!(not_found(false).kind, ErrorKind::NotFound);
         let error = not_found(true);
-        assert_eq!(error.kind, Kind::StepFailed);
+        assert_eq!(error.kind, ErrorKind::StepFailed);
         assert_eq!(
             error.to_string(),
             "no AMI ami-1; cannot read: 222222222222.us-east-1 (no answer)"
@@ -81,12 +81,12 @@ mod tests {
         assert_eq!(exit_code(&inventory(false), Ok(0)).ok(), Some(0));
         assert_eq!(
             exit_code(&inventory(true), Ok(0)).err().map(|e| e.kind),
-            Some(Kind::StepFailed)
+            Some(ErrorKind::StepFailed)
         );
-        let stuck = Err(Error::new(Kind::Stuck, "left"));
+        let stuck = Err(Error::new(ErrorKind::Stuck, "left"));
         assert_eq!(
             exit_code(&inventory(true), stuck).err().map(|e| e.kind),
-            Some(Kind::Stuck),
+            Some(ErrorKind::Stuck),
             "the more severe error wins"
         );
     }

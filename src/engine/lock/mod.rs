@@ -1,5 +1,8 @@
 //! Acquires the lock of each environment: one run at a time changes an environment of a catalog.
 
+pub mod fence;
+pub mod guard;
+pub mod loss;
 mod renew;
 #[cfg(test)]
 mod tests;

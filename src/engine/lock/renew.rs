@@ -6,8 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use super::guard::Guard;
+use super::loss::LockLoss;
 use super::{Locks, to_json};
-use crate::engine::fence::Guard;
 use crate::lifecycle::lock::{self, Renewal};
 use crate::model::{EnvName, RunId, Timestamp};
 use crate::ports::StoreError;
@@ -25,7 +26,7 @@ pub(super) struct HeldLock {
 struct State {
     locks_held: Vec<HeldLock>,
     expires: Timestamp,
-    lost: Option<String>,
+    lost: Option<LockLoss>,
 }
 
 /// Locks that a run holds. Dropping the value does not release them: call [`HeldLocks::release`].
@@ -84,10 +85,11 @@ impl HeldLocks {
             .collect()
     }
 
-    fn mark_lost(&self, why: String) -> String {
-        let why = self.state().lost.get_or_insert(why).clone();
+    /// Records the loss. Returns the first recorded loss.
+    fn record_loss(&self, loss: LockLoss) -> LockLoss {
+        let first = self.state().lost.get_or_insert(loss).clone();
         self.lost.cancel();
-        why
+        first
     }
 
     /// Renews the locks until they are lost or `stop` is cancelled.
@@ -161,14 +163,11 @@ impl HeldLocks {
     }
 
     /// Fails if the expiry is closer than the margin.
-    fn check_expiry(&self, until: Timestamp) -> Result<(), String> {
+    fn check_expiry(&self, until: Timestamp) -> Result<(), LockLoss> {
         if self.locks.clock.now() < until - lock::safety_margin(self.locks.lease) {
             return Ok(());
         }
-        Err(self.mark_lost(format!(
-            "the lock expired: it was not renewed before {until} \
-             (was the process suspended, or the store unreachable?)"
-        )))
+        Err(self.record_loss(LockLoss::Expired { until }))
     }
 
     /// Returns whether this run holds the latest generation of every lock. The number alone is not
@@ -185,25 +184,20 @@ impl HeldLocks {
                 }
                 None => None,
             };
-            let cause = match (latest, holder) {
+            let env = held.env.clone();
+            let loss = match (latest, holder) {
                 (Some(latest), Some(holder)) if holder.run == held.run && !latest.released => {
                     continue;
                 }
-                (Some(_), Some(holder)) if holder.run == held.run => {
-                    "it was released by another process, for example by `bakeline unlock`"
-                        .to_owned()
-                }
-                (_, Some(holder)) => {
-                    format!(
-                        "it was taken over at {} by {}",
-                        holder.since,
-                        holder.describe()
-                    )
-                }
-                (Some(_), None) => "its object cannot be read".to_owned(),
-                (None, None) => "its objects were removed from the store".to_owned(),
+                (Some(_), Some(holder)) if holder.run == held.run => LockLoss::Released { env },
+                (_, Some(holder)) => LockLoss::TakenOver {
+                    env,
+                    holder: Box::new(holder),
+                },
+                (Some(_), None) => LockLoss::Unreadable { env },
+                (None, None) => LockLoss::Removed { env },
             };
-            self.mark_lost(format!("the lock of {} is lost: {cause}", held.env));
+            self.record_loss(loss);
             return Ok(false);
         }
         Ok(true)
@@ -238,7 +232,7 @@ impl HeldLocks {
 impl Guard for HeldLocks {
     /// Reads the latest generation of each lock again. An unreachable store is not a loss while the
     /// lease lasts, because no run takes over before it ends.
-    async fn check(&self) -> Result<(), String> {
+    async fn check(&self) -> Result<(), LockLoss> {
         if let Some(why) = self.lock_loss() {
             return Err(why);
         }
@@ -252,7 +246,7 @@ impl Guard for HeldLocks {
         self.check_expiry(until)
     }
 
-    fn lock_loss(&self) -> Option<String> {
+    fn lock_loss(&self) -> Option<LockLoss> {
         self.state().lost.clone()
     }
 

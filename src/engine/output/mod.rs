@@ -354,8 +354,9 @@ impl Outputs {
         value: impl Fn(&StepOutput) -> Option<T>,
     ) -> Result<T> {
         self.0.get(step).and_then(value).ok_or_else(|| {
-            let text = format!("internal error: step {step} has no {what}; please report this");
-            Error::new(Kind::StepFailed, text)
+            // Only an edited plan refers to a step that has no such output.
+            let text = format!("the plan uses the {what} of step {step}, which has none");
+            Error::new(Kind::StepFailed, text).hint("create the plan again")
         })
     }
 }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::{Fingerprints, Recipe};
 use crate::catalog::{Catalog, load};
+use crate::matrix::proptest_config;
 use crate::model::ImageName;
 use crate::plan::change;
 
@@ -306,7 +307,7 @@ fn mutate_more(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(proptest_config("changed inputs of a fingerprint", 50, 200))]
 
     #[test]
     fn irrelevant_changes_keep_the_fingerprint(spec in spec()) {

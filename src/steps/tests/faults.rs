@@ -8,6 +8,7 @@ use crate::catalog::OnFailure;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::Kind;
 use crate::lifecycle::Record;
+use crate::matrix::select_cases;
 use crate::model::AmiId;
 
 /// Returns an environment with a released version of all images and a changed base, so that the
@@ -33,6 +34,14 @@ fn fault_timings(call: &Call) -> impl Iterator<Item = FaultTiming> {
     [FaultTiming::Before]
         .into_iter()
         .chain(call.changes.then_some(FaultTiming::After))
+}
+
+/// Returns each call with its index and each of its fault timings.
+fn faults(calls: &[Call]) -> impl Iterator<Item = (usize, &Call, FaultTiming)> {
+    calls
+        .iter()
+        .enumerate()
+        .flat_map(|(index, call)| fault_timings(call).map(move |when| (index, call, when)))
 }
 
 /// Asserts that the state of each image matches the end of its scope.
@@ -95,36 +104,30 @@ async fn error_at_any_call_keeps_previous_version() {
         clean.cloud.calls()
     };
     assert!(calls.len() > 100, "{}", calls.len());
-    // Tries every call of the first image and every third of the others, which make the same calls.
-    let tried = calls
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| *index < calls.len() / 4 || index % 3 == 0);
-    for (index, call) in tried {
-        for when in fault_timings(call) {
-            let context = format!(
-                "{when:?} call {} ({} {})",
-                index + 1,
-                call.action,
-                call.about
-            );
-            let setup = start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
-            setup.watch_invariants();
-            setup.cloud.fail(Fault::call(index + 1, when));
-            let outcome = setup.release("run2").await;
-            assert_eq!(
-                outcome.kind(),
-                Some(Kind::StepFailed),
-                "{context}: {outcome:?}"
-            );
-            assert_state_matches_outcome(
-                &start.cloud.state(|w| w.clone()),
-                &setup,
-                &outcome,
-                &context,
-            );
-            setup.assert_clean(&context);
-        }
+    let test = "error_at_any_call_keeps_previous_version";
+    for (index, call, when) in select_cases(test, 11, faults(&calls)) {
+        let context = format!(
+            "{when:?} call {} ({} {})",
+            index + 1,
+            call.action,
+            call.about
+        );
+        let setup = start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
+        setup.watch_invariants();
+        setup.cloud.fail(Fault::call(index + 1, when));
+        let outcome = setup.release("run2").await;
+        assert_eq!(
+            outcome.kind(),
+            Some(Kind::StepFailed),
+            "{context}: {outcome:?}"
+        );
+        assert_state_matches_outcome(
+            &start.cloud.state(|w| w.clone()),
+            &setup,
+            &outcome,
+            &context,
+        );
+        setup.assert_clean(&context);
     }
 }
 
@@ -267,47 +270,46 @@ async fn failed_prune_never_changes_kept_amis() {
         "the four old versions are pruned: {outcome:?}"
     );
     let calls = counted.cloud.calls();
-    for (index, call) in calls.iter().enumerate() {
-        for when in fault_timings(call) {
-            let context = format!(
-                "{when:?} call {} ({} {})",
-                index + 1,
-                call.action,
-                call.about
-            );
-            let setup = start.next_run(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
-            setup.watch_invariants();
-            setup.cloud.fail(Fault::call(index + 1, when));
-            let outcome = setup.prune("run3", 1).await;
+    let test = "failed_prune_never_changes_kept_amis";
+    for (index, call, when) in select_cases(test, 5, faults(&calls)) {
+        let context = format!(
+            "{when:?} call {} ({} {})",
+            index + 1,
+            call.action,
+            call.about
+        );
+        let setup = start.next_run(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");
+        setup.watch_invariants();
+        setup.cloud.fail(Fault::call(index + 1, when));
+        let outcome = setup.prune("run3", 1).await;
+        assert_eq!(
+            outcome.kind(),
+            Some(Kind::StepFailed),
+            "{context}: {outcome:?}"
+        );
+        setup.assert_clean(&context);
+        for (image, _) in IMAGES {
             assert_eq!(
-                outcome.kind(),
-                Some(Kind::StepFailed),
-                "{context}: {outcome:?}"
+                setup.latest(image, "Test"),
+                start.latest(image, "Test"),
+                "{context}"
             );
-            setup.assert_clean(&context);
-            for (image, _) in IMAGES {
-                assert_eq!(
-                    setup.latest(image, "Test"),
-                    start.latest(image, "Test"),
-                    "{context}"
-                );
-            }
-            for (scope, end) in &outcome.scopes {
-                let id = AmiId(scope.to_string());
-                let there = setup.cloud.state(|w| w.images.contains_key(&id));
-                assert!(
-                    !end.is_done() || !there,
-                    "{context}: {scope} is reported as deregistered"
-                );
-                // An AMI whose retirement failed is unchanged, if it still exists.
-                let (now, then) = [&setup, &start]
-                    .map(|h| h.cloud.state(|w| w.images.get(&id).cloned()))
-                    .into();
-                assert!(
-                    now.is_none() || now == then,
-                    "{context}: {now:?} was {then:?}"
-                );
-            }
+        }
+        for (scope, end) in &outcome.scopes {
+            let id = AmiId(scope.to_string());
+            let there = setup.cloud.state(|w| w.images.contains_key(&id));
+            assert!(
+                !end.is_done() || !there,
+                "{context}: {scope} is reported as deregistered"
+            );
+            // An AMI whose retirement failed is unchanged, if it still exists.
+            let (now, then) = [&setup, &start]
+                .map(|h| h.cloud.state(|w| w.images.get(&id).cloned()))
+                .into();
+            assert!(
+                now.is_none() || now == then,
+                "{context}: {now:?} was {then:?}"
+            );
         }
     }
 }
@@ -315,7 +317,8 @@ async fn failed_prune_never_changes_kept_amis() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn error_with_parallel_scopes_leaves_no_resources() {
     let start = second_release().await;
-    for nth in (1..100).step_by(9) {
+    let test = "error_with_parallel_scopes_leaves_no_resources";
+    for nth in select_cases(test, 3, (1..100).step_by(9)) {
         for on_failure in [OnFailure::Stop, OnFailure::Continue] {
             let mut setup = start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
             (setup.options.jobs, setup.options.on_failure) = (4, on_failure);

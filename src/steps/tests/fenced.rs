@@ -10,12 +10,13 @@ use super::TestEnv;
 use super::faults::second_release;
 use crate::adapters::fake::{BuildBehavior, FakeClock, FakeCloudState};
 use crate::engine::Engine;
-use crate::engine::fence::{FencedEffects, Guard};
+use crate::engine::lock::fence::{FencedBuilder, FencedCloud};
+use crate::engine::lock::guard::{FencedEffects, Guard};
+use crate::engine::lock::loss::LockLoss;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::Kind;
 use crate::plan::Plan;
 use crate::ports::{Cloud, ImageBuilder};
-use crate::steps::fence::{FencedBuilder, FencedCloud};
 
 /// Lock that is lost at the n-th check, with the cloud state at that time.
 struct ExpiringGuard {
@@ -38,17 +39,17 @@ impl ExpiringGuard {
 
 #[async_trait]
 impl Guard for ExpiringGuard {
-    async fn check(&self) -> Result<(), String> {
+    async fn check(&self) -> Result<(), LockLoss> {
         if self.checks.fetch_add(1, Ordering::SeqCst) >= self.limit {
             self.lose();
         }
         self.lock_loss().map_or(Ok(()), Err)
     }
 
-    fn lock_loss(&self) -> Option<String> {
+    fn lock_loss(&self) -> Option<LockLoss> {
         self.lost
             .is_cancelled()
-            .then(|| "the lock of Test is lost: taken over by run9".to_owned())
+            .then(|| LockLoss::Removed { env: "Test".into() })
     }
 
     async fn wait_for_lock_loss(&self) {
@@ -128,7 +129,7 @@ async fn lost_lock_stops_all_changes_and_is_reported() {
             "{limit}"
         );
         let reported = outcome.scopes.values().any(|end| match end {
-            ScopeEnd::Failed { error, .. } => error.contains("taken over by run9"),
+            ScopeEnd::Failed { error, .. } => error.contains("removed from the store"),
             _ => false,
         });
         assert!(reported, "{limit}: {outcome:?}");
@@ -184,7 +185,7 @@ async fn undo_stops_when_lock_is_lost() {
         };
         assert_eq!(*kind, Kind::Refused, "{limit}: {outcome:?}");
         assert!(
-            error.contains("it broke") && error.contains("run9"),
+            error.contains("it broke") && error.contains("removed from the store"),
             "{error}"
         );
         assert!(

@@ -16,7 +16,7 @@ use crate::ports::Store as _;
     clippy::disallowed_methods,
     reason = "a test reads and, when asked to, writes the committed file"
 )]
-fn assert_recorded(settings: &str, before: &Inventory, after: &Inventory) {
+fn assert_evidence(settings: &str, before: &Inventory, after: &Inventory) {
     let left: BTreeSet<&str> = after.images.iter().map(|a| a.id.as_str()).collect();
     let record = serde_json::json!({"settings": settings, "world": before, "left": left});
     let text = serde_json::to_string_pretty(&record).expect("JSON") + "\n";
@@ -88,7 +88,7 @@ async fn forty_days_leave_versions_that_rules_keep() {
             assert!(left.len() <= 7);
         }
         if day == 39 {
-            assert_recorded(settings, &before, &setup.inventory());
+            assert_evidence(settings, &before, &setup.inventory());
         }
     }
     assert_eq!(

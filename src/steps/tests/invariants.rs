@@ -6,7 +6,7 @@ use crate::checks::Outcome as Judged;
 use crate::lifecycle::{Record, lookup, tags};
 use crate::model::{Ami, AmiId, Arch, EnvName, ImageName, Tags, pointer_name};
 use crate::ports::Workspace as _;
-use crate::steps::check::CheckReport;
+use crate::steps::check::controls::CheckReport;
 
 /// Returns tags of `catalog` whose `bakeline:self` names a different AMI.
 pub(super) fn foreign_tags(catalog: &str) -> Tags {

@@ -11,6 +11,7 @@ mod killed_retirement;
 mod lifecycle;
 mod polling;
 mod retirement;
+mod reviewed_prune;
 mod sequences;
 mod stuck;
 mod sweep;
@@ -21,7 +22,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{FencedCloud, Steps};
+use super::Steps;
 use crate::adapters::assets;
 use crate::adapters::fake::{
     ACCOUNT, FakeBuilder, FakeClock, FakeCloud, FakeCloudState, LocalShell, MemoryJournal,
@@ -29,6 +30,7 @@ use crate::adapters::fake::{
 };
 use crate::catalog::{Catalog, OnFailure, load};
 use crate::engine::event::{Event, EventSink};
+use crate::engine::lock::fence::FencedCloud;
 use crate::engine::outcome::Outcome;
 use crate::engine::{Engine, Options, journal};
 use crate::lifecycle::{Record, tags};

@@ -8,9 +8,8 @@ use crate::catalog::Catalog;
 use crate::error::Kind;
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, ImageName, State};
-use crate::plan::prune::saved::{SavedPrune, collect_facts, describe_changes};
 use crate::plan::prune::{
-    PruneOptions, exceeds_limits, plan_prune, plan_restore, plan_retirement, retire_objection,
+    PruneOptions, plan_prune, plan_restore, plan_retirement, retire_objection,
 };
 
 /// Settings with a waiting time of one day before each stage.
@@ -22,7 +21,7 @@ fn waiting_catalog() -> Arc<Catalog> {
 }
 
 /// Returns an environment with two released versions of each image. The older ones can be pruned.
-async fn two_versions() -> TestEnv {
+pub(super) async fn two_versions() -> TestEnv {
     let setup = TestEnv::with_state(
         TestEnv::new().cloud.state(|w| w.clone()),
         waiting_catalog(),
@@ -38,7 +37,7 @@ async fn two_versions() -> TestEnv {
 }
 
 /// Returns the first version of an image without child images.
-fn old_ami(setup: &TestEnv) -> AmiId {
+pub(super) fn old_ami(setup: &TestEnv) -> AmiId {
     setup.cloud.state(|w| {
         let own = w.own();
         let records = Record::read_all(&own, &"acme".into());
@@ -329,85 +328,4 @@ async fn image_outside_catalog_stays_until_retired() {
     // Later stages are the same as for any AMI.
     let setup = prune_at(&setup, "2026-11-25T12:00:00Z", "x2").await;
     assert_eq!(ami(&setup, &fates[0].ami).expect("it").status, "disabled");
-}
-
-#[tokio::test]
-async fn reviewed_prune_is_refused_after_facts_changed() {
-    let setup = two_versions().await;
-    let (fates, decided) = plan_prune(
-        &setup.catalog,
-        &setup.inventory(),
-        &PruneOptions::default(),
-        "x1".into(),
-    );
-    let saved = SavedPrune::new(
-        &setup.catalog,
-        &setup.inventory(),
-        PruneOptions::default(),
-        fates.clone(),
-        decided,
-    );
-    let text = serde_json::to_string(&saved).expect("JSON");
-    let saved: SavedPrune = serde_json::from_str(&text).expect("valid JSON");
-    assert_eq!(
-        describe_changes(
-            &saved.facts,
-            &collect_facts(&setup.catalog, &setup.inventory())
-        ),
-        Vec::<String>::new()
-    );
-    let id = old_ami(&setup);
-    let change = |act: &dyn Fn(&mut crate::adapters::fake::FakeCloudState), words: &str| {
-        let other = setup.next_run(Arc::clone(&setup.catalog), "2026-11-24T13:00:00Z");
-        other.cloud.state(|w| act(w));
-        let messages = describe_changes(
-            &saved.facts,
-            &collect_facts(&other.catalog, &other.inventory()),
-        );
-        assert!(
-            messages.len() == 1 && messages[0].contains(words) && messages[0].contains(id.as_str()),
-            "{words}: {messages:?}"
-        );
-    };
-    change(&|w| drop(w.images.remove(&id)), "no longer exists");
-    change(
-        &|w| w.images.get_mut(&id).expect("it").protected = true,
-        "protected is \"true\", not \"false\"",
-    );
-    change(
-        &|w| {
-            drop(
-                w.images
-                    .get_mut(&id)
-                    .expect("it")
-                    .tags
-                    .insert(tags::STATE.into(), "held".into()),
-            )
-        },
-        "tag `bakeline:state`",
-    );
-    change(
-        &|w| w.images.get_mut(&id).expect("it").last_launched = Some("2026-11-24T12:30:00Z".into()),
-        "last launched",
-    );
-    let share = |w: &mut crate::adapters::fake::FakeCloudState| {
-        w.permissions
-            .insert(id.clone(), BTreeSet::from(["all".to_owned()]));
-    };
-    change(&share, "shared-with all refers to it now");
-    let mut changed = Catalog::clone(&setup.catalog);
-    changed.settings.environments[0].retention.keep = 2;
-    let messages = describe_changes(&saved.facts, &collect_facts(&changed, &setup.inventory()));
-    assert!(
-        messages.len() == 1 && messages[0].contains("retention of Test"),
-        "{messages:?}"
-    );
-
-    let brakes = |most, percent| exceeds_limits(&crate::catalog::Brakes { most, percent }, &fates);
-    let going =
-        u32::try_from(fates.iter().filter(|f| !f.due_stages.is_empty()).count()).expect("few");
-    assert_eq!((going, fates.len()), (4, 8));
-    assert_eq!((brakes(4, 50), brakes(50, 100)), (None, None));
-    assert!(brakes(3, 100).is_some_and(|why| why.contains("4 of 8") && why.contains("--most 4")));
-    assert!(brakes(50, 49).is_some_and(|why| why.contains("--percent 50")));
 }

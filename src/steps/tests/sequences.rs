@@ -12,7 +12,7 @@ use crate::model::{AmiId, Arch, ImageName, Tags};
 use crate::plan::inspect;
 use crate::plan::step::PlanVerdict;
 use crate::ports::Workspace as _;
-use crate::steps::check::CheckReport;
+use crate::steps::check::controls::CheckReport;
 
 const GOOD: (&str, &str) = (
     "base",
@@ -22,7 +22,7 @@ const GOOD: (&str, &str) = (
 const BAD: (&str, &str) = ("z", "parent: base\nchecks:\n  - {file: /not/there}\n");
 
 /// Returns an environment with all images released, then `changed` in the catalog.
-async fn released_then_changed(changed: (&str, &str)) -> TestEnv {
+async fn release_then_change(changed: (&str, &str)) -> TestEnv {
     let first = TestEnv::new();
     assert!(first.release("run1").await.kind().is_none());
     let mut next = first.next_run(catalog(&[changed]), "2026-11-23T12:00:00Z");
@@ -45,7 +45,7 @@ fn done_count(outcome: &Outcome) -> usize {
 
 #[tokio::test]
 async fn recheck_judges_current_version_and_updates_tags() {
-    let setup = released_then_changed(GOOD).await;
+    let setup = release_then_change(GOOD).await;
     let (before, plan) = (all_tags(&setup), setup.release_plan("run2", false));
     // Written tags read back late.
     setup.cloud.state(|w| w.lag = 2);
@@ -87,7 +87,7 @@ async fn recheck_judges_current_version_and_updates_tags() {
 
 #[tokio::test]
 async fn failed_recheck_keeps_version_and_suggests_revoke() {
-    let setup = released_then_changed(BAD).await;
+    let setup = release_then_change(BAD).await;
     let before = all_tags(&setup);
     let outcome = setup.execute(&setup.release_plan("run2", false)).await;
     assert_eq!(outcome.kind().map(crate::error::Kind::exit_code), Some(3));
@@ -107,7 +107,7 @@ async fn failed_recheck_keeps_version_and_suggests_revoke() {
 
 #[tokio::test]
 async fn retag_refuses_concurrent_recheck() {
-    let setup = released_then_changed(GOOD).await;
+    let setup = release_then_change(GOOD).await;
     let plan = setup.release_plan("run2", false);
     let base = setup.latest("base", "Test").1.expect("a current base");
     setup.cloud.state(|w| {
@@ -127,7 +127,7 @@ async fn retag_refuses_concurrent_recheck() {
 #[tokio::test]
 async fn failed_probe_stores_nothing() {
     // The local `sh` acts as the instance. Only a complete answer may become a fact.
-    let setup = released_then_changed(GOOD).await;
+    let setup = release_then_change(GOOD).await;
     let (inventory, name) = (setup.inventory(), ImageName::from("base"));
     let plan = crate::plan::probe::plan_probe(
         &setup.catalog,
@@ -171,7 +171,7 @@ fn assert_no_secret(setup: &TestEnv) {
 
 #[tokio::test]
 async fn manual_check_collects_facts_and_leaves_no_resources() {
-    let setup = released_then_changed(GOOD).await;
+    let setup = release_then_change(GOOD).await;
     let before = all_tags(&setup);
     let ami = setup.latest("base", "Test").1.expect("a current base");
     let plan = inspect::plan_inspection(
@@ -219,7 +219,7 @@ async fn manual_check_collects_facts_and_leaves_no_resources() {
 
 #[tokio::test]
 async fn failed_manual_check_leaves_no_resources() {
-    let setup = released_then_changed(GOOD).await;
+    let setup = release_then_change(GOOD).await;
     let ami = setup.latest("base", "Test").1.expect("a current base");
     let plan = inspect::plan_inspection(
         &ImageName::from("base"),
@@ -237,7 +237,7 @@ async fn failed_manual_check_leaves_no_resources() {
 
 #[tokio::test]
 async fn release_writes_all_reports_and_tolerates_failures() {
-    let setup = released_then_changed(GOOD).await;
+    let setup = release_then_change(GOOD).await;
     let outcome = setup.execute(&setup.release_plan("run2", false)).await;
     assert!(outcome.kind().is_none(), "{outcome:?}");
     for name in ["txt", "json", "inspec.json", "junit.xml", "html"] {
@@ -267,7 +267,7 @@ async fn release_writes_all_reports_and_tolerates_failures() {
     );
     assert_eq!(report["verdicts"].as_array().map(Vec::len), Some(2));
     // An invalid catalog template costs only the HTML page.
-    let mut broken = released_then_changed(GOOD).await;
+    let mut broken = release_then_change(GOOD).await;
     let mut catalog = (*broken.catalog).clone();
     catalog.files.insert(
         crate::report::html::TEMPLATE.to_owned(),

@@ -38,14 +38,8 @@ fn assert_outcomes(root: &Path, rows: &[(&str, &str)]) {
     }
 }
 
-#[test]
-fn included_files_are_merged_in_order() {
-    let (dir, outside) = (
-        tempfile::tempdir().expect("dir"),
-        tempfile::tempdir().expect("dir"),
-    );
-    let root = &dir.path().join("a [root] 'x' *");
-    write_file(outside.path(), "20-out.conf", b"UseDNS yes\n", 0o644);
+/// Creates files with nested, quoted, hidden and conditional includes.
+fn write_included_files(root: &Path) {
     let main = "# Include /etc/ssh/not.conf\n\
         Include /etc/ssh/sshd_config.d/*.conf no-such/*.conf \"with space/a b.conf\" # Include /etc/ssh/not.conf\n\
         \tINCLUDE=quoted\\ too/[ab].conf\n  \"Include\" /etc/ssh/../../../../../../up.conf\n\
@@ -95,6 +89,17 @@ fn included_files_are_merged_in_order() {
     );
     write_file(root, "up.conf", b"Compression no\n", 0o644);
     write_file(root, "etc/ssh/for-some", b"PermitTunnel no\n", 0o644);
+}
+
+#[test]
+fn included_files_are_merged_in_order() {
+    let (dir, outside) = (
+        tempfile::tempdir().expect("dir"),
+        tempfile::tempdir().expect("dir"),
+    );
+    let root = &dir.path().join("a [root] 'x' *");
+    write_file(outside.path(), "20-out.conf", b"UseDNS yes\n", 0o644);
+    write_included_files(root);
     assert_outcomes(
         root,
         &[
@@ -391,110 +396,5 @@ fn process_arguments_are_collected_without_secrets() {
             continue;
         }
         assert_verdict_lines(&controls, &facts, &["passed  own", "passed  none"], &shell);
-    }
-}
-
-/// Returns a command prefix that mounts a directory at /etc/ssh with a host key for sshd. Returns
-/// `None` if that is not possible.
-fn mount_ssh_directory(root: &Path) -> Option<Vec<String>> {
-    let ssh = root.join("etc/ssh");
-    let key = ssh.join("ssh_host_ed25519_key");
-    let generated = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-        .arg(&key)
-        .status();
-    let around = "mount -t tmpfs none /run && mkdir -m 755 /run/sshd && mount --bind \"$0\" /etc/ssh && exec \"$@\"";
-    let words = ["unshare", "-m", "sh", "-c", around, ssh.to_str()?].map(str::to_owned);
-    let works = generated.is_ok_and(|s| s.success())
-        && Command::new("unshare")
-            .args(&words[1..])
-            .args(["sshd", "-t"])
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|s| s.success());
-    works.then(|| words.to_vec())
-}
-
-#[test]
-fn parsed_files_agree_with_sshd() {
-    let dir = tempfile::tempdir().expect("dir");
-    let root = dir.path();
-    let main = "Include sshd_config.d/*.conf\nPort 2222\nPort=2200\nPermitRootLogin yes\nLoginGraceTime 2m # two\nSyslogFacility auth\n\
-        AllowUsers a \"b c\"\nAllowUsers d\nAcceptEnv LANG LC_*\nSetEnv A=b C=d\nSetEnv E=f\nSubsystem sftp internal-sftp -f AUTH\n\
-        AuthenticationMethods publickey,password publickey\nChallengeResponseAuthentication no\nX11Forwarding yes\n\
-        Match User x\nPermitTunnel yes\nInclude some.conf\nMatch all\nX11Forwarding no\nMatch all\nX11Forwarding yes\n";
-    write_file(root, "etc/ssh/sshd_config", main.as_bytes(), 0o644);
-    write_file(
-        root,
-        "etc/ssh/some.conf",
-        b"AllowTcpForwarding no\nMatch all\nAllowAgentForwarding no\n",
-        0o644,
-    );
-    write_file(
-        root,
-        "etc/ssh/sshd_config.d/b.conf",
-        b"PermitRootLogin no\nBanner /b\nMatch user y\nMaxSessions 1\n",
-        0o644,
-    );
-    write_file(
-        root,
-        "etc/ssh/sshd_config.d/a.conf",
-        b"PermitRootLogin prohibit-password\nCiphers aes128-ctr,aes256-ctr\r\n",
-        0o644,
-    );
-    let Some(around) = mount_ssh_directory(root) else {
-        return eprintln!("skipped: sshd, ssh-keygen and a mount namespace are required");
-    };
-    let checks = "PermitRootLogin: prohibit-password, Port: {same_set: [\"2222\", \"2200\"]}, LoginGraceTime: 120, SyslogFacility: AUTH, \
-        AllowUsers: {same_set: [a, b c, d]}, AcceptEnv: {same_set: [LANG, LC_*]}, SetEnv: {same_set: [A=b, C=d]}, \
-        Subsystem: sftp internal-sftp -f AUTH, AuthenticationMethods: \"publickey,password publickey\", KbdInteractiveAuthentication: \"no\", \
-        X11Forwarding: \"no\", Banner: /b, Ciphers: {same_set: [aes256-ctr, aes128-ctr]}";
-    // Only sshd knows defaults and settings in Match blocks.
-    let defaults = "PermitTunnel: \"no\", AllowTcpForwarding: \"yes\", AllowAgentForwarding: \"yes\", MaxSessions: 10, MaxAuthTries: 6";
-    let yaml = format!(
-        "- {{id: set, sshd_config: effective, {checks}}}\n- {{id: unset, sshd_config: effective, {defaults}}}"
-    );
-    let controls = parse_controls(&yaml);
-    for shell in shells() {
-        let words: Vec<&str> = around
-            .iter()
-            .map(String::as_str)
-            .chain(shell.iter().copied())
-            .collect();
-        assert_verdict_lines(
-            &controls,
-            &collect_facts(&words, &controls, None),
-            &["passed  set", "passed  unset"],
-            &shell,
-        );
-        let facts = collect_facts(&shell, &controls, Some(root));
-        let verdicts = super::judge_all(&controls, &facts);
-        assert_eq!(verdicts[0].line(), "passed  set", "{shell:?}");
-        assert!(
-            verdicts[1]
-                .findings
-                .iter()
-                .all(|f| f.outcome.as_str() == "error"),
-            "{}",
-            verdicts[1].line()
-        );
-    }
-    write_file(
-        root,
-        "etc/ssh/sshd_config.d/c.conf",
-        b"NoSuchOption yes\n",
-        0o644,
-    );
-    for shell in shells() {
-        let words: Vec<&str> = around
-            .iter()
-            .map(String::as_str)
-            .chain(shell.iter().copied())
-            .collect();
-        let line = super::judge_all(&controls, &collect_facts(&words, &controls, None))[0].line();
-        assert!(
-            line.starts_with("error") && line.contains("sshd -T says"),
-            "{line}"
-        );
     }
 }

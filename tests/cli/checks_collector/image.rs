@@ -197,6 +197,24 @@ fn create_clean_root(root: &Path, outside: &Path) {
     write_file(root, "etc/passwd", passwd.as_bytes(), 0o644);
     write_file(outside, ".bash_history", b"ls\n", 0o600);
     create_link(root, outside.to_str().expect("UTF-8"), "home/eve");
+    create_keys(root);
+    create_units(root);
+    create_logs(root);
+    create_packages(root);
+    create_link(root, "/dev/null", "root/.lesshst");
+    fs::create_dir(root.join("tmp")).expect("directory");
+    write_file(root, "etc/apparmor.d/usr.sbin.x", b"x\n", 0o644);
+    write_file(
+        root,
+        "etc/cron.d/x",
+        b"# SECRET\n5 * * * *\troot  x --password SECRET\n",
+        0o644,
+    );
+    write_file(root, "etc/nftables.conf", b"flush ruleset\n", 0o644);
+}
+
+/// Creates authorized keys, private keys and host keys.
+fn create_keys(root: &Path) {
     let keys =
         "# bob\n\nssh-ed25519 AAAAKEY bob@desk\ncommand=\"a \\\" SECRET\",no-pty ssh-rsa AAAAKEY\n";
     write_file(
@@ -217,15 +235,10 @@ fn create_clean_root(root: &Path, outside: &Path) {
     let key = b"-----BEGIN OPENSSH PRIVATE KEY-----\nSECRET\n";
     write_file(root, "etc/ssh/ssh_host_ed25519_key", key, 0o600);
     write_file(root, "home/admin/.ssh/id", key, 0o600);
-    for path in [
-        "etc/machine-id",
-        "var/lib/dbus/machine-id",
-        "home/admin/.bash_history",
-        "var/log/dpkg.log",
-    ] {
-        write_file(root, path, b"", 0o644);
-    }
-    create_link(root, "/dev/null", "root/.lesshst");
+}
+
+/// Creates units that are enabled, and the configuration of chrony.
+fn create_units(root: &Path) {
     write_file(root, "usr/bin/cloud-init", b"#!", 0o755);
     for unit in ["cloud-init", "chrony", "apparmor"] {
         write_file(
@@ -251,10 +264,24 @@ fn create_clean_root(root: &Path, outside: &Path) {
         b"server 169.254.169.123 prefer iburst\n",
         0o644,
     );
-    write_file(root, "etc/apparmor.d/usr.sbin.x", b"x\n", 0o644);
+}
+
+/// Creates log files, and empty files of the machine ID and the shell history.
+fn create_logs(root: &Path) {
+    for path in [
+        "etc/machine-id",
+        "var/lib/dbus/machine-id",
+        "home/admin/.bash_history",
+        "var/log/dpkg.log",
+    ] {
+        write_file(root, path, b"", 0o644);
+    }
     write_file(root, "var/log/auth.log", b"x\n", 0o640);
     write_file(root, "var/log/a b.log", b"x\n", 0o644);
-    fs::create_dir(root.join("tmp")).expect("directory");
+}
+
+/// Creates the package database and the package sources.
+fn create_packages(root: &Path) {
     write_file(
         root,
         "var/lib/dpkg/status",
@@ -267,13 +294,6 @@ fn create_clean_root(root: &Path, outside: &Path) {
         b"deb [signed-by=/k.gpg] http://u:SECRET@deb.debian.org/debian bookworm main\n",
         0o644,
     );
-    write_file(
-        root,
-        "etc/cron.d/x",
-        b"# SECRET\n5 * * * *\troot  x --password SECRET\n",
-        0o644,
-    );
-    write_file(root, "etc/nftables.conf", b"flush ruleset\n", 0o644);
 }
 
 fn checks_yaml() -> String {

@@ -12,6 +12,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use bakeline::checks::{
     CollectOptions, Control, Facts, IdAllocator, Outcome, ParseContext, Phase, SourceLocation,
@@ -24,6 +25,7 @@ mod commands;
 mod config;
 mod image;
 mod running;
+mod sshd_agreement;
 mod system;
 mod transport;
 
@@ -31,6 +33,11 @@ const NONCE: &str = "n0nce";
 
 /// Returns the supported shells of this machine: dash, bash in POSIX mode, ash of BusyBox.
 pub(crate) fn shells() -> Vec<Vec<&'static str>> {
+    static SHELLS: LazyLock<Vec<Vec<&'static str>>> = LazyLock::new(find_shells);
+    SHELLS.clone()
+}
+
+fn find_shells() -> Vec<Vec<&'static str>> {
     let all: [Vec<&str>; 3] = [
         vec!["dash"],
         vec!["bash", "--posix"],

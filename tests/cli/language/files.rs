@@ -19,16 +19,13 @@ pub(super) struct ProjectFile {
     pub text: String,
 }
 
-/// Directories without text of the project.
-const SKIPPED: [&str; 8] = [
-    ".git",
-    ".venv",
+/// Directories without text of the project, in addition to hidden ones.
+const SKIPPED: [&str; 5] = [
     "target",
     "proptest-regressions",
     "corpus",
     "data",
     "node_modules",
-    ".bakeline",
 ];
 
 /// Files that quote the old language: these tests and the style guide.
@@ -96,7 +93,8 @@ fn collect(directory: &Path, paths: &mut Vec<PathBuf>) {
         .flatten()
     {
         let name = entry.file_name();
-        let skipped = SKIPPED.iter().any(|skipped| name == *skipped);
+        let is_hidden = name.to_string_lossy().starts_with('.') && name != ".ci";
+        let skipped = is_hidden || SKIPPED.iter().any(|skipped| name == *skipped);
         let kind = entry.file_type().expect("a file type");
         if kind.is_dir() && !skipped {
             collect(&entry.path(), paths);

@@ -13,10 +13,10 @@ import pytest
 from support.catalog import tags
 from support.run import HANG, wait_until
 from support.sandbox import Sandbox
-from support.seeded_history import ONE, TWO, SeededHistory, make
+from support.seeded_history import ONE, TWO, SeededHistory, create_catalog
 from support.state import ExpectedState, Location, LocationView
 
-FULL = os.environ.get("BAKELINE_MATRIX") == "full"
+FULL = os.environ.get("BAKELINE_MATRIX") == "1"
 # Odd, so that a sample contains changes that are lost and changes that are performed without an answer.
 SAMPLE = 3
 
@@ -31,21 +31,21 @@ class InterruptedHistory(SeededHistory):
         self.sandbox.control("faults", {"faults": [{"action": "*", "code": lost, "after": nth - 1, "delay": HANG}]})
         started: subprocess.Popen[bytes] = self.catalog.start(*words)
         try:
-            wait_until(lambda: self.held() or started.poll() is not None, HANG, f"change {nth}", every=0.02)
+            wait_until(lambda: self.held_calls() or started.poll() is not None, HANG, f"change {nth}", every=0.02)
         finally:
             started.kill()
             code = started.wait(timeout=HANG)
             self.sandbox.control("faults", {"faults": []})
-        wait_until(lambda: not self.held(), HANG, "the last call's end", every=0.02)
+        wait_until(lambda: not self.held_calls(), HANG, "the last call's end", every=0.02)
         return code == -9
 
-    def held(self) -> list[object]:
+    def held_calls(self) -> list[object]:
         return list(self.sandbox.control("faults")["held"])
 
 
 @pytest.fixture(scope="module")
 def interrupted(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> InterruptedHistory:
-    return InterruptedHistory(sandbox, make(sandbox, tmp_path_factory.mktemp("torn"), "torn"))
+    return InterruptedHistory(sandbox, create_catalog(sandbox, tmp_path_factory.mktemp("torn"), "torn"))
 
 
 def command(kind: str, image: str) -> list[str]:
@@ -57,7 +57,7 @@ def command(kind: str, image: str) -> list[str]:
     }[kind]
 
 
-def afterwards(kind: str, table: ExpectedState) -> ExpectedState:
+def expected_after(kind: str, table: ExpectedState) -> ExpectedState:
     after = table.copy()
     if kind == "promote":
         after.promote(TWO, "Prod")
@@ -68,7 +68,7 @@ def afterwards(kind: str, table: ExpectedState) -> ExpectedState:
     return after
 
 
-def allowed(kind: str, place: Location, before: ExpectedState, after: ExpectedState) -> list[LocationView]:
+def allowed_views(kind: str, place: Location, before: ExpectedState, after: ExpectedState) -> list[LocationView]:
     """Asserts that a location has its old or new state; a hold reaches all locations first."""
     views = [before.view(place), after.view(place)]
     if kind == "rollback":
@@ -83,13 +83,13 @@ def test_doctor_and_rerun_repair_move_killed_at_any_change(interrupted: Interrup
     name, table = interrupted.image(promoted=kind != "promote")
     mark = interrupted.sandbox.mark()
     interrupted.catalog.bakeline(*command(kind, name), want=0)
-    interrupted.observer.assert_matches(afterwards(kind, table), name)
+    interrupted.observer.assert_matches(expected_after(kind, table), name)
     changes = len([action for action in interrupted.sandbox.changes(mark) if action != "AssumeRole"])
     assert changes >= 8
     torn_apart = 0
     for nth in range(1, changes + 1, 1 if FULL else SAMPLE):
         name, table = interrupted.image(promoted=kind != "promote")
-        after = afterwards(kind, table)
+        after = expected_after(kind, table)
         words = command(kind, name)
         assert interrupted.kill_at(nth, *words), f"{kind} ended before its change {nth} of {changes}"
         shown = {place: interrupted.observer.view(place, name) for place in table.cells}
@@ -98,7 +98,7 @@ def test_doctor_and_rerun_repair_move_killed_at_any_change(interrupted: Interrup
         assert done.code in (0, 5), done
         for place in table.cells:
             view = interrupted.observer.view(place, name)
-            assert view in allowed(kind, place, table, after), f"{kind} killed at change {nth}, {place}: {done}"
+            assert view in allowed_views(kind, place, table, after), f"{kind} killed at change {nth}, {place}: {done}"
             for half in interrupted.observer.unfinished_copies(place, name):
                 assert "bakeline:expires" in tags(half), half
         interrupted.catalog.bakeline(*words, want=0)

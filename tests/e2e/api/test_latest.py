@@ -25,12 +25,12 @@ def seeded(sandbox: Sandbox, tmp_path: Path) -> Iterator[SeededAmis]:
     yield SeededAmis(sandbox, catalog)
 
 
-def publish(seeded: SeededAmis, ami: str) -> None:
+def publish_ami(seeded: SeededAmis, ami: str) -> None:
     name = f"/bakeline/{seeded.catalog.name}/base/Test/x86_64"
     seeded.sandbox.client("ssm").put_parameter(Name=name, Value=ami, Type="String", Overwrite=True)
 
 
-def both(seeded: SeededAmis) -> tuple[CompletedRun, CompletedRun]:
+def run_both_forms(seeded: SeededAmis) -> tuple[CompletedRun, CompletedRun]:
     """Runs both forms of the lookup, with and without a checkout."""
     words = ("latest", "base", "--env", "Test")
     plain, as_json = seeded.catalog.bakeline(*words), seeded.catalog.bakeline(*words, "--json")
@@ -40,17 +40,17 @@ def both(seeded: SeededAmis) -> tuple[CompletedRun, CompletedRun]:
     return plain, as_json
 
 
-def deregister(seeded: SeededAmis, ami: str) -> str:
+def deregister_ami(seeded: SeededAmis, ami: str) -> str:
     seeded.sandbox.client("ec2").deregister_image(ImageId=ami)
     return "does not exist"
 
 
-def disable(seeded: SeededAmis, ami: str) -> str:
+def disable_ami(seeded: SeededAmis, ami: str) -> str:
     seeded.sandbox.client("ec2").disable_image(ImageId=ami)
     return "is disabled"
 
 
-def tagged(key: str, value: str, says: str) -> Callable[[SeededAmis, str], str]:
+def tag_ami(key: str, value: str, says: str) -> Callable[[SeededAmis, str], str]:
     def act(seeded: SeededAmis, ami: str) -> str:
         seeded.sandbox.client("ec2").create_tags(Resources=[ami], Tags=[{"Key": key, "Value": value}])
         return says
@@ -59,36 +59,36 @@ def tagged(key: str, value: str, says: str) -> Callable[[SeededAmis, str], str]:
 
 
 UNUSABLE = {
-    "deregistered": deregister,
-    "disabled": disable,
-    "revoked": tagged("bakeline:state", "revoked", "is revoked"),
-    "retiring": tagged("bakeline:state", "retiring", "is retiring"),
-    "candidate": tagged("bakeline:state", "candidate", "is candidate"),
-    "copied by hand": tagged("bakeline:self", "ami-00000000000000009", "was not created by this catalog"),
-    "of another image": tagged("bakeline:image", "other", "was not created by this catalog"),
+    "deregistered": deregister_ami,
+    "disabled": disable_ami,
+    "revoked": tag_ami("bakeline:state", "revoked", "is revoked"),
+    "retiring": tag_ami("bakeline:state", "retiring", "is retiring"),
+    "candidate": tag_ami("bakeline:state", "candidate", "is candidate"),
+    "copied by hand": tag_ami("bakeline:self", "ami-00000000000000009", "was not created by this catalog"),
+    "of another image": tag_ami("bakeline:image", "other", "was not created by this catalog"),
 }
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
 def test_unusable_ami_is_not_printed(seeded: SeededAmis, case: str) -> None:
     ami = seeded.add("base", 20, {"bakeline:current": HERE})
-    publish(seeded, ami)
-    plain, as_json = both(seeded)
+    publish_ami(seeded, ami)
+    plain, as_json = run_both_forms(seeded)
     assert plain.code == 0 and plain.out == f"{ami}\n" and json.loads(as_json.out)["ami"] == ami, plain
     says = UNUSABLE[case](seeded, ami)
-    plain, as_json = both(seeded)
+    plain, as_json = run_both_forms(seeded)
     assert plain.code == 6 and plain.out == "" and as_json.out == "", (plain, as_json)
     assert ami in plain.err and says in plain.err and "doctor" in plain.err, plain
     # The tags of another version say that it is current: the parameter is behind.
     good = seeded.add("base", 19, {"bakeline:current": LATER})
-    plain, as_json = both(seeded)
+    plain, as_json = run_both_forms(seeded)
     assert plain.code == 0 and plain.out == f"{good}\n" and json.loads(as_json.out)["ami"] == good, plain
     assert ami in plain.err and "warning" in plain.err, plain
 
 
 def test_parameter_and_amis_are_read_at_the_same_time(seeded: SeededAmis) -> None:
     ami = seeded.add("base", 20, {"bakeline:current": HERE})
-    publish(seeded, ami)
+    publish_ami(seeded, ami)
     stalls = [{"action": action, "delay": HANG} for action in ("GetParameter", "DescribeImages")]
     seeded.sandbox.control("faults", {"faults": stalls})
     mark, started = seeded.sandbox.mark(), seeded.catalog.start("latest", "base", "--env", "Test")

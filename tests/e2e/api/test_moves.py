@@ -10,14 +10,14 @@ import pytest
 from support.catalog import tags
 from support.run import HANG, wait_until
 from support.sandbox import Sandbox
-from support.seeded_history import ONE, TWO, SeededHistory, make
+from support.seeded_history import ONE, TWO, SeededHistory, create_catalog
 from support.state import OTHER, OWN
 
 
 @pytest.fixture(scope="module")
 def history(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> SeededHistory:
     at: Path = tmp_path_factory.mktemp("moves")
-    return SeededHistory(sandbox, make(sandbox, at, "moves"))
+    return SeededHistory(sandbox, create_catalog(sandbox, at, "moves"))
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +87,7 @@ def test_rollback_after_a_new_promotion_goes_back_again(history: SeededHistory) 
             assert marked == (version == TWO and "Prod" in tags(ami)["bakeline:rolled-back"]), tags(ami)
 
 
-def shared(history: SeededHistory, image: str) -> dict[str, object]:
+def sharing_of(history: SeededHistory, image: str) -> dict[str, object]:
     """Returns the permissions of the other account on the original, and the tag that records them."""
     home = (OWN, history.sandbox.region)
     [ami] = [a for a in history.observer.amis(home, image) if tags(a)["bakeline:version"] == TWO]
@@ -102,16 +102,16 @@ def shared(history: SeededHistory, image: str) -> dict[str, object]:
 @pytest.mark.parametrize("repair", [("sweep", "--apply"), ("doctor", "--apply")], ids=" ".join)
 def test_copy_permission_of_a_killed_promotion_is_removed(history: SeededHistory, repair: tuple[str, ...]) -> None:
     image, _ = history.image(promoted=False)
-    assert shared(history, image) == {}
+    assert sharing_of(history, image) == {}
     history.sandbox.control("copies", {"seconds": HANG, "times": 3})
     started = history.catalog.start("promote", image, "--to", "Prod")
     try:
         copying = lambda: [c for c in history.sandbox.api() if c["action"] == "CopyImage" and OTHER in str(c["caller"])]
-        wait_until(lambda: copying() and len(shared(history, image)) == 3, HANG, "the original shared")
+        wait_until(lambda: copying() and len(sharing_of(history, image)) == 3, HANG, "the original shared")
         listed = history.catalog.bakeline("sweep", "--json", want=0).out
         assert '"copy-permission"' in listed and "is active" in listed, "a live run keeps it"
         history.catalog.bakeline("sweep", "--apply", want=0)
-        assert len(shared(history, image)) == 3
+        assert len(sharing_of(history, image)) == 3
     finally:
         started.kill()
         started.wait(timeout=HANG)
@@ -119,7 +119,7 @@ def test_copy_permission_of_a_killed_promotion_is_removed(history: SeededHistory
         said = history.catalog.bakeline("doctor", want=5)
         assert f"account {OTHER} may still copy" in said.out, said
     history.catalog.bakeline(*repair)
-    assert shared(history, image) == {}
+    assert sharing_of(history, image) == {}
 
 
 @pytest.mark.parametrize("fault", ["throttled", "outage", "proxy page"])

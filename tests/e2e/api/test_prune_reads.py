@@ -53,7 +53,7 @@ def test_unreadable_answer_is_an_error(seeded: SeededAmis, action: str, body: st
     )
     seeded.sandbox.client("ssm").put_parameter(Name="/other", Value="text", Type="String")
     old = seeded.add("base", 10)
-    assert seeded.verdict(old)[0] == "goes"
+    assert seeded.prune_decision(old)[0] == "goes"
     fault = {"action": action, "status": 200, "body": body, "times": 10_000}
     seeded.sandbox.control("faults", fault)
     mark, before = seeded.sandbox.mark(), seeded.sandbox.control("status")["images"]
@@ -66,7 +66,7 @@ def test_unreadable_answer_is_an_error(seeded: SeededAmis, action: str, body: st
     assert seeded.sandbox.control("status")["images"] == before, done
     seeded.sandbox.control("faults", {"faults": []})
     seeded.catalog.bakeline("prune", "--apply", want=0)
-    assert old not in seeded.there()
+    assert old not in seeded.amis_by_id()
 
 
 def test_parameter_in_another_region_keeps_ami(seeded: SeededAmis) -> None:
@@ -75,13 +75,13 @@ def test_parameter_in_another_region_keeps_ami(seeded: SeededAmis) -> None:
     for held in (json.dumps({seeded.sandbox.region: "AMI"}), "ami-00000000000000009,AMI", "AMI"):
         old = seeded.add("base", 10)
         ssm.put_parameter(Name="/central/amis", Value=held.replace("AMI", old), Type="String", Overwrite=True)
-        verdict, reason = seeded.verdict(old)
+        verdict, reason = seeded.prune_decision(old)
         assert verdict == "stays" and f"parameter /central/amis in {OTHER_REGION}" in reason, (verdict, reason)
         seeded.catalog.bakeline("prune", "--apply", want=0)
-        assert old in seeded.there()
+        assert old in seeded.amis_by_id()
         ssm.delete_parameter(Name="/central/amis")
         seeded.catalog.bakeline("prune", "--apply", want=0)
-        assert old not in seeded.there()
+        assert old not in seeded.amis_by_id()
 
 
 def test_unreadable_parameters_of_a_region_stop_at_deprecation(seeded: SeededAmis) -> None:
@@ -91,8 +91,8 @@ def test_unreadable_parameters_of_a_region_stop_at_deprecation(seeded: SeededAmi
     for _ in range(2):
         done = seeded.catalog.bakeline("prune", "--apply", want=4)
         assert OTHER_REGION in done.err and "DescribeParameters" in done.err, done
-        assert seeded.there()[old]["State"] == "available"
-    assert "DeprecationTime" in seeded.there()[old], "deprecation affects no user"
+        assert seeded.amis_by_id()[old]["State"] == "available"
+    assert "DeprecationTime" in seeded.amis_by_id()[old], "deprecation affects no user"
     seeded.sandbox.control("faults", {"faults": []})
     seeded.catalog.bakeline("prune", "--apply", want=0)
-    assert old not in seeded.there()
+    assert old not in seeded.amis_by_id()

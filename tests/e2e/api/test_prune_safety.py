@@ -39,18 +39,18 @@ def seeded(sandbox: Sandbox, tmp_path: Path) -> Iterator[SeededAmis]:
 Trap = Callable[[Any, str], tuple[str, Callable[[], Any]]]
 
 
-def template(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
+def create_template(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     """Creates a launch template without a group whose newest version names another AMI."""
     ec2 = sandbox.client("ec2")
     made = ec2.create_launch_template(LaunchTemplateName="lambda-uses-it", LaunchTemplateData={"ImageId": ami})
     ec2.create_launch_template_version(
         LaunchTemplateName="lambda-uses-it", LaunchTemplateData={"ImageId": "ami-00000000000000001"}
     )
-    gone = lambda: ec2.delete_launch_template(LaunchTemplateName="lambda-uses-it")
-    return made["LaunchTemplate"]["LaunchTemplateId"], gone
+    delete_reference = lambda: ec2.delete_launch_template(LaunchTemplateName="lambda-uses-it")
+    return made["LaunchTemplate"]["LaunchTemplateId"], delete_reference
 
 
-def group(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
+def create_group(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     """Creates an Auto Scaling group without instances that uses a template."""
     ec2, scaling = sandbox.client("ec2"), sandbox.client("autoscaling")
     made = ec2.create_launch_template(LaunchTemplateName="group", LaunchTemplateData={"ImageId": ami})
@@ -64,14 +64,14 @@ def group(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
         LaunchTemplate={"LaunchTemplateName": "group", "Version": "$Default"},
     )
 
-    def gone() -> None:
+    def delete_reference() -> None:
         scaling.delete_auto_scaling_group(AutoScalingGroupName="asleep", ForceDelete=True)
         ec2.delete_launch_template(LaunchTemplateName="group")
 
-    return made["LaunchTemplate"]["LaunchTemplateId"], gone
+    return made["LaunchTemplate"]["LaunchTemplateId"], delete_reference
 
 
-def configuration(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
+def create_configuration(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     """Creates a launch configuration and a group without instances that uses it."""
     scaling, zone = sandbox.client("autoscaling"), f"{sandbox.region}a"
     scaling.create_launch_configuration(LaunchConfigurationName="old & done", ImageId=ami, InstanceType="t3.small")
@@ -84,20 +84,20 @@ def configuration(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
         LaunchConfigurationName="old & done",
     )
 
-    def gone() -> None:
+    def delete_reference() -> None:
         scaling.delete_auto_scaling_group(AutoScalingGroupName="forgotten", ForceDelete=True)
         scaling.delete_launch_configuration(LaunchConfigurationName="old & done")
 
-    return "launch-configuration old & done", gone
+    return "launch-configuration old & done", delete_reference
 
 
-def parameter(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
+def create_parameter(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     ssm = sandbox.client("ssm")
     ssm.put_parameter(Name="/team/ami", Value=ami, Type="String")
     return "/team/ami", lambda: ssm.delete_parameter(Name="/team/ami")
 
 
-def listed(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
+def create_parameter_lists(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     """Creates a parameter with a list, and one with JSON, that contain the AMI ID."""
     ssm = sandbox.client("ssm")
     ssm.put_parameter(Name="/team/amis", Value=f"ami-00000000000000009,{ami}", Type="StringList")
@@ -107,19 +107,19 @@ def listed(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     )
 
 
-def protected(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
+def protect_ami(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     ec2 = sandbox.client("ec2")
     ec2.enable_image_deregistration_protection(ImageId=ami)
     return "protected from deregistration", lambda: ec2.disable_image_deregistration_protection(ImageId=ami)
 
 
-def disabled(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
+def disable_ami(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     ec2 = sandbox.client("ec2")
     ec2.disable_image(ImageId=ami)
     return "disabled, but not by bakeline", lambda: ec2.enable_image(ImageId=ami)
 
 
-def launched(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
+def record_launch(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     """Records a launch one minute ago, without an instance."""
     import datetime
 
@@ -128,7 +128,7 @@ def launched(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     return "launched", lambda: sandbox.control("launched", {"image": ami, "time": None})
 
 
-def child(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
+def create_child(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
     """Creates a current child of the AMI."""
     ec2, web = sandbox.client("ec2"), "ami-00000000000000002"
     before = tags(ec2.describe_images(ImageIds=[web])["Images"][0])["bakeline:parent"]
@@ -139,22 +139,32 @@ def child(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
 
 @pytest.mark.parametrize(
     "trap",
-    [template, group, configuration, parameter, listed, protected, disabled, launched, child],
+    [
+        create_template,
+        create_group,
+        create_configuration,
+        create_parameter,
+        create_parameter_lists,
+        protect_ami,
+        disable_ami,
+        record_launch,
+        create_child,
+    ],
     ids=lambda t: t.__name__,
 )
 def test_protecting_fact_keeps_ami(seeded: SeededAmis, trap: Trap) -> None:
     old = seeded.add("base", 10)
-    assert old in seeded.there() and seeded.verdict(old)[0] == "goes", seeded.verdict(old)
+    assert old in seeded.amis_by_id() and seeded.prune_decision(old)[0] == "goes", seeded.prune_decision(old)
     says, spring = trap(seeded.sandbox, old)
-    verdict, because = seeded.verdict(old)
+    verdict, because = seeded.prune_decision(old)
     assert verdict == "stays" and says in because, (verdict, because)
-    before = seeded.there()
+    before = seeded.amis_by_id()
     shown = seeded.catalog.bakeline("prune", "--apply", want=0)
-    assert seeded.there() == before and says in shown.out, shown
+    assert seeded.amis_by_id() == before and says in shown.out, shown
     spring()
-    assert seeded.verdict(old)[0] == "goes", seeded.verdict(old)
+    assert seeded.prune_decision(old)[0] == "goes", seeded.prune_decision(old)
     shown = seeded.catalog.bakeline("prune", "--apply", want=0)
-    assert set(before) - set(seeded.there()) == {old}, shown
+    assert set(before) - set(seeded.amis_by_id()) == {old}, shown
     snapshots = seeded.sandbox.client("ec2").describe_snapshots(OwnerIds=["self"])["Snapshots"]
     gone = before[old]["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
     assert gone not in [one["SnapshotId"] for one in snapshots]
@@ -170,9 +180,9 @@ def test_shared_ami_is_only_deprecated(seeded: SeededAmis) -> None:
     assert now["State"] == "available" and now["DeprecationTime"] and tags(now)["bakeline:state"] == "retiring"
     assert ec2.describe_image_attribute(ImageId=old, Attribute="launchPermission")["LaunchPermissions"] == seen
     shown = seeded.catalog.bakeline("prune", "--apply", want=0)
-    assert "--shared-ok" in shown.out and seeded.there()[old]["State"] == "available"
+    assert "--shared-ok" in shown.out and seeded.amis_by_id()[old]["State"] == "available"
     seeded.catalog.bakeline("prune", "--apply", "--shared-ok", want=0)
-    assert old not in seeded.there()
+    assert old not in seeded.amis_by_id()
 
 
 def test_prune_ignores_manual_copies_and_similar_names(seeded: SeededAmis) -> None:
@@ -181,12 +191,12 @@ def test_prune_ignores_manual_copies_and_similar_names(seeded: SeededAmis) -> No
     copy = ec2.copy_image(Name="mine", SourceImageId=old, SourceRegion=region, CopyImageTags=True)["ImageId"]
     ec2.get_waiter("image_available").wait(ImageIds=[copy], WaiterConfig={"Delay": 1, "MaxAttempts": 300})
     named = seeded.add("base", 9, {"bakeline:self": "", "bakeline:catalog": "", "bakeline:schema": ""})
-    assert tags(seeded.there()[copy])["bakeline:self"] == old
-    before = seeded.there()
+    assert tags(seeded.amis_by_id()[copy])["bakeline:self"] == old
+    before = seeded.amis_by_id()
     shown = seeded.catalog.bakeline("prune", "--apply", want=0)
     assert f"ignored: {copy}" in shown.err, shown
-    assert set(before) - set(seeded.there()) == {old} and {copy, named} < set(seeded.there())
-    assert [seeded.there()[one] for one in (copy, named)] == [before[one] for one in (copy, named)]
+    assert set(before) - set(seeded.amis_by_id()) == {old} and {copy, named} < set(seeded.amis_by_id())
+    assert [seeded.amis_by_id()[one] for one in (copy, named)] == [before[one] for one in (copy, named)]
 
 
 def test_retirement_and_restore(seeded: SeededAmis) -> None:
@@ -197,15 +207,15 @@ def test_retirement_and_restore(seeded: SeededAmis) -> None:
     old = seeded.add("base", 10, shared=["210987654321", "all"])
     ec2 = seeded.sandbox.client("ec2")
     who = lambda: ec2.describe_image_attribute(ImageId=old, Attribute="launchPermission")["LaunchPermissions"]
-    before, permitted = seeded.there()[old], who()
+    before, permitted = seeded.amis_by_id()[old], who()
     assert len(permitted) == 2 and "DeprecationTime" not in before
     seeded.catalog.bakeline("prune", "--apply", "--shared-ok", want=0)
-    assert seeded.there()[old]["State"] == "available" and "DeprecationTime" in seeded.there()[old]
+    assert seeded.amis_by_id()[old]["State"] == "available" and "DeprecationTime" in seeded.amis_by_id()[old]
     time.sleep(2)
     seeded.catalog.bakeline("prune", "--apply", "--shared-ok", want=0)
-    assert seeded.there()[old]["State"] == "disabled"
+    assert seeded.amis_by_id()[old]["State"] == "disabled"
     done = seeded.catalog.bakeline("restore", old, want=0)
-    now = seeded.there()[old]
+    now = seeded.amis_by_id()[old]
     assert now["State"] == "available" and "DeprecationTime" not in now and tags(now) == tags(before), done
     assert sorted(map(str, who())) == sorted(map(str, permitted))
     assert seeded.catalog.bakeline("restore", old, want=0).err.count("nothing to do") == 1
@@ -215,16 +225,16 @@ def test_retirement_and_restore(seeded: SeededAmis) -> None:
 def test_reviewed_prune_is_exact_or_refused(seeded: SeededAmis) -> None:
     one, two = seeded.add("base", 10), seeded.add("base", 11)
     seeded.catalog.bakeline("prune", "--save", "reviewed.json", want=0)
-    before = seeded.there()
+    before = seeded.amis_by_id()
     ec2 = seeded.sandbox.client("ec2")
     ec2.enable_image_deregistration_protection(ImageId=two)
     refused = seeded.catalog.bakeline("prune", "--apply", "reviewed.json", want=7)
-    assert two in refused.err and "protected" in refused.err and set(seeded.there()) == set(before), refused
+    assert two in refused.err and "protected" in refused.err and set(seeded.amis_by_id()) == set(before), refused
     ec2.disable_image_deregistration_protection(ImageId=two)
     shy = seeded.catalog.bakeline("prune", "--apply", "reviewed.json", "--most", "1", want=7)
-    assert "--most 2" in shy.err and set(seeded.there()) == set(before), shy
+    assert "--most 2" in shy.err and set(seeded.amis_by_id()) == set(before), shy
     seeded.catalog.bakeline("prune", "--apply", "reviewed.json", want=0)
-    assert set(before) - set(seeded.there()) == {one, two}
+    assert set(before) - set(seeded.amis_by_id()) == {one, two}
     [run] = sorted(seeded.catalog.runs())[-1:]
     assert {ami["status"] for ami in json.loads((run / "result.json").read_text())["amis"]} == {"done"}
     seeded.catalog.file(
@@ -235,13 +245,13 @@ def test_reviewed_prune_is_exact_or_refused(seeded: SeededAmis) -> None:
 
 def test_remaining_snapshot_is_deleted_or_reported(seeded: SeededAmis) -> None:
     old = seeded.add("base", 10)
-    snapshot = seeded.there()[old]["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    snapshot = seeded.amis_by_id()[old]["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
     seeded.sandbox.control("snapshots", {"code": "internal-error", "id": old})
     seeded.catalog.bakeline("prune", "--apply", want=0)
     left = [
         one["SnapshotId"] for one in seeded.sandbox.client("ec2").describe_snapshots(OwnerIds=["self"])["Snapshots"]
     ]
-    assert old not in seeded.there() and snapshot not in left
+    assert old not in seeded.amis_by_id() and snapshot not in left
 
 
 def test_orphaned_image_stays_until_retired(seeded: SeededAmis) -> None:
@@ -249,16 +259,18 @@ def test_orphaned_image_stays_until_retired(seeded: SeededAmis) -> None:
     name = f"/bakeline/{seeded.catalog.name}/gone/Test/x86_64"
     ssm = seeded.sandbox.client("ssm")
     ssm.put_parameter(Name=name, Value=new, Type="String")
-    verdict, because = seeded.verdict(old)
+    verdict, because = seeded.prune_decision(old)
     assert verdict == "stays" and "bakeline retire gone" in because
-    before = seeded.there()
+    before = seeded.amis_by_id()
     seeded.catalog.bakeline("prune", "--apply", want=0)
-    assert set(seeded.there()) == set(before)
+    assert set(seeded.amis_by_id()) == set(before)
     seeded.catalog.bakeline("retire", "web", want=7)
     seeded.catalog.bakeline("retire", "nothing", want=6)
-    assert "--apply" in seeded.catalog.bakeline("retire", "gone", want=0).err and set(seeded.there()) == set(before)
+    assert "--apply" in seeded.catalog.bakeline("retire", "gone", want=0).err and set(seeded.amis_by_id()) == set(
+        before
+    )
     seeded.catalog.bakeline("retire", "gone", "--apply", want=0)
-    assert set(before) - set(seeded.there()) == {old, new}
+    assert set(before) - set(seeded.amis_by_id()) == {old, new}
     with pytest.raises(ssm.exceptions.ParameterNotFound):
         ssm.get_parameter(Name=name)
 
@@ -269,14 +281,14 @@ CUSTODIAN = os.environ.get("CUSTODIAN") or shutil.which("custodian")
 @pytest.mark.skipif(not CUSTODIAN, reason="cloud-custodian is not installed (pip install c7n; CUSTODIAN names it)")
 def test_cloud_custodian_would_remove_a_needed_ami(seeded: SeededAmis, tmp_path: Path) -> None:
     """Runs its policy for unused images as a dry run in the same account."""
-    traps = [parameter, launched, child]
+    traps = [create_parameter, record_launch, create_child]
     victims = {}
     for trap in traps:
-        old = seeded.add("base", 10) if trap is child else seeded.add("base", len(victims) + 3)
+        old = seeded.add("base", 10) if trap is create_child else seeded.add("base", len(victims) + 3)
         says, _ = trap(seeded.sandbox, old)
         victims[old] = says
     for old, says in victims.items():
-        verdict, because = seeded.verdict(old)
+        verdict, because = seeded.prune_decision(old)
         assert verdict == "stays" and says in because, (old, verdict, because)
     policy = {
         "name": "unused",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.catalog import VENDOR, Catalog, current, tags
-from support.inventory import cloud
+from support.inventory import list_cloud
 from support.run import CompletedRun
 from support.sandbox import Sandbox
 from support.seeded_amis import HERE, SeededAmis
@@ -31,23 +31,23 @@ def add(seeded: SeededAmis, image: str, parent: str = "") -> str:
     return seeded.add(image, 20, {"bakeline:current": HERE, **layered})
 
 
-def tag(seeded: SeededAmis, ami: str, key: str, value: str) -> None:
+def add_tag(seeded: SeededAmis, ami: str, key: str, value: str) -> None:
     seeded.sandbox.client("ec2").create_tags(Resources=[ami], Tags=[{"Key": key, "Value": value}])
 
 
-def refused(seeded: SeededAmis, *images: str) -> CompletedRun:
-    before, mark = cloud(seeded.sandbox), seeded.sandbox.mark()
+def assert_promotion_refused(seeded: SeededAmis, *images: str) -> CompletedRun:
+    before, mark = list_cloud(seeded.sandbox), seeded.sandbox.mark()
     done = seeded.catalog.bakeline("promote", *images, "--to", "Prod", want=7)
-    assert seeded.sandbox.changes(mark) == [] and cloud(seeded.sandbox) == before, done
+    assert seeded.sandbox.changes(mark) == [] and list_cloud(seeded.sandbox) == before, done
     assert seeded.catalog.bakeline("latest", images[-1], "--env", "Prod").code == 6
     return done
 
 
-def promoted(seeded: SeededAmis, *images: str) -> None:
+def assert_promotion_succeeds(seeded: SeededAmis, *images: str) -> None:
     """Asserts that the promotion succeeds."""
     seeded.catalog.bakeline("promote", *images, "--to", "Prod", want=0)
     for image in images:
-        ami = seeded.there()[seeded.catalog.latest(image, "Prod")]
+        ami = seeded.amis_by_id()[seeded.catalog.latest(image, "Prod")]
         assert tags(ami)["bakeline:image"] == image and current(ami) == {"Test", "Prod"}
 
 
@@ -56,19 +56,19 @@ def promoted(seeded: SeededAmis, *images: str) -> None:
 )
 def test_promotion_refuses_held_and_revoked(seeded: SeededAmis, state: str, says: str) -> None:
     ami = add(seeded, "base")
-    tag(seeded, ami, "bakeline:state", state)
-    done = refused(seeded, "base")
+    add_tag(seeded, ami, "bakeline:state", state)
+    done = assert_promotion_refused(seeded, "base")
     assert says in done.err and "`base`" in done.err, done
-    tag(seeded, ami, "bakeline:state", "released")
-    promoted(seeded, "base")
+    add_tag(seeded, ami, "bakeline:state", "released")
+    assert_promotion_succeeds(seeded, "base")
 
 
 def test_promotion_needs_current_version_below(seeded: SeededAmis) -> None:
     ami = seeded.add("base", 20, {"Environment": "", "bakeline:current": ""})
-    done = refused(seeded, "base")
+    done = assert_promotion_refused(seeded, "base")
     assert "nothing of `base` is current in `Test`; release it first" in done.err, done
-    tag(seeded, ami, "bakeline:current", HERE)
-    promoted(seeded, "base")
+    add_tag(seeded, ami, "bakeline:current", HERE)
+    assert_promotion_succeeds(seeded, "base")
 
 
 def test_promotion_waits_for_soak(seeded: SeededAmis) -> None:
@@ -76,26 +76,26 @@ def test_promotion_waits_for_soak(seeded: SeededAmis) -> None:
     gated = [{"name": "Test"}, {"name": "Prod", "gates": {"soak": "9d"}}]
     seeded.catalog.file("bakeline.yaml", json.dumps({**settings, "environments": gated}))
     ami = add(seeded, "base")
-    tag(seeded, ami, "bakeline:current", "Test=2999-01-01T00:00:00Z")
-    done = refused(seeded, "base")
+    add_tag(seeded, ami, "bakeline:current", "Test=2999-01-01T00:00:00Z")
+    done = assert_promotion_refused(seeded, "base")
     assert "2999-01-10" in done.err and "`Prod` asks for" in done.err, done
-    tag(seeded, ami, "bakeline:current", HERE)
-    promoted(seeded, "base")
+    add_tag(seeded, ami, "bakeline:current", HERE)
+    assert_promotion_succeeds(seeded, "base")
 
 
 def test_promotion_needs_the_parent(seeded: SeededAmis) -> None:
     add(seeded, "base")
     add(seeded, "web", parent="base")
-    done = refused(seeded, "web")
+    done = assert_promotion_refused(seeded, "web")
     assert f"layered on base@{VERSION}, which is not in `Prod`; promote `base` first or together" in done.err, done
-    promoted(seeded, "web", "base")
+    assert_promotion_succeeds(seeded, "web", "base")
 
 
 def test_promotion_needs_the_exact_parent_version(seeded: SeededAmis) -> None:
     add(seeded, "base")
-    promoted(seeded, "base")
+    assert_promotion_succeeds(seeded, "base")
     web = seeded.add("web", 20, {"bakeline:current": HERE, "bakeline:parent": "base@20260119.1"})
-    done = refused(seeded, "web")
+    done = assert_promotion_refused(seeded, "web")
     assert "layered on base@20260119.1, which is not in `Prod`" in done.err, done
-    tag(seeded, web, "bakeline:parent", f"base@{VERSION}")
-    promoted(seeded, "web")
+    add_tag(seeded, web, "bakeline:parent", f"base@{VERSION}")
+    assert_promotion_succeeds(seeded, "web")

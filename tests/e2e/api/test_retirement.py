@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from support.catalog import tags
 from support.sandbox import Sandbox
-from support.seeded_history import ONE, SECOND, SeededHistory, make
+from support.seeded_history import ONE, SECOND, SeededHistory, create_catalog
 from support.state import OTHER, ExpectedState, Location
 
 STRANGER = "333333333333"
@@ -23,7 +23,7 @@ class RetirementScenario(SeededHistory):
     """Two images with a version to retire, one of them shared with another account."""
 
     def __init__(self, sandbox: Sandbox, at: Path) -> None:
-        super().__init__(sandbox, make(sandbox, at, "ladder", retention={"keep": 1, "reserve": 1}))
+        super().__init__(sandbox, create_catalog(sandbox, at, "ladder", retention={"keep": 1, "reserve": 1}))
         self.tables: dict[str, ExpectedState] = dict(self.image(promoted=True) for _ in range(2))
         self.gone, self.back = self.tables
         self.places = list(self.tables[self.gone].cells)
@@ -41,7 +41,7 @@ class RetirementScenario(SeededHistory):
         for name, table in self.tables.items():
             self.observer.assert_matches(table, name)
             for place in self.places:
-                assert self.observer.launchable(place, name) == table.launchable(place), (name, place)
+                assert self.observer.launch_accounts(place, name) == table.launch_accounts(place), (name, place)
 
     def prune(self, *words: str) -> list[str]:
         """Runs prune and returns its changes."""
@@ -53,16 +53,16 @@ class RetirementScenario(SeededHistory):
         for place in places or self.places:
             self.tables[name].retire(ONE, place, rung)
 
-    def later(self, days: int) -> None:
+    def advance_days(self, days: int) -> None:
         """Moves the clock so that this many days have passed since the last stage."""
 
-        def earlier(time: re.Match[str]) -> str:
+        def shift_time(time: re.Match[str]) -> str:
             return (datetime.fromisoformat(time[0]) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
         for place in self.places:
             for ami in self.observer.amis(place):
                 if marks := tags(ami).get("bakeline:retiring"):
-                    moved = re.sub(r"\d{4}-[-0-9:T.]+Z", earlier, marks)
+                    moved = re.sub(r"\d{4}-[-0-9:T.]+Z", shift_time, marks)
                     assert moved != marks
                     where = {"image": ami["ImageId"], "account": place[0], "region": place[1]}
                     self.sandbox.control("backdate", {**where, "days": days})
@@ -70,7 +70,7 @@ class RetirementScenario(SeededHistory):
                         Resources=[ami["ImageId"]], Tags=[{"Key": "bakeline:retiring", "Value": moved}]
                     )
 
-    def healthy(self) -> None:
+    def assert_healthy(self) -> None:
         findings = json.loads(self.catalog.bakeline("doctor", "--json", want=0).out)
         assert [one for one in findings if not one.get("lost")] == [], "only evidence that cannot exist may be missing"
 
@@ -91,12 +91,12 @@ def test_every_retirement_stage_and_restore_matches_oracle(sandbox: Sandbox, tmp
     ladder.prune()
     ladder.down(gone, "deprecate", places[:1])
     ladder.assert_matches()
-    ladder.later(6)
+    ladder.advance_days(6)
     assert ladder.prune() == [], "its time has not come"
     ladder.assert_matches()
-    ladder.healthy()
+    ladder.assert_healthy()
 
-    ladder.later(2)
+    ladder.advance_days(2)
     ladder.prune()
     ladder.down(gone, "disable")
     ladder.down(back, "disable", [place for place in places if place != SHARED])
@@ -104,22 +104,22 @@ def test_every_retirement_stage_and_restore_matches_oracle(sandbox: Sandbox, tmp
     ladder.prune("--shared-ok")
     ladder.down(back, "disable", [SHARED])
     ladder.assert_matches()
-    ladder.healthy()
+    ladder.assert_healthy()
 
     for place in places:
         ladder.catalog.bakeline("restore", ladder.ids[back, place], want=0)
         ladder.tables[back].restore(ONE, place)
         ladder.assert_matches()
-    assert ladder.observer.launchable(SHARED, back)[ONE] == {STRANGER}
+    assert ladder.observer.launch_accounts(SHARED, back)[ONE] == {STRANGER}
     ladder.catalog.bakeline("rollback", back, "--env", "Prod", want=0)
     ladder.tables[back].rollback("Prod", ONE)
     ladder.assert_matches()
 
-    ladder.later(8)
+    ladder.advance_days(8)
     ladder.prune()
     ladder.down(gone, "deregister")
     ladder.assert_matches()
-    ladder.healthy()
+    ladder.assert_healthy()
     for place, snapshot in snapshots.items():
         with pytest.raises(ClientError, match="InvalidSnapshot.NotFound"):
             ladder.observer.client("ec2", place).describe_snapshots(SnapshotIds=[snapshot])

@@ -22,7 +22,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from junitparser import Error, Failure, JUnitXml, Skipped
 from packageurl import PackageURL
 from support.checking import Checker
-from support.debian_root import cached_root, fresh, server
+from support.debian_root import cached_root, server, writable_root
 from support.run import REPO, run
 
 DATA = Path(os.environ.get("BAKELINE_SHARED_DATA", REPO.parent / "shared/data"))
@@ -46,7 +46,7 @@ FILE = '<xs:attribute name="file" type="xs:string"/>'
 TIME = '<xs:attribute name="time" type="xs:decimal" use="required">'
 
 
-def shared(name: str) -> Path:
+def read_schema(name: str) -> Path:
     """Reads a schema that is not part of the project."""
     if not (DATA / name).exists():
         pytest.skip(
@@ -63,10 +63,10 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def reports(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Returns a directory with the reports in every format."""
-    return sample(tmp_path_factory) if kind == "sample" else real(tmp_path_factory)
+    return write_sample_reports(tmp_path_factory) if kind == "sample" else write_real_reports(tmp_path_factory)
 
 
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_sample_reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Returns the sample reports in BAKELINE_SAMPLE_REPORTS, or writes them."""
     if given := os.environ.get("BAKELINE_SAMPLE_REPORTS"):
         return Path(given)
@@ -77,7 +77,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_real_reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Writes the reports of all shipped profiles on a vendor root, over SSH, with unusual content."""
     folder, profiles = tmp_path_factory.mktemp("real"), sorted(path.stem for path in (REPO / "profiles").glob("*.yaml"))
     judged = Checker(
@@ -85,7 +85,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for name in profiles:
         (judged.at / f"profiles/{name}.yaml").write_text((REPO / f"profiles/{name}.yaml").read_text())
-    with fresh(cached_root()) as root, server(root, tmp_path_factory.mktemp("stock")) as target:
+    with writable_root(cached_root()) as root, server(root, tmp_path_factory.mktemp("stock")) as target:
         (root / "etc/motd").write_bytes(b"<b>]]>\x1b[31m&amp;\0\xff\n")
         done = judged.run(*judged.words(target), "--output", str(folder))
     assert done.code == 3 and len(list(folder.iterdir())) == 6, done
@@ -127,7 +127,7 @@ def controls(report: Any) -> list[tuple[str, Any]]:
     return [(profile["name"], control) for profile in report["profiles"] for control in profile["controls"]]
 
 
-def shown(control: Any) -> str:
+def heimdall_status(control: Any) -> str:
     """Returns the status that Heimdall must show."""
     if control["impact"] == 0 and control["status"] != "error":
         return "Not Applicable"
@@ -150,7 +150,7 @@ def test_sample_contains_every_status(kind: str, ours: Any) -> None:
 
 @pytest.mark.parametrize("release", ["4", "7"])
 def test_report_matches_inspec_schemas(release: str, reports: Path, inspec: Any, tmp_path: Path) -> None:
-    schema = str(shared(f"inspec-exec-json-{release}.schema.json"))
+    schema = str(read_schema(f"inspec-exec-json-{release}.schema.json"))
     judge = str(Path(sys.executable).parent / "check-jsonschema")
 
     def verdict(document: Any) -> int:
@@ -169,7 +169,7 @@ def test_report_matches_inspec_schemas(release: str, reports: Path, inspec: Any,
 
 
 def test_inspecjs_computes_our_statuses(ours: Any, inspec: Any, statuses: Callable[[Any], list[list[str]]]) -> None:
-    assert statuses(inspec) == [[name, control["id"], shown(control)] for name, control in controls(ours)]
+    assert statuses(inspec) == [[name, control["id"], heimdall_status(control)] for name, control in controls(ours)]
     assert all(control["results"] for _, control in controls(inspec))
 
 
@@ -198,9 +198,9 @@ def test_inspecjs_detects_broken_report(kind: str, inspec: Any, statuses: Callab
 
 def test_junit_matches_schema_except_file_attribute(reports: Path, tmp_path: Path) -> None:
     path = reports / "checks-boot.junit.xml"
-    plain = xmlschema.XMLSchema(shared("JUnit.xsd"))
+    plain = xmlschema.XMLSchema(read_schema("JUnit.xsd"))
     assert {error.reason for error in plain.iter_errors(path)} == {"'file' attribute not allowed for element"}
-    text = shared("JUnit.xsd").read_text()
+    text = read_schema("JUnit.xsd").read_text()
     assert text.count(TIME) == 2
     known = xmlschema.XMLSchema(text.replace(TIME, FILE + TIME, 1))
     assert known.is_valid(path)

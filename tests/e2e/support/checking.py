@@ -29,11 +29,11 @@ class CheckRun:
     def outcomes(self) -> dict[str, str]:
         return {name: str(verdict["status"]) for name, verdict in self.verdicts.items()}
 
-    def said(self, control: str) -> str:
+    def messages(self, control: str) -> str:
         return "; ".join(result["message"] for result in self.verdicts[control]["results"])
 
 
-def names(checks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def add_ids(checks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Returns the checks with generated IDs."""
     return [{"id": f"c{number}", **check} for number, check in enumerate(checks)]
 
@@ -63,7 +63,7 @@ class Checker:
     def command(self) -> list[str]:
         return [BAKELINE, "check", *(word for name in self.profiles for word in ("--profile", name))]
 
-    def ask(self, target: Server | Path | str, *more: str, phase: str = "boot") -> CheckRun:
+    def judge(self, target: Server | Path | str, *more: str, phase: str = "boot") -> CheckRun:
         """Runs the checks and returns the verdicts, of which there must be at least one."""
         done = self.run(*self.words(target), "--phase", phase, "--json", *more)
         assert done.code in (0, 3), done
@@ -74,7 +74,7 @@ class Checker:
         assert done.code == (3 if BAD & {control["status"] for control in listed} else 0), done
         return CheckRun(verdicts, done)
 
-    def refused(self, target: Server | Path | str, *more: str, phase: str = "boot") -> CompletedRun:
+    def run_refused(self, target: Server | Path | str, *more: str, phase: str = "boot") -> CompletedRun:
         """Runs the checks, which must fail with an error and without verdicts."""
         done = self.run(*self.words(target), "--phase", phase, "--json", *more)
         assert done.code not in (0, 3), done

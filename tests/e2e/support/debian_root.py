@@ -75,7 +75,7 @@ def cached_root(more: str = "") -> Path:
 
 
 @contextlib.contextmanager
-def fresh(lower: Path) -> Iterator[Path]:
+def writable_root(lower: Path) -> Iterator[Path]:
     """Yields a writable root on top of another: an overlay, or a copy where overlays cannot be mounted."""
     place = CACHE / "run" / uuid.uuid4().hex[:12]
     root = place / "root"

@@ -21,7 +21,7 @@ GONE = ("terminated",)
 Listing = dict[str, list[str]]
 
 
-def cloud(sandbox: Sandbox) -> Listing:
+def list_cloud(sandbox: Sandbox) -> Listing:
     """Returns all resources of the API as comparable lines."""
     ec2, ssm = sandbox.client("ec2"), sandbox.client("ssm")
     instances = [one for r in ec2.describe_instances()["Reservations"] for one in r["Instances"]]
@@ -29,14 +29,14 @@ def cloud(sandbox: Sandbox) -> Listing:
         "instances": [one for one in instances if one["State"]["Name"] not in GONE],
         "volumes": ec2.describe_volumes()["Volumes"],
         "snapshots": ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"],
-        "images": [_settled(one) for one in ec2.describe_images(Owners=["self"])["Images"]],
+        "images": [stable_image(one) for one in ec2.describe_images(Owners=["self"])["Images"]],
         "keys": ec2.describe_key_pairs()["KeyPairs"],
         "groups": ec2.describe_security_groups()["SecurityGroups"],
         "interfaces": ec2.describe_network_interfaces()["NetworkInterfaces"],
         "addresses": ec2.describe_addresses()["Addresses"],
         "templates": ec2.describe_launch_templates()["LaunchTemplates"],
         "vpcs": ec2.describe_vpcs()["Vpcs"],
-        "subnets": [_counted(one) for one in ec2.describe_subnets()["Subnets"]],
+        "subnets": [stable_subnet(one) for one in ec2.describe_subnets()["Subnets"]],
         "parameters": ssm.get_parameters_by_path(Path="/", Recursive=True)["Parameters"],
         "buckets": sandbox.client("s3").list_buckets()["Buckets"],
         "roles": sandbox.client("iam").list_roles()["Roles"],
@@ -46,17 +46,17 @@ def cloud(sandbox: Sandbox) -> Listing:
     }
 
 
-def _settled(image: dict[str, Any]) -> dict[str, Any]:
+def stable_image(image: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in image.items() if key != "LastLaunchedTime"}
     kept["Tags"] = sorted(kept.get("Tags", []), key=lambda tag: tag["Key"])
     return kept
 
 
-def _counted(subnet: dict[str, Any]) -> dict[str, Any]:
+def stable_subnet(subnet: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in subnet.items() if key != "AvailableIpAddressCount"}
 
 
-def host(sandbox: Sandbox, ident: str = "") -> Listing:
+def list_host(sandbox: Sandbox, ident: str = "") -> Listing:
     """Returns mounts, processes and network objects of the sandbox. Without its ID, only those that name its directory."""
     mine = str(sandbox.dir)
     mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if mine in line]
@@ -66,15 +66,15 @@ def host(sandbox: Sandbox, ident: str = "") -> Listing:
         "instances": [path.name for path in (sandbox.dir / "run/instances").glob("*")],
     }
     if ident:
-        listing["namespaces"] = _said("ip", "netns", ident)
-        listing["links"] = [line.split()[0] for line in _said("ip", "-br", "link", ident)]
-        listing["rules"] = _said("iptables-save", "", ident)
+        listing["namespaces"] = matching_lines("ip", "netns", ident)
+        listing["links"] = [line.split()[0] for line in matching_lines("ip", "-br", "link", ident)]
+        listing["rules"] = matching_lines("iptables-save", "", ident)
         found = [at for at, _, _ in os.walk("/sys/fs/cgroup") if "bakeline" in at or "blk" in at]
         listing["cgroups"] = [at for at in found if ident in at]
     return {kind: sorted(lines) for kind, lines in listing.items()}
 
 
-def _said(*words: str) -> list[str]:
+def matching_lines(*words: str) -> list[str]:
     *command, ident = words
     said = subprocess.run([word for word in command if word], capture_output=True, text=True, check=True).stdout
     return [line for line in said.splitlines() if ident in line]
@@ -136,7 +136,7 @@ def ident(found: list[Process]) -> set[str]:
     return {m[1] for one in found for m in [re.search(r"-M blk-([0-9a-f]+)-i-", " ".join(one.argv))] if m}
 
 
-def difference(before: Listing, after: Listing) -> dict[str, tuple[list[str], list[str]]]:
+def describe_difference(before: Listing, after: Listing) -> dict[str, tuple[list[str], list[str]]]:
     """Returns added and removed resources by kind."""
     kinds = {}
     for kind in sorted(before.keys() | after.keys()):

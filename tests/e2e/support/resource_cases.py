@@ -40,7 +40,7 @@ def access_list(path: str) -> Callable[[Server], None]:
     return lambda server: os.setxattr(Path(f"{server.root}{path}"), "system.posix_acl_access", value)
 
 
-def put(path: str, text: str) -> str:
+def put_file(path: str, text: str) -> str:
     """Returns a script that writes a file."""
     quoted = text.replace("'", "'\\''")
     return f"mkdir -p $(dirname {path}); printf '%s\\n' '{quoted}' > {path}"
@@ -64,21 +64,21 @@ FILES = [
         "file: mode",
         {"file": "/etc/r-mode", "mode": "0640", "owner": "root", "uid": 0, "gid": 0},
         "chmod 0660 /etc/r-mode",
-        put("/etc/r-mode", "x") + "; chmod 0640 /etc/r-mode",
+        put_file("/etc/r-mode", "x") + "; chmod 0640 /etc/r-mode",
         oracle=lambda host: host.file("/etc/r-mode").mode == 0o640 and host.file("/etc/r-mode").uid == 0,
     ),
     ResourceCase(
         "file: owner",
         {"file": "/etc/r-owner", "owner": "root", "group": "root"},
         "chown sys:sys /etc/r-owner",
-        put("/etc/r-owner", "x"),
+        put_file("/etc/r-owner", "x"),
         oracle=lambda host: host.file("/etc/r-owner").user == "root" and host.file("/etc/r-owner").group == "root",
     ),
     ResourceCase(
         "file: content",
         {"file": "/etc/r-content", "content": {"not": {"line": "bad"}}},
         "echo bad >> /etc/r-content",
-        put("/etc/r-content", "good"),
+        put_file("/etc/r-content", "good"),
         oracle=lambda host: not host.file("/etc/r-content").contains("^bad$"),
     ),
     ResourceCase(
@@ -91,13 +91,13 @@ FILES = [
         "file: sha256",
         {"file": "/etc/r-sum", "sha256": "73cb3858a687a8494ca3323053016282f3dad39d42cf62ca4e79dda2aac7d9ac"},
         "echo y >> /etc/r-sum",
-        put("/etc/r-sum", "x"),
+        put_file("/etc/r-sum", "x"),
         oracle=lambda host: host.file("/etc/r-sum").sha256sum.startswith("73cb3858a687a8494c"),
     ),
-    ResourceCase("file: writable", {"file": "/etc/r-w", "writable": {"subset_of": ["owner"]}}, "chmod o+w /etc/r-w", put("/etc/r-w", "x")),
-    ResourceCase("file: suid", {"file": "/etc/r-suid", "suid": False}, "chmod u+s /etc/r-suid", put("/etc/r-suid", "x")),
-    ResourceCase("file: immutable", {"file": "/etc/r-im", "immutable": False}, "chattr +i /etc/r-im", put("/etc/r-im", "x")),
-    ResourceCase("file: acl", {"file": "/etc/r-facl", "acl": {"empty": True}}, access_list("/etc/r-facl"), put("/etc/r-facl", "x")),
+    ResourceCase("file: writable", {"file": "/etc/r-w", "writable": {"subset_of": ["owner"]}}, "chmod o+w /etc/r-w", put_file("/etc/r-w", "x")),
+    ResourceCase("file: suid", {"file": "/etc/r-suid", "suid": False}, "chmod u+s /etc/r-suid", put_file("/etc/r-suid", "x")),
+    ResourceCase("file: immutable", {"file": "/etc/r-im", "immutable": False}, "chattr +i /etc/r-im", put_file("/etc/r-im", "x")),
+    ResourceCase("file: acl", {"file": "/etc/r-facl", "acl": {"empty": True}}, access_list("/etc/r-facl"), put_file("/etc/r-facl", "x")),
     ResourceCase(
         "file: link",
         {"file": "/etc/r-link", "type": "link", "link_target": "/etc/passwd"},
@@ -106,9 +106,9 @@ FILES = [
         oracle=lambda host: host.file("/etc/r-link").linked_to == "/etc/passwd",
     ),
     ResourceCase("files", {"files": "/opt/r", "perm_any": "0002"}, "chmod 0666 /opt/r/a/b", "mkdir -p /opt/r/a; touch /opt/r/a/b"),
-    ResourceCase("acl", {"acl": "/etc/r-acl"}, access_list("/etc/r-acl"), put("/etc/r-acl", "x")),
-    ResourceCase("config_file: ini", {"config_file": "/etc/r.ini", "main.level": "high"}, "sed -i s/high/low/ /etc/r.ini", put("/etc/r.ini", "[main]\nlevel = high")),
-    ResourceCase("command", {"command": "cat /etc/r-cmd", "stdout": "x\n"}, "echo y > /etc/r-cmd", put("/etc/r-cmd", "x")),
+    ResourceCase("acl", {"acl": "/etc/r-acl"}, access_list("/etc/r-acl"), put_file("/etc/r-acl", "x")),
+    ResourceCase("config_file: ini", {"config_file": "/etc/r.ini", "main.level": "high"}, "sed -i s/high/low/ /etc/r.ini", put_file("/etc/r.ini", "[main]\nlevel = high")),
+    ResourceCase("command", {"command": "cat /etc/r-cmd", "stdout": "x\n"}, "echo y > /etc/r-cmd", put_file("/etc/r-cmd", "x")),
 ]  # fmt: skip
 ACCOUNTS = [
     ResourceCase(
@@ -126,7 +126,7 @@ ACCOUNTS = [
     ResourceCase("login_path", {"login_path": "root", "writable": {"empty": True}}, "chmod 0777 /usr/local/sbin"),
     ResourceCase("authorized_keys", {"authorized_keys": "all", "unsafe": {"empty": True}}, "mkdir -m 0777 /var/backups/.ssh; cp /root/.ssh/authorized_keys /var/backups/.ssh; chmod 0777 /var/backups/.ssh"),
     ResourceCase("shell_history", {"shell_history": "all", "files": {"empty": True}}, "echo ls > /root/.bash_history"),
-    ResourceCase("cron", {"cron": "system", "entries": {"each": {"not": {"include": "/r-evil"}}}}, put("/etc/cron.d/r", "* * * * * root /r-evil")),
+    ResourceCase("cron", {"cron": "system", "entries": {"each": {"not": {"include": "/r-evil"}}}}, put_file("/etc/cron.d/r", "* * * * * root /r-evil")),
 ]  # fmt: skip
 PACKAGES = [
     ResourceCase(
@@ -138,12 +138,12 @@ PACKAGES = [
     ResourceCase(
         "package: absent",
         {"package": "telnetd", "installed": False},
-        put("/tmp/r", "Package: telnetd\nStatus: install ok installed\nVersion: 1\nArchitecture: all\nMaintainer: me\nDescription: x\n")
+        put_file("/tmp/r", "Package: telnetd\nStatus: install ok installed\nVersion: 1\nArchitecture: all\nMaintainer: me\nDescription: x\n")
         + "; { echo; cat /tmp/r; } >> /var/lib/dpkg/status",
         oracle=lambda host: not host.package("telnetd").is_installed,
     ),
     ResourceCase("packages", {"packages": "openssh-sftp*", "names": {"count": 1}}, "sed -i '/^Package: openssh-sftp-server$/,/^$/s/^Status: .*/Status: deinstall ok config-files/' /var/lib/dpkg/status"),
-    ResourceCase("repositories", {"repositories": "all", "insecure": {"each": {"not": {"include": "r.invalid"}}}}, put("/etc/apt/sources.list.d/r.list", "deb [trusted=yes] http://r.invalid/ x main"), "rm -f /etc/apt/sources.list.d/repo.list"),
+    ResourceCase("repositories", {"repositories": "all", "insecure": {"each": {"not": {"include": "r.invalid"}}}}, put_file("/etc/apt/sources.list.d/r.list", "deb [trusted=yes] http://r.invalid/ x main"), "rm -f /etc/apt/sources.list.d/repo.list"),
     ResourceCase(
         "updates",
         {"updates": "all", "names": {"empty": True}},
@@ -154,7 +154,7 @@ PACKAGES = [
     ),
 ]  # fmt: skip
 KERNEL = [
-    ResourceCase("kernel_parameter: configured", {"kernel_parameter": "net.ipv4.ip_forward", "configured": 0}, put("/etc/sysctl.d/99-z.conf", "net/ipv4/ip_forward=1"), put("/etc/sysctl.d/10-a.conf", "net.ipv4.ip_forward = 0")),
+    ResourceCase("kernel_parameter: configured", {"kernel_parameter": "net.ipv4.ip_forward", "configured": 0}, put_file("/etc/sysctl.d/99-z.conf", "net/ipv4/ip_forward=1"), put_file("/etc/sysctl.d/10-a.conf", "net.ipv4.ip_forward = 0")),
     ResourceCase(
         "kernel_parameter: running",
         {"kernel_parameter": "net.ipv4.tcp_timestamps", "running": 1},
@@ -163,12 +163,12 @@ KERNEL = [
         "own",
         oracle=lambda host: host.sysctl("net.ipv4.tcp_timestamps") == 1,
     ),
-    ResourceCase("kernel_module: disabled", {"kernel_module": "cramfs", "disabled": True}, "rm /etc/modprobe.d/r.conf", put("/etc/modprobe.d/r.conf", "install cramfs /bin/true")),
-    ResourceCase("kernel_module: blacklisted", {"kernel_module": "usb_storage", "blacklisted": True}, "sed -i 's/^/#/' /etc/modprobe.d/r2.conf", put("/etc/modprobe.d/r2.conf", "blacklist usb-storage")),
+    ResourceCase("kernel_module: disabled", {"kernel_module": "cramfs", "disabled": True}, "rm /etc/modprobe.d/r.conf", put_file("/etc/modprobe.d/r.conf", "install cramfs /bin/true")),
+    ResourceCase("kernel_module: blacklisted", {"kernel_module": "usb_storage", "blacklisted": True}, "sed -i 's/^/#/' /etc/modprobe.d/r2.conf", put_file("/etc/modprobe.d/r2.conf", "blacklist usb-storage")),
     ResourceCase("cpu", {"cpu": "this", "flags": {"include": "nx"}}, "sed 's/ nx / /' /proc/cpuinfo > /opt/cpu; mount --bind /opt/cpu /proc/cpuinfo", place="own"),
     ResourceCase("mount", {"mount": "/mnt", "fstype": "tmpfs", "options": {"include": "noexec"}}, "mount -o remount,exec /mnt", "mount -t tmpfs -o noexec r /mnt", "own"),
-    ResourceCase("mount: configured", {"mount": "/var/tmp", "configured_options": {"include": "nosuid"}}, "sed -i s/nosuid,// /etc/fstab", put("/etc/fstab", "tmpfs /var/tmp tmpfs nosuid,nodev 0 0")),
-    ResourceCase("fstab", {"fstab": "/var/tmp", "fstype": "tmpfs", "options": {"superset_of": ["nosuid", "nodev"]}}, "sed -i s/,nodev// /etc/fstab", put("/etc/fstab", "tmpfs /var/tmp tmpfs nosuid,nodev 0 0")),
+    ResourceCase("mount: configured", {"mount": "/var/tmp", "configured_options": {"include": "nosuid"}}, "sed -i s/nosuid,// /etc/fstab", put_file("/etc/fstab", "tmpfs /var/tmp tmpfs nosuid,nodev 0 0")),
+    ResourceCase("fstab", {"fstab": "/var/tmp", "fstype": "tmpfs", "options": {"superset_of": ["nosuid", "nodev"]}}, "sed -i s/,nodev// /etc/fstab", put_file("/etc/fstab", "tmpfs /var/tmp tmpfs nosuid,nodev 0 0")),
     ResourceCase("os", {"os": "this", "version": "12"}, "sed -i 's/^VERSION_ID=.*/VERSION_ID=\"13\"/' /usr/lib/os-release"),
     ResourceCase("virtualization", {"virtualization": "this", "container": False}, "mkdir -p /run/systemd; echo docker > /run/systemd/container", place="own"),
     ResourceCase("processes", {"processes": "r-daemon", "running": True, "users": {"same_set": ["root"]}}, "pkill -f '[r]-daemon'", "cp /bin/sleep /opt/r-daemon; setsid /opt/r-daemon 3600 >/dev/null 2>&1 &", "own"),
@@ -186,13 +186,13 @@ SSH = [
     ResourceCase(
         "sshd_config: effective",
         {"sshd_config": "effective", "permitrootlogin": "prohibit-password"},
-        put("/etc/ssh/sshd_config.d/r.conf", "PermitRootLogin no"),
-        put("/etc/ssh/sshd_config.d/9.conf", "PermitRootLogin prohibit-password").replace("9.conf", "s.conf"),
+        put_file("/etc/ssh/sshd_config.d/r.conf", "PermitRootLogin no"),
+        put_file("/etc/ssh/sshd_config.d/9.conf", "PermitRootLogin prohibit-password").replace("9.conf", "s.conf"),
         oracle=lambda host: "\npermitrootlogin without-password\n" in host.run("/usr/sbin/sshd -T").stdout,
     ),
-    ResourceCase("sshd_config: file", {"sshd_config": "file", "X11Forwarding": "yes"}, put("/etc/ssh/sshd_config.d/r.conf", "X11Forwarding no"), oracle=lambda host: "\nx11forwarding yes\n" in host.run("/usr/sbin/sshd -T").stdout),
+    ResourceCase("sshd_config: file", {"sshd_config": "file", "X11Forwarding": "yes"}, put_file("/etc/ssh/sshd_config.d/r.conf", "X11Forwarding no"), oracle=lambda host: "\nx11forwarding yes\n" in host.run("/usr/sbin/sshd -T").stdout),
     ResourceCase("sshd_config: no root login", {"sshd_config": "effective", "PermitEmptyPasswords": "no"}, "echo 'PermitEmptyPasswords yes' >> /etc/ssh/sshd_config", oracle=lambda host: "\npermitemptypasswords no\n" in host.run("/usr/sbin/sshd -T").stdout),
-    ResourceCase("ssh_config", {"ssh_config": "effective", "ForwardAgent": "no"}, put("/etc/ssh/ssh_config.d/r.conf", "ForwardAgent yes")),
+    ResourceCase("ssh_config", {"ssh_config": "effective", "ForwardAgent": "no"}, put_file("/etc/ssh/ssh_config.d/r.conf", "ForwardAgent yes")),
     ResourceCase("host_keys", {"host_keys": "all", "exposed": {"empty": True}, "files": {"empty": False}}, "chmod 0644 /etc/ssh/ssh_host_rsa_key"),
     ResourceCase("private_keys", {"private_keys": "all", "files": {"empty": True}}, "ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_r"),
 ]  # fmt: skip

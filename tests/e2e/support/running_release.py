@@ -31,20 +31,22 @@ def new_run(catalog: Catalog, before: set[Path]) -> Path:
     return wait_until(lambda: next((run for run in catalog.runs() if run not in before), None), HANG, "a run directory")
 
 
-def begin(catalog: Catalog, image: str, *words: str, says: str = WAITING) -> tuple[subprocess.Popen[bytes], Path]:
+def start_release(
+    catalog: Catalog, image: str, *words: str, says: str = WAITING
+) -> tuple[subprocess.Popen[bytes], Path]:
     """Starts a release and waits for a text in Packer's log of an image. Returns the process and the run directory."""
     before = set(catalog.runs())
     started = catalog.start("release", *words)
 
-    def there() -> bool:
+    def is_logged() -> bool:
         assert started.poll() is None, (catalog.at / "out.log").read_text()
         return any(says in packer_log(run, image) for run in catalog.runs() if run not in before)
 
     try:
-        wait_until(there, HANG, f"{says!r} of {image}", every=0.02)
+        wait_until(is_logged, HANG, f"{says!r} of {image}", every=0.02)
         return started, new_run(catalog, before)
     except BaseException:
-        kill(started)
+        kill_release(started)
         raise
 
 
@@ -56,7 +58,7 @@ def resume_build(sandbox: Sandbox, run: Path, image: str) -> None:
     Instance(group["Instances"][0], run / image / "key").ssh("touch /var/tmp/go")
 
 
-def below(of: int) -> list[Process]:
+def descendants(of: int) -> list[Process]:
     """Returns all descendants of a process."""
     found, family = all_processes(), {of}
     while more := {one.pid for one in found if one.parent in family} - family:
@@ -64,10 +66,10 @@ def below(of: int) -> list[Process]:
     return [one for one in found if one.pid in family and one.pid != of]
 
 
-def kill(started: subprocess.Popen[bytes]) -> None:
+def kill_release(started: subprocess.Popen[bytes]) -> None:
     """Kills bakeline, its supervisor and Packer together, so that none of them cleans up."""
     os.kill(started.pid, signal.SIGSTOP)
-    pids = [started.pid, *(one.pid for one in below(started.pid))]
+    pids = [started.pid, *(one.pid for one in descendants(started.pid))]
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for pid in pids:
             with suppress(ProcessLookupError):
@@ -75,14 +77,14 @@ def kill(started: subprocess.Popen[bytes]) -> None:
     started.wait(timeout=HANG)
 
 
-def locks(catalog: Catalog, env: str = "Test") -> list[Path]:
+def lock_objects(catalog: Catalog, env: str = "Test") -> list[Path]:
     """Returns the objects of an environment's lock in order of generation and renewal."""
     return sorted((catalog.at / ".bakeline/store" / catalog.name / "locks" / env).glob("*.json"))
 
 
-def held(catalog: Catalog, env: str = "Test") -> bool:
+def is_lock_held(catalog: Catalog, env: str = "Test") -> bool:
     """Returns whether the latest generation of a lock, or its last renewal, has not expired."""
-    found = locks(catalog, env)
+    found = lock_objects(catalog, env)
     if not found or found[-1].stem.endswith("-end"):
         return False
     last = [one for one in found if one.stem[:6] == found[-1].stem[:6]]
@@ -92,7 +94,7 @@ def held(catalog: Catalog, env: str = "Test") -> bool:
 
 def move_holder_to_other_machine(catalog: Catalog, env: str = "Test") -> None:
     """Changes the holder to a process of another machine, so that it cannot be proven dead here."""
-    found = [one for one in locks(catalog, env) if "-" not in one.stem][-1]
+    found = [one for one in lock_objects(catalog, env) if "-" not in one.stem][-1]
     facts = json.loads(found.read_text())
     facts["process"]["boot"] = "00000000-0000-0000-0000-000000000000"
     found.write_text(json.dumps(facts))
@@ -100,8 +102,8 @@ def move_holder_to_other_machine(catalog: Catalog, env: str = "Test") -> None:
 
 def expire_lease(catalog: Catalog, env: str = "Test") -> None:
     """Expires the lease of a dead holder without waiting."""
-    assert held(catalog, env), "it is over already"
-    for one in locks(catalog, env):
+    assert is_lock_held(catalog, env), "it is over already"
+    for one in lock_objects(catalog, env):
         if one.stat().st_size:
             facts = json.loads(one.read_text())
             one.write_text(json.dumps({**facts, "expires": "2026-01-01T00:00:00Z"}))

@@ -40,11 +40,11 @@ class SeededAmis:
         )
         return ami
 
-    def there(self) -> dict[str, dict[str, Any]]:
+    def amis_by_id(self) -> dict[str, dict[str, Any]]:
         found = self.sandbox.client("ec2").describe_images(Owners=["self"], IncludeDisabled=True)["Images"]
         return {ami["ImageId"]: ami for ami in found}
 
-    def verdict(self, ami: str) -> tuple[str, str]:
+    def prune_decision(self, ami: str) -> tuple[str, str]:
         """Returns the decision of prune for an AMI, and the reasons that keep it."""
         listed = json.loads(self.catalog.bakeline("prune", "--json", want=0).out)
         [fate] = [one for one in listed if one["ami"] == ami]

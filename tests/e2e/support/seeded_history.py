@@ -14,14 +14,14 @@ SECOND = "us-east-1"
 ROLE = f"arn:aws:iam::{OTHER}:role/bakeline"
 
 
-def make(sandbox: Sandbox, at: Path, name: str, **more: Any) -> Catalog:
+def create_catalog(sandbox: Sandbox, at: Path, name: str, **more: Any) -> Catalog:
     ladder = [{"name": "Test", "regions": [sandbox.region]}, {"name": "Prod", "accounts": [OWN, OTHER], "role": ROLE}]
     made = Catalog(sandbox, at, name, regions=[sandbox.region, SECOND], environments=ladder, **more)
     made.file("scripts/mark.sh", f"echo {name} > /etc/{name}\n")
     return made
 
 
-def fresh(sandbox: Sandbox) -> ExpectedState:
+def initial_state(sandbox: Sandbox) -> ExpectedState:
     home = (OWN, sandbox.region)
     prod: list[Location] = [home, (OWN, SECOND), (OTHER, sandbox.region), (OTHER, SECOND)]
     return ExpectedState({"Test": [home], "Prod": prod}, home)
@@ -41,7 +41,7 @@ class SeededHistory:
         """Creates an image with version 1 in Prod and 2 in Test, or with `promoted` also in Prod."""
         name = f"k{next(self.numbers)}"
         self.catalog.image(name, source=VENDOR, scripts=["scripts/mark.sh"])
-        table = fresh(self.sandbox)
+        table = initial_state(self.sandbox)
         table.release(ONE)
         table.promote(ONE, "Prod")
         table.release(TWO)

@@ -56,7 +56,7 @@ class ExpectedState:
         cells = {place: dict(rows) for place, rows in self.cells.items()}
         return ExpectedState(self.ladder, self.home, cells, dict(self.launchers), dict(self.before))
 
-    def rung(self, env: str) -> int:
+    def level(self, env: str) -> int:
         return ["", *self.ladder].index(env)
 
     def _arrive(self, version: str, env: str) -> None:
@@ -65,7 +65,7 @@ class ExpectedState:
             for other, row in rows.items():
                 rows[other] = replace(row, current=row.current - {env})
             row = rows.get(version, VersionState())
-            reached = max(row.environment, env, key=self.rung)
+            reached = max(row.environment, env, key=self.level)
             rows[version] = replace(row, environment=reached, current=row.current | {env})
 
     def release(self, version: str) -> None:
@@ -77,13 +77,13 @@ class ExpectedState:
 
     def rollback(self, env: str, to: str) -> None:
         left = {v for rows in self.cells.values() for v, row in rows.items() if env in row.current and v != to}
-        below = ["", *self.ladder][self.rung(env) - 1]
+        below = ["", *self.ladder][self.level(env) - 1]
         for place, rows in self.cells.items():
             for version in left & rows.keys():
                 rows[version] = replace(rows[version], state="held")
                 if place in self.ladder[env]:
                     current = rows[version].current - {env}
-                    reached = max([below, *current], key=self.rung)
+                    reached = max([below, *current], key=self.level)
                     rows[version] = replace(rows[version], environment=reached, current=current)
         for place in self.ladder[env]:
             row = self.cells[place][to]
@@ -96,7 +96,7 @@ class ExpectedState:
             lost, rows[version] = rows[version].current, VersionState("revoked")
             for env in lost:
                 heirs = [
-                    v for v, r in rows.items() if r.state == "released" and self.rung(r.environment) >= self.rung(env)
+                    v for v, r in rows.items() if r.state == "released" and self.level(r.environment) >= self.level(env)
                 ]
                 if heirs:
                     heir = max(heirs, key=lambda v: (v.split(".")[0], int(v.split(".")[1])))
@@ -127,7 +127,7 @@ class ExpectedState:
         assert self.cells[place][version].state == "retiring"
         self.cells[place][version] = self.before.pop((place, version))
 
-    def launchable(self, place: Location) -> dict[str, frozenset[str]]:
+    def launch_accounts(self, place: Location) -> dict[str, frozenset[str]]:
         """Returns the other accounts that may launch each version now. Disabled AMIs cannot be launched."""
         rows = self.cells[place].items()
         return {v: frozenset() if row.disabled else self.launchers.get((place, v), frozenset()) for v, row in rows}
@@ -196,7 +196,7 @@ class CloudObserver:
         for place in table.cells:
             assert self.view(place, image) == table.view(place), place
 
-    def launchable(self, place: Location, image: str) -> dict[str, frozenset[str]]:
+    def launch_accounts(self, place: Location, image: str) -> dict[str, frozenset[str]]:
         """Returns the other accounts that may launch each version."""
         ec2, out = self.client("ec2", place), {}
         for ami in self.amis(place, image):

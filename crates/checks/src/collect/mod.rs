@@ -8,11 +8,11 @@ pub(crate) mod seal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::kind::{Kind, RequestedTarget, Target};
 use crate::language::control::Control;
 use crate::language::{grammar, interpolate};
 use crate::phase::Phase;
 use crate::registry::{self, BASE, BASE_SHELL};
+use crate::resource_type::{RequestedResource, ResourceRef, ResourceType};
 use crate::text::sh_quote;
 
 /// Shell functions that the calls use.
@@ -58,11 +58,11 @@ pub fn collector(controls: &[&Control], options: CollectOptions<'_>) -> String {
     out.push_str(FUNCTIONS);
     let mut functions: Vec<&str> = BASE_SHELL.to_vec();
     let mut lines = Vec::new();
-    for kind in registry::KINDS {
-        let asked: Vec<RequestedTarget<'_>> = requested
+    for kind in registry::RESOURCE_TYPES {
+        let asked: Vec<RequestedResource<'_>> = requested
             .iter()
             .filter(|(target, _)| target.kind == kind.name)
-            .map(|(target, properties)| RequestedTarget {
+            .map(|(target, properties)| RequestedResource {
                 target,
                 properties: properties.clone(),
             })
@@ -94,15 +94,15 @@ pub fn collector(controls: &[&Control], options: CollectOptions<'_>) -> String {
 }
 
 /// Returns the targets and properties of controls and conditions, for all values of inputs.
-fn requested_properties(controls: &[&Control]) -> BTreeMap<Target, BTreeSet<String>> {
-    let mut out: BTreeMap<Target, BTreeSet<String>> = BTreeMap::new();
-    let mut add = |target: Target, property: &str| {
+fn requested_properties(controls: &[&Control]) -> BTreeMap<ResourceRef, BTreeSet<String>> {
+    let mut out: BTreeMap<ResourceRef, BTreeSet<String>> = BTreeMap::new();
+    let mut add = |target: ResourceRef, property: &str| {
         out.entry(target).or_default().insert(property.to_owned());
     };
     for control in controls {
         for expectation in control.expectations() {
-            let presence =
-                registry::kind_of(&expectation.target).and_then(|kind: &Kind| kind.presence);
+            let presence = registry::resource_type_of(&expectation.target)
+                .and_then(|kind: &ResourceType| kind.presence);
             for target in interpolate::possible_targets(
                 &expectation.target,
                 &control.for_each,
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn shell_functions_have_unique_names() {
         let mut known: BTreeMap<&str, &str> = BTreeMap::new();
-        let shells = registry::KINDS
+        let shells = registry::RESOURCE_TYPES
             .iter()
             .map(|kind| kind.shell)
             .chain(BASE_SHELL.iter().copied());

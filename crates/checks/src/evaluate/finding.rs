@@ -2,11 +2,11 @@
 
 use crate::evaluate::verdict::{Finding, HIDDEN, Outcome};
 use crate::facts::observation::Observation;
-use crate::kind::Target;
 use crate::language::control::IfAbsent;
 use crate::matcher::Matcher;
 use crate::matcher::error::MatchError;
 use crate::matcher::pattern::Patterns;
+use crate::resource_type::ResourceRef;
 
 /// Creates a finding about the whole control.
 pub(super) fn control_finding(outcome: Outcome, property: &str, message: String) -> Finding {
@@ -31,7 +31,7 @@ pub(super) fn boxed_control_finding(
 }
 
 /// Creates the finding of `if_absent` for a resource that does not exist.
-pub(super) fn absent_finding(meaning: IfAbsent, target: &Target, property: &str) -> Finding {
+pub(super) fn absent_finding(meaning: IfAbsent, target: &ResourceRef, property: &str) -> Finding {
     let outcome = if meaning == IfAbsent::Pass {
         Outcome::Passed
     } else {
@@ -49,7 +49,7 @@ pub(super) fn absent_finding(meaning: IfAbsent, target: &Target, property: &str)
 
 /// Compares an observation with a matcher.
 pub(super) fn compare(
-    target: &Target,
+    target: &ResourceRef,
     property: &str,
     matcher: &Matcher,
     expected: String,

@@ -10,7 +10,6 @@ use crate::facts::Facts;
 use crate::facts::blob::Blob;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::Target;
 use crate::language::control::Control;
 use crate::language::error::EvaluationError;
 use crate::language::expression::ConditionValues;
@@ -18,6 +17,7 @@ use crate::language::input::Input;
 use crate::matcher::compare::contains;
 use crate::matcher::pattern::Patterns;
 use crate::matcher::tree::Tree;
+use crate::resource_type::ResourceRef;
 use crate::text::truncate_for_display;
 
 /// Value of an input on a target.
@@ -59,7 +59,7 @@ struct InputEvaluation<'a> {
 }
 
 impl ConditionValues for InputEvaluation<'_> {
-    fn observe(&self, target: &Target, property: &str) -> Observation {
+    fn observe(&self, target: &ResourceRef, property: &str) -> Observation {
         observe(target, property, &self.view)
     }
 

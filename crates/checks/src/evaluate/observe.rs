@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::Target;
 use crate::language::error::EvaluationError;
 use crate::language::expression::ConditionValues;
 use crate::language::input::Input;
 use crate::matcher::tree::Tree;
 use crate::registry;
+use crate::resource_type::ResourceRef;
 
 use super::conditions::Conditions;
 
@@ -36,8 +36,8 @@ pub(super) fn select_input(
 }
 
 /// Observes a property of a target.
-pub(super) fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
-    let Some(kind) = registry::kind_of(target) else {
+pub(super) fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
+    let Some(kind) = registry::resource_type_of(target) else {
         return Observation::Unknown(format!(
             "this version of bakeline has no resource `{}`",
             target.kind

@@ -1,7 +1,7 @@
 //! Extracts the operating system and its packages from facts, for reports.
 
 use crate::facts::Facts;
-use crate::resource::machine::os;
+use crate::resource::config::key_value::OS_RELEASE;
 use crate::resource::packaging::package;
 
 /// Operating system with its packages.
@@ -37,7 +37,7 @@ impl System {
     #[must_use]
     pub fn from_facts(facts: &Facts) -> Self {
         let fields = reading_text(facts, "os-release")
-            .map(|text| os::fields(&text))
+            .and_then(|text| OS_RELEASE.parse(&text).ok())
             .unwrap_or_default();
         let field = |key: &str| fields.get(key).cloned().unwrap_or_default();
         let packages = reading_text(facts, "packages")
@@ -94,7 +94,7 @@ fn parse_packages(text: &str) -> Vec<InstalledPackage> {
         let [name, arch, status, version, source, source_version] = words.as_slice() else {
             return None;
         };
-        package::installed(status).then(|| InstalledPackage {
+        package::is_installed(status).then(|| InstalledPackage {
             name: (*name).to_owned(),
             version: (*version).to_owned(),
             arch: (*arch).to_owned(),

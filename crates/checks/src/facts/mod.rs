@@ -1,6 +1,8 @@
 //! Defines facts: the data collected from a target, which bakeline stores as evidence.
 
 pub(crate) mod blob;
+pub(crate) mod error;
+pub(crate) mod memo;
 pub(crate) mod observation;
 pub(crate) mod view;
 
@@ -104,16 +106,16 @@ pub struct Identity {
     pub clock: String,
 }
 
-/// Result of reading a list.
+/// Result of reading a fact. Stored results have the reason of a failure as a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Read<T> {
+pub enum Read<T, E = String> {
     /// Content.
     Present(T),
     /// Nothing to read.
     Absent,
     /// Failure to read, with the reason.
-    Unreadable(String),
+    Unreadable(E),
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Defines the result of observing a property: a value, or the reason for a missing one.
 
 use crate::facts::blob::Blob;
+use crate::facts::error::ReadError;
 use crate::matcher::value::Value;
 
 /// Result of observing a property.
@@ -17,8 +18,8 @@ pub(crate) enum Observation {
 }
 
 impl Observation {
-    pub(crate) fn uncollected() -> Self {
-        Self::Unknown("it was not collected".to_owned())
+    pub(crate) fn not_collected() -> Self {
+        ReadError::NotCollected.into()
     }
 
     pub(crate) fn bool(value: bool) -> Self {
@@ -39,7 +40,7 @@ impl Observation {
 
     pub(crate) fn blob(blob: &Blob) -> Self {
         if blob.is_omitted() {
-            return Self::Unknown("the value is secret and was not stored".to_owned());
+            return ReadError::SecretNotStored.into();
         }
         if blob.truncated {
             return Self::Unknown(format!(
@@ -48,5 +49,11 @@ impl Observation {
             ));
         }
         Self::Value(Value::Text(blob.clone()))
+    }
+}
+
+impl From<ReadError> for Observation {
+    fn from(error: ReadError) -> Self {
+        Self::Unknown(error.to_string())
     }
 }

@@ -1,43 +1,31 @@
 //! Gives resources access to facts: parses each reading once and tracks secrets.
 
-use std::any::{Any, TypeId};
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::facts::error::ReadError;
+use crate::facts::memo::Memo;
 use crate::facts::observation::Observation;
-use crate::facts::{Facts, Identity, Reading};
+use crate::facts::{Facts, Identity, Read, Reading};
 use crate::matcher::pattern::Patterns;
-use crate::text::truncate_for_display;
-
-/// Parsed values by type, kind and key, with a flag for secrets.
-type Cache = HashMap<(TypeId, String, String), (Rc<dyn Any>, bool)>;
 
 /// Facts during an evaluation.
 pub(crate) struct View<'f> {
     facts: &'f Facts,
-    cache: RefCell<Cache>,
+    memo: Memo,
     patterns: Patterns,
     /// True if a secret was read since [`View::reset_secret_flag`].
     secret: Cell<bool>,
 }
 
-/// Parsed reading.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ParsedReading<T> {
-    /// Parsed content.
-    Present(T),
-    /// Nothing on the target.
-    Absent,
-    /// Unknown content, with the reason.
-    Unknown(String),
-}
+/// Parsed reading, which is shared by all properties.
+pub(crate) type Parsed<T> = Read<Rc<T>, ReadError>;
 
 impl<'f> View<'f> {
     pub(crate) fn new(facts: &'f Facts) -> Self {
         Self {
             facts,
-            cache: RefCell::default(),
+            memo: Memo::default(),
             patterns: Patterns::default(),
             secret: Cell::new(false),
         }
@@ -67,79 +55,66 @@ impl<'f> View<'f> {
     }
 
     /// Returns a reading; `None` if it was not collected.
-    pub(crate) fn raw(&self, kind: &str, key: &str) -> Option<&'f Reading> {
+    pub(crate) fn reading(&self, kind: &str, key: &str) -> Option<&'f Reading> {
         self.facts.reading(kind, key)
     }
 
     /// Returns a parsed reading; parses it at the first use.
-    pub(crate) fn parsed<T: 'static>(
+    pub(crate) fn parse_reading<T: 'static>(
         &self,
         kind: &str,
         key: &str,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> ParsedReading<Rc<T>> {
+        parse: impl FnOnce(&str) -> Result<T, ReadError>,
+    ) -> Parsed<T> {
         let Some(reading) = self.facts.reading(kind, key) else {
-            return ParsedReading::Unknown("it was not collected".to_owned());
+            return Read::Unreadable(ReadError::NotCollected);
         };
-        self.secret
-            .set(self.secret.get() || reading.body.is_secret());
+        self.note_secret(reading.body.is_secret());
         match reading.rc {
-            0 if reading.body.is_omitted() => {
-                ParsedReading::Unknown("the value is secret and was not stored".to_owned())
-            }
-            0 if reading.body.truncated => {
-                ParsedReading::Unknown("the content is too large to judge".to_owned())
-            }
-            0 => self.memoized(kind, key, || {
+            0 if reading.body.is_omitted() => Read::Unreadable(ReadError::SecretNotStored),
+            0 if reading.body.truncated => Read::Unreadable(ReadError::TooLarge),
+            0 => self.compute_once(kind, key, || {
                 parse(&String::from_utf8_lossy(reading.body.bytes()))
             }),
-            1 => ParsedReading::Absent,
-            2 => ParsedReading::Unknown("permission denied".to_owned()),
-            _ => ParsedReading::Unknown(truncate_for_display(reading.body.bytes())),
+            1 => Read::Absent,
+            2 => Read::Unreadable(ReadError::PermissionDenied),
+            _ => Read::Unreadable(ReadError::target_message(reading.body.bytes())),
         }
     }
 
     /// Returns a value computed from several readings; computes it at the first use.
-    pub(crate) fn memoized<T: 'static>(
+    pub(crate) fn compute_once<T: 'static>(
         &self,
         kind: &str,
         key: &str,
-        make: impl FnOnce() -> Result<T, String>,
-    ) -> ParsedReading<Rc<T>> {
-        let id = (TypeId::of::<T>(), kind.to_owned(), key.to_owned());
-        let cached = self.cache.borrow().get(&id).cloned();
-        let value = match cached {
-            Some((value, secret)) => {
-                self.secret.set(self.secret.get() || secret);
-                value
-            }
-            None => {
-                let before = self.secret.replace(false);
-                let value: Rc<dyn Any> = Rc::new(make().map(Rc::new));
-                self.cache
-                    .borrow_mut()
-                    .insert(id, (Rc::clone(&value), self.secret.get()));
-                self.secret.set(self.secret.get() || before);
-                value
-            }
-        };
-        match value.downcast_ref::<Result<Rc<T>, String>>() {
-            Some(Ok(value)) => ParsedReading::Present(Rc::clone(value)),
-            Some(Err(why)) => ParsedReading::Unknown(why.clone()),
-            None => ParsedReading::Unknown(
-                "internal error: the cached value has another type".to_owned(),
-            ),
-        }
+        compute: impl FnOnce() -> Result<T, ReadError>,
+    ) -> Parsed<T> {
+        let (result, secret) = self.memo.get(kind, key).unwrap_or_else(|| {
+            let before = self.secret.replace(false);
+            let result = compute().map(Rc::new);
+            let secret = self.secret.replace(before);
+            self.memo.insert(kind, key, result.clone(), secret);
+            (result, secret)
+        });
+        self.note_secret(secret);
+        result.map_or_else(Read::Unreadable, Read::Present)
+    }
+
+    fn note_secret(&self, is_secret: bool) {
+        self.secret.set(self.secret.get() || is_secret);
     }
 }
 
-impl<T> ParsedReading<T> {
+impl<T> Read<T, ReadError> {
     /// Continues with the content, if any.
-    pub(crate) fn and_then<U>(self, next: impl FnOnce(T) -> ParsedReading<U>) -> ParsedReading<U> {
+    pub(crate) fn and_then<U>(
+        self,
+        next: impl FnOnce(T) -> Read<U, ReadError>,
+    ) -> Read<U, ReadError> {
         match self {
             Self::Present(value) => next(value),
-            Self::Absent => ParsedReading::Absent,
-            Self::Unknown(why) => ParsedReading::Unknown(why),
+            Self::Absent => Read::Absent,
+            Self::Unreadable(why) => Read::Unreadable(why),
         }
     }
 
@@ -152,7 +127,7 @@ impl<T> ParsedReading<T> {
         match self {
             Self::Present(value) => present(value),
             Self::Absent => Observation::Missing(absent.to_owned()),
-            Self::Unknown(why) => Observation::Unknown(why),
+            Self::Unreadable(why) => why.into(),
         }
     }
 }

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::kind::Target;
 use crate::language::input::Input;
 use crate::language::waiver::Waiver;
 use crate::matcher::Matcher;
 use crate::matcher::tree::Tree;
 use crate::phase::Phase;
+use crate::resource_type::ResourceRef;
 
 /// A rule with one or more expectations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,7 +114,7 @@ pub enum Item {
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
     /// Resource to observe; can contain placeholders such as `${name}`.
-    pub target: Target,
+    pub target: ResourceRef,
     /// Expected values by property; never empty.
     pub expect: BTreeMap<String, Expected>,
     /// Outcome if the resource does not exist.

@@ -11,13 +11,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::kind::{Kind, Target};
 use crate::language::error::{ResourceError, SyntaxError};
 use crate::language::expression::Expression;
 use crate::language::token::{Token, tokenize};
 use crate::matcher::pattern::Pattern;
 use crate::matcher::tree::Tree;
 use crate::registry;
+use crate::resource_type::{ResourceRef, ResourceType};
 use crate::text::truncate_for_display;
 
 /// Parses a condition.
@@ -181,11 +181,11 @@ impl Parser {
                 other => Err(SyntaxError::InvalidInputName(other.display())),
             };
         }
-        if let Some(kind) = registry::kind(word) {
+        if let Some(kind) = registry::resource_type(word) {
             return self.parse_fact(kind);
         }
         if matches!(self.peek(), Some(Token::Sign("." | "("))) {
-            let names = registry::KINDS.iter().map(|kind| kind.name);
+            let names = registry::RESOURCE_TYPES.iter().map(|kind| kind.name);
             return Err(SyntaxError::Resource(ResourceError::UnknownResource {
                 name: word.to_owned(),
                 nearest: bakeline_diagnostic::nearest(word, names),
@@ -195,7 +195,7 @@ impl Parser {
     }
 
     /// Parses the subject and the property of a resource.
-    fn parse_fact(&mut self, kind: &'static Kind) -> Result<Expression, SyntaxError> {
+    fn parse_fact(&mut self, kind: &'static ResourceType) -> Result<Expression, SyntaxError> {
         let subject = self.parse_subject(kind)?;
         self.expect_sign(".")?;
         let Token::Word(key) = self.next_token()? else {
@@ -204,7 +204,7 @@ impl Parser {
             }));
         };
         let name = property_name(kind, key)?;
-        let target = Target {
+        let target = ResourceRef {
             kind: kind.name.to_owned(),
             subject,
             parameters: BTreeMap::new(),
@@ -213,7 +213,7 @@ impl Parser {
     }
 
     /// Parses the subject in parentheses, or returns the default of the resource.
-    fn parse_subject(&mut self, kind: &'static Kind) -> Result<String, SyntaxError> {
+    fn parse_subject(&mut self, kind: &'static ResourceType) -> Result<String, SyntaxError> {
         let subject = if self.accept_sign("(") {
             let Token::Text(subject) = self.next_token()? else {
                 return Err(SyntaxError::Resource(ResourceError::UnquotedSubject {
@@ -231,17 +231,17 @@ impl Parser {
             })?)
             .to_owned()
         };
-        (kind.subject.check)(&subject).map_err(|(reason, _)| ResourceError::InvalidSubject {
+        (kind.subject.check)(&subject).map_err(|invalid| ResourceError::InvalidSubject {
             resource: kind.name,
             subject: truncate_for_display(subject.as_bytes()),
-            reason,
+            reason: invalid.message,
         })?;
         Ok(subject)
     }
 }
 
 /// Returns the name of the property for a key, which can be an alias.
-fn property_name(kind: &'static Kind, key: String) -> Result<String, ResourceError> {
+fn property_name(kind: &'static ResourceType, key: String) -> Result<String, ResourceError> {
     let Some(property) = kind.property(&key) else {
         let known: Vec<&str> = kind.properties.iter().map(|p| p.name).collect();
         let resource = kind.name;

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::kind::Target;
 use crate::language::control::{Control, Expected};
 use crate::language::error::EvaluationError;
 use crate::language::grammar;
 use crate::language::input::{Input, InputRules};
 use crate::language::placeholder::{Piece, WHOLE_VALUE, input_names, split_placeholders};
 use crate::matcher::tree::Tree;
+use crate::resource_type::ResourceRef;
 
 /// Maximum number of combinations of loop values.
 pub(crate) const MAX_COMBINATIONS: usize = 10_000;
@@ -61,10 +61,10 @@ fn interpolate_text(
 /// # Errors
 /// Returns an error for a name without a value, and for a list in the subject.
 pub(crate) fn interpolate_target(
-    target: &Target,
+    target: &ResourceRef,
     inputs: &dyn Fn(&str) -> Result<Tree, EvaluationError>,
     variables: &dyn Fn(&str) -> Option<Tree>,
-) -> Result<Target, EvaluationError> {
+) -> Result<ResourceRef, EvaluationError> {
     let spelled = |tree: &Tree| tree.scalar_text().ok_or(EvaluationError::ListAsSubject);
     let mut parameters = BTreeMap::new();
     for (name, value) in &target.parameters {
@@ -78,7 +78,7 @@ pub(crate) fn interpolate_target(
         parameters.insert(name.clone(), lines.join("\n"));
     }
     let subject = spelled(&interpolate_text(&target.subject, inputs, variables)?)?;
-    Ok(Target {
+    Ok(ResourceRef {
         kind: target.kind.clone(),
         subject,
         parameters,
@@ -87,10 +87,10 @@ pub(crate) fn interpolate_target(
 
 /// Returns all targets that result from the possible values of loops and inputs.
 pub(crate) fn possible_targets(
-    target: &Target,
+    target: &ResourceRef,
     loops: &[(String, Tree)],
     inputs: &BTreeMap<String, Input>,
-) -> BTreeSet<Target> {
+) -> BTreeSet<ResourceRef> {
     let texts = Tree::List(
         target_texts(target)
             .map(|text| Tree::Text(text.to_owned()))
@@ -125,7 +125,7 @@ pub(crate) fn possible_targets(
 }
 
 /// Returns the texts of a target that can contain placeholders.
-fn target_texts(target: &Target) -> impl Iterator<Item = &str> {
+fn target_texts(target: &ResourceRef) -> impl Iterator<Item = &str> {
     std::iter::once(target.subject.as_str()).chain(
         target
             .parameters

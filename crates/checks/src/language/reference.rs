@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
-use crate::kind::{Kind, Property, ValueType};
 use crate::matcher::parse::names::MATCHERS;
-use crate::registry::KINDS;
+use crate::registry::RESOURCE_TYPES;
+use crate::resource_type::{Property, ResourceType, ValueType};
 
 /// Text before the tables.
 const GUIDE: &str = include_str!("reference.md");
 
+/// Text before the tables of resources.
+const RESOURCE_GUIDE: &str = include_str!("resources.md");
 /// Text after the table of matchers.
 const MATCHER_GUIDE: &str = include_str!("matchers.md");
 
@@ -22,14 +24,14 @@ pub fn reference() -> String {
         let _ = writeln!(out, "| `{name}` | {} |", escape_cell(doc));
     }
     out.push_str(MATCHER_GUIDE);
-    out.push_str("\n## Resources\n");
-    for kind in KINDS {
+    out.push_str(RESOURCE_GUIDE);
+    for kind in RESOURCE_TYPES {
         write_kind(kind, &mut out);
     }
     out
 }
 
-fn write_kind(kind: &Kind, out: &mut String) {
+fn write_kind(kind: &ResourceType, out: &mut String) {
     let _ = write!(out, "\n### {}\n\n{}\n\n", kind.name, kind.doc);
     let _ = writeln!(
         out,
@@ -86,7 +88,7 @@ fn type_name(value_type: ValueType) -> String {
         ValueType::Account => "name or number".to_owned(),
         ValueType::Word(words) => format!("one of {}", words.join(", ")),
         ValueType::Text => "text".to_owned(),
-        ValueType::Setting => "text, number or duration".to_owned(),
+        ValueType::Setting => "scalar".to_owned(),
         ValueType::List => "list of texts".to_owned(),
     }
 }

@@ -6,10 +6,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
-use crate::kind::{Kind, Property, ValueType};
 use crate::matcher::parse::names::{ALIASES, MATCHERS};
 use crate::matcher::tree::Tree;
-use crate::registry::KINDS;
+use crate::registry::RESOURCE_TYPES;
+use crate::resource_type::{Property, ResourceType, ValueType};
 
 /// Check as written, before it is parsed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,7 +23,9 @@ impl JsonSchema for WrittenCheck {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         add_definitions(generator);
-        let kinds = KINDS.iter().map(|kind| reference(&check_name(kind.name)));
+        let kinds = RESOURCE_TYPES
+            .iter()
+            .map(|kind| reference(&check_name(kind.name)));
         let groups = ["checks", "any_of", "all_of", "none_of", "manual"]
             .map(|key| reference(&check_name(key)));
         schema(json!({"anyOf": kinds.chain(groups).collect::<Vec<_>>()}))
@@ -106,7 +108,7 @@ fn check_name(name: &str) -> String {
 fn add_definitions(generator: &mut SchemaGenerator) {
     let all = generator.definitions_mut();
     let mut nested = Vec::new();
-    for kind in KINDS {
+    for kind in RESOURCE_TYPES {
         all.insert(check_name(kind.name), kind_schema(kind, true));
         let inner = check_name(kind.name).replace("Check", "Expectation");
         nested.push(reference(&inner));
@@ -242,7 +244,7 @@ fn word_schema(words: &[&str], doc: &str) -> Json {
     json!({"anyOf": [word, map], "description": doc})
 }
 
-fn kind_schema(kind: &Kind, whole: bool) -> Json {
+fn kind_schema(kind: &ResourceType, whole: bool) -> Json {
     let mut keys = Map::new();
     let mut subject = json!({"type": "string", "description": kind.subject.doc});
     if kind.subject.name == "number" {

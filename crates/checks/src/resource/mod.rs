@@ -1,6 +1,7 @@
 //! Defines the resources, grouped by family.
 //!
-//! To add a resource, create its file in a family and add its `KIND` to [`crate::registry::KINDS`].
+//! To add a resource, create its file in a family and add its `RESOURCE_TYPE` to
+//! [`crate::registry::RESOURCE_TYPES`].
 
 pub(crate) mod accounts;
 pub(crate) mod config;

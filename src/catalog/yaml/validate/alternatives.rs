@@ -66,7 +66,7 @@ impl<'a> SchemaValidator<'a, '_> {
         let alternatives = self.alternatives(options);
         let options = &alternatives.options;
         if alternatives.tagged {
-            return self.validate_tagged(
+            return self.validate_tagged_value(
                 &alternatives.variants,
                 &alternatives.words,
                 node,
@@ -75,7 +75,7 @@ impl<'a> SchemaValidator<'a, '_> {
             );
         }
         if alternatives.discriminated.len() == options.len() {
-            return self.validate_discriminated(&alternatives.discriminated, node, what, key);
+            return self.validate_discriminated_map(&alternatives.discriminated, node, what, key);
         }
         let mut first_attempt: Option<Diagnostics> = None;
         for option in options.iter().copied() {
@@ -119,7 +119,7 @@ impl<'a> SchemaValidator<'a, '_> {
     }
 
     /// Validates maps that are distinguished by a required key that only one of them has.
-    fn validate_discriminated(
+    fn validate_discriminated_map(
         &mut self,
         options: &[(&'a str, &'a Json)],
         node: &mut Node,
@@ -189,7 +189,7 @@ impl<'a> SchemaValidator<'a, '_> {
         false
     }
 
-    fn validate_tagged(
+    fn validate_tagged_value(
         &mut self,
         variants: &[(&'a str, &'a Json)],
         words: &[&str],

@@ -13,8 +13,8 @@ use proptest::prelude::*;
 use super::faulty::SkewedClock;
 use super::{LEASE, acquire, advance, clock, locks, owner, test_env};
 use crate::adapters::fake::MemoryStore;
-use crate::engine::fence::Guard as _;
 use crate::engine::lock::Locks;
+use crate::engine::lock::guard::Guard as _;
 use crate::lifecycle::lock::safety_margin;
 use crate::ports::{Store, StoreResult};
 

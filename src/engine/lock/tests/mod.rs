@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 
 use super::{HeldLocks, LockOwner, Locks};
 use crate::adapters::fake::{FakeClock, FakeProcesses, FaultTiming, MemoryStore};
-use crate::engine::fence::Guard as _;
+use crate::engine::lock::guard::Guard as _;
 use crate::error::{Error, Kind};
 use crate::model::{EnvName, ProcessIdentity, RunId};
 use crate::ports::{Clock, Store};
@@ -165,7 +165,7 @@ async fn renewal_extends_lock_and_expired_lock_is_taken_over() {
     live.check().await.expect("held");
     let why = dead.check().await.expect_err("taken over");
     assert!(
-        why.contains("taken over at") && why.contains("run run2"),
+        why.to_string().contains("taken over at") && why.to_string().contains("run run2"),
         "{why}"
     );
     assert_eq!(dead.lock_loss(), Some(why), "a lost lock stays lost");
@@ -186,7 +186,7 @@ async fn suspended_holder_loses_expired_lock() {
     advance(&clock, SignedDuration::from_hours(1));
     assert!(held.renew().await.is_ok());
     let why = held.check().await.expect_err("expired");
-    assert!(why.contains("the lock expired"), "{why}");
+    assert!(why.to_string().contains("the lock expired"), "{why}");
     assert_eq!(acquire_result(&locks(&store, &clock)).await, "taken");
 }
 
@@ -211,6 +211,7 @@ async fn released_lock_stops_the_holder() {
         held.check()
             .await
             .expect_err("ended")
+            .to_string()
             .contains("released by another process")
     );
     assert_eq!(acquire_result(&locks).await, "taken");
@@ -251,6 +252,7 @@ async fn acquire_takes_all_locks_or_none() {
         all.check()
             .await
             .expect_err("lost")
+            .to_string()
             .contains("lock of Stage")
     );
 }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::{acquire, acquire_error, advance, clock, locks, locks_with, test_env};
 use crate::adapters::fake::{FakeProcesses, MemoryStore};
-use crate::engine::fence::Guard as _;
+use crate::engine::lock::guard::Guard as _;
 use crate::engine::lock::{LockState, UnlockResult};
 use crate::error::Kind;
 use crate::ports::Store as _;
@@ -57,7 +57,7 @@ async fn emptied_store_gives_the_lock_to_one_run_only() {
     );
     let before = store.list("acme/locks").await.expect("listed");
     let why = first.check().await.expect_err("the other run holds it");
-    assert!(why.contains("run second"), "{why}");
+    assert!(why.to_string().contains("run second"), "{why}");
     first.renew().await.expect("nothing to write");
     first.release(&|_| ()).await;
     assert_eq!(
@@ -84,7 +84,7 @@ async fn emptied_store_stops_the_run() {
             held.renew().await.expect("read");
         }
         let why = held.check().await.expect_err("nothing is held");
-        assert!(why.contains("removed from the store"), "{why}");
+        assert!(why.to_string().contains("removed from the store"), "{why}");
     }
 }
 
@@ -114,7 +114,7 @@ async fn unlock_requires_force_unless_holder_is_dead() {
     held.check().await.expect("still held");
     assert_eq!(unlock(true).await.1, UnlockResult::Yes);
     let why = held.check().await.expect_err("released");
-    assert!(why.contains("bakeline unlock"), "{why}");
+    assert!(why.to_string().contains("bakeline unlock"), "{why}");
     assert_eq!(
         unlock(false).await,
         (LockState::Free, UnlockResult::Nothing)

@@ -3,8 +3,8 @@
 
 use super::{
     HOME, Operation, PROD, assert_consistent, assert_locations_consistent, assert_no_leftovers,
-    assert_rows, on_day, release_on_day, state_table, two_accounts, two_promoted, two_versions,
-    version,
+    assert_rows, on_day, promote_two_versions, release_on_day, state_table, two_accounts,
+    two_versions, version,
 };
 use crate::adapters::fake::{Fault, FaultTiming};
 use crate::lifecycle::tags;
@@ -12,12 +12,15 @@ use crate::steps::tests::TestEnv;
 
 /// Returns the operations to interrupt, each with the environment before it.
 async fn operations() -> Vec<(TestEnv, Operation)> {
-    let (versions, promoted) = (two_versions().await, two_promoted().await);
+    let (versions, promoted) = (two_versions().await, promote_two_versions().await);
     let layered = release_on_day(&two_accounts(), &["base", "a"], 22).await;
     vec![
         (versions, Operation::Promote(&["base"])),
         (promoted, Operation::Rollback(version(1))),
-        (two_promoted().await, Operation::Revoke("base", version(2))),
+        (
+            promote_two_versions().await,
+            Operation::Revoke("base", version(2)),
+        ),
         (
             Operation::Promote(&["base", "a"])
                 .succeed_on_day(&layered, 23)
@@ -125,7 +128,7 @@ async fn doctor_repairs_operation_killed_before_any_call() {
 #[tokio::test]
 async fn rollback_keeps_revoked_and_retiring_states() {
     for state in ["revoked", "retiring"] {
-        let setup = two_promoted().await;
+        let setup = promote_two_versions().await;
         // At home, a revocation or a prune was interrupted right after it set the state.
         setup.cloud.state(|w| {
             let current = |a: &&mut crate::model::Ami| {

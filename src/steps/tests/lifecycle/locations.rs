@@ -2,7 +2,7 @@
 
 use super::{
     HOME, Operation, PROD, V, assert_consistent, assert_no_leftovers, assert_rows, name, on_day,
-    release_on_day, state_table, two_accounts, two_promoted, two_versions, version,
+    promote_two_versions, release_on_day, state_table, two_accounts, two_versions, version,
 };
 use crate::adapters::fake::{ACCOUNT, Fault};
 use crate::engine::outcome::ScopeEnd;
@@ -129,7 +129,7 @@ async fn failing_region_is_reported_and_completed_by_rerun() {
 
 #[tokio::test]
 async fn unreadable_location_fails_alone() {
-    let setup = on_day(&two_promoted().await, 26);
+    let setup = on_day(&promote_two_versions().await, 26);
     let gone = Location {
         account: None,
         region: Region::from("us-east-1"),

@@ -310,7 +310,7 @@ pub(super) async fn two_versions() -> TestEnv {
     release_on_day(&setup, &["base"], 24).await
 }
 
-async fn two_promoted() -> TestEnv {
+async fn promote_two_versions() -> TestEnv {
     Operation::Promote(&["base"])
         .succeed_on_day(&two_versions().await, 25)
         .await

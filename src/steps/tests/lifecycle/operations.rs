@@ -2,13 +2,13 @@
 
 use super::{
     HOME, Operation, PROD, assert_consistent, assert_no_leftovers, assert_rows, on_day,
-    release_on_day, two_accounts, two_promoted, version,
+    promote_two_versions, release_on_day, two_accounts, version,
 };
 use crate::lifecycle::tags;
 use crate::plan::Scope;
 
 #[tokio::test]
-async fn operations_follow_state_table_in_all_locations() {
+async fn promotions_follow_state_table_in_all_locations() {
     let setup = release_on_day(&two_accounts(), &["base"], 22).await;
     assert_rows(
         &setup,
@@ -72,7 +72,11 @@ async fn operations_follow_state_table_in_all_locations() {
         );
     }
     assert_no_leftovers(&setup, "promoted");
+}
 
+#[tokio::test]
+async fn rollback_and_revocation_follow_state_table_in_all_locations() {
+    let setup = promote_two_versions().await;
     let setup = Operation::Rollback(version(1))
         .succeed_on_day(&setup, 26)
         .await;
@@ -156,7 +160,7 @@ async fn revoke_includes_children_and_deletes_unused_pointers() {
 #[tokio::test]
 async fn hold_applies_to_all_locations_and_can_be_released() {
     let setup = Operation::Hold(version(2), false)
-        .succeed_on_day(&two_promoted().await, 26)
+        .succeed_on_day(&promote_two_versions().await, 26)
         .await;
     assert_rows(
         &setup,

@@ -29,7 +29,7 @@ fn original(setup: &TestEnv) -> (AmiId, Vec<SnapshotId>) {
     })
 }
 
-fn shared(inventory: &FakeCloudState) -> (BTreeSet<AmiId>, BTreeSet<SnapshotId>) {
+fn permitted_resources(inventory: &FakeCloudState) -> (BTreeSet<AmiId>, BTreeSet<SnapshotId>) {
     let images = inventory
         .permissions
         .iter()
@@ -63,13 +63,17 @@ async fn promotion_keeps_earlier_permissions() {
             snapshots: snapshots.into_iter().take(count).collect(),
         };
         setup.cloud.state(|w| w.share(&id, &before, OTHER, true));
-        let before = setup.cloud.state(|w| shared(w));
+        let before = setup.cloud.state(|w| permitted_resources(w));
         if fails {
             setup.cloud.fail(Fault::always("copy_image"));
         }
         let outcome = Operation::Promote(&["base"]).execute(&setup).await;
         assert_eq!(outcome.kind().is_some(), fails, "{context}: {outcome:?}");
-        assert_eq!(setup.cloud.state(|w| shared(w)), before, "{context}");
+        assert_eq!(
+            setup.cloud.state(|w| permitted_resources(w)),
+            before,
+            "{context}"
+        );
         let sharing_tags = setup
             .inventory()
             .images
@@ -103,7 +107,7 @@ async fn next_run_removes_permissions_of_dead_run() {
     );
     let left = (BTreeSet::new(), BTreeSet::from([snapshots[1].clone()]));
     assert_eq!(
-        setup.cloud.state(|w| shared(w)),
+        setup.cloud.state(|w| permitted_resources(w)),
         left,
         "the second snapshot was shared before"
     );
@@ -111,22 +115,23 @@ async fn next_run_removes_permissions_of_dead_run() {
 
 #[tokio::test]
 async fn doctor_removes_copy_permissions_of_a_killed_promotion() {
+    let start = two_versions().await;
     let clean = Operation::Promote(&["base"])
-        .succeed_on_day(&two_versions().await, 25)
+        .succeed_on_day(&start, 25)
         .await;
     let mut shares = 0;
     for at in 1..=clean.cloud.calls().len() {
-        let setup = on_day(&two_versions().await, 25);
+        let setup = on_day(&start, 25);
         let halted = setup.cloud.halt_before(at);
         tokio::select! {
             outcome = Operation::Promote(&["base"]).execute(&setup) => panic!("{outcome:?}"),
             () = halted.notified() => {}
         }
         let setup = on_day(&setup, 25);
-        shares += usize::from(setup.cloud.state(|w| shared(w)) != Default::default());
+        shares += usize::from(setup.cloud.state(|w| permitted_resources(w)) != Default::default());
         let setup = Operation::Doctor.succeed_on_day(&setup, 25).await;
         assert_eq!(
-            setup.cloud.state(|w| shared(w)),
+            setup.cloud.state(|w| permitted_resources(w)),
             Default::default(),
             "killed before call {at}"
         );

@@ -6,13 +6,15 @@ use std::process::Command;
 
 use bakeline::checks::{Outcome, Verdict, parse_facts};
 
+mod cases;
 mod root;
 
 use super::{
     NONCE, collect_facts, collector_script, judge_all, parse_controls, run_script, shells,
     write_file,
 };
-use root::{CASES, NO_SHA, create_root};
+use cases::{CASES, NO_SHA};
+use root::create_root;
 
 #[test]
 fn verdicts_follow_changes_of_the_root() {

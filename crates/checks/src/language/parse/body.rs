@@ -1,12 +1,12 @@
 //! Parses the body of a check: a resource or a group of expectations.
 
-use crate::kind::Kind;
 use crate::language::control::{Group, Item, Mode};
 use crate::language::parse::keys::COMMON;
 use crate::language::parse::parser::CheckParser;
 use crate::matcher::tree::Tree;
 use crate::problem::Problem;
 use crate::registry;
+use crate::resource_type::ResourceType;
 
 /// Keys of groups of expectations.
 const GROUPS: &[(&str, Mode)] = &[
@@ -83,11 +83,11 @@ impl CheckParser<'_> {
 
 /// Returns the resources of an entry: the first key that names one, and later keys that name one
 /// without being a property of the first.
-fn named_kinds(entry: &Tree) -> Vec<&'static Kind> {
+fn named_kinds(entry: &Tree) -> Vec<&'static ResourceType> {
     let mut all = entry
         .entries()
         .iter()
-        .filter_map(|(key, _)| registry::kind(key));
+        .filter_map(|(key, _)| registry::resource_type(key));
     let Some(first) = all.next() else {
         return Vec::new();
     };
@@ -101,7 +101,10 @@ fn named_kinds(entry: &Tree) -> Vec<&'static Kind> {
 
 /// Returns the problem of a check or an entry of a group without a resource.
 fn no_resource(place: &str) -> Problem {
-    let names: Vec<&str> = registry::KINDS.iter().map(|kind| kind.name).collect();
+    let names: Vec<&str> = registry::RESOURCE_TYPES
+        .iter()
+        .map(|kind| kind.name)
+        .collect();
     Problem::new(
         format!("the {place} names no resource"),
         format!("use one of {}", names.join(", ")),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::kind::{Kind, Target, ValueType};
 use crate::language::control::{Expectation, Expected, IfAbsent};
 use crate::language::parse::parser::CheckParser;
 use crate::language::{interpolate, placeholder};
 use crate::matcher::Matcher;
 use crate::matcher::tree::Tree;
 use crate::problem::Problem;
+use crate::resource_type::{ResourceRef, ResourceType, ValueType};
 use crate::text::truncate_for_display;
 
 impl CheckParser<'_> {
@@ -16,10 +16,10 @@ impl CheckParser<'_> {
     pub(super) fn parse_expectation(
         &mut self,
         check: &Tree,
-        kind: &'static Kind,
+        kind: &'static ResourceType,
         ignored: &[&str],
     ) -> Expectation {
-        let mut target = Target {
+        let mut target = ResourceRef {
             kind: kind.name.to_owned(),
             subject: self.parse_subject(check, kind).unwrap_or_default(),
             parameters: BTreeMap::new(),
@@ -58,7 +58,7 @@ impl CheckParser<'_> {
     }
 
     /// Returns the default expectations of a resource; reports a problem if it has none.
-    fn default_expectations(&mut self, kind: &Kind) -> BTreeMap<String, Expected> {
+    fn default_expectations(&mut self, kind: &ResourceType) -> BTreeMap<String, Expected> {
         if kind.by_default.is_empty() {
             let names: Vec<&str> = kind.properties.iter().map(|p| p.name).collect();
             self.report(Problem::new(
@@ -74,7 +74,7 @@ impl CheckParser<'_> {
 
     fn parse_property(
         &mut self,
-        kind: &Kind,
+        kind: &ResourceType,
         key: &str,
         value: &Tree,
     ) -> Option<(String, Expected)> {
@@ -139,7 +139,7 @@ impl CheckParser<'_> {
         Ok(())
     }
 
-    fn reject_contradiction(&mut self, kind: &Kind, expect: &BTreeMap<String, Expected>) {
+    fn reject_contradiction(&mut self, kind: &ResourceType, expect: &BTreeMap<String, Expected>) {
         let Some(presence) = kind.presence else {
             return;
         };
@@ -152,7 +152,7 @@ impl CheckParser<'_> {
 }
 
 /// Returns the problem of a key that is neither a property nor a parameter of the resource.
-fn unknown_key(kind: &Kind, key: &str) -> Problem {
+fn unknown_key(kind: &ResourceType, key: &str) -> Problem {
     let properties = kind.properties.iter().map(|p| p.name);
     let names: Vec<&str> = properties
         .chain(kind.parameters.iter().map(|p| p.name))
@@ -175,8 +175,8 @@ fn parse_if_absent(check: &Tree) -> Option<IfAbsent> {
     }
 }
 
-/// Parses an entry of [`Kind::by_default`].
-fn default_expectation(kind: &Kind, written: &str) -> (String, Expected) {
+/// Parses an entry of [`ResourceType::by_default`].
+fn default_expectation(kind: &ResourceType, written: &str) -> (String, Expected) {
     let name = written.trim_start_matches('!');
     let expected = name == written;
     let matcher = match kind.property(name).map(|p| p.of) {

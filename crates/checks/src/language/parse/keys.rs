@@ -73,10 +73,12 @@ impl CheckParser<'_> {
         };
         let phases: BTreeSet<Phase> = list.items().iter().filter_map(word).collect();
         if phases.is_empty() || phases.len() < list.items().len() {
-            let problem = Problem::new(
-                "phase: the check would never be judged",
-                "use build, boot or both",
-            );
+            let message = if phases.is_empty() {
+                "`phase` lists no phase"
+            } else {
+                "`phase` has an unknown or repeated entry"
+            };
+            let problem = Problem::new(message, "list `build`, `boot` or both");
             self.report(problem.under("phase"));
         }
         phases

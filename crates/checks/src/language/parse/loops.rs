@@ -42,7 +42,7 @@ impl CheckParser<'_> {
 /// Returns a problem if a loop variable cannot have this name.
 fn name_problem(name: &str) -> Option<Problem> {
     let is_plain = placeholder::is_name(name);
-    if is_plain && name != "inputs" && registry::kind(name).is_none() {
+    if is_plain && name != "inputs" && registry::resource_type(name).is_none() {
         return None;
     }
     let message = format!(

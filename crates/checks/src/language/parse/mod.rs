@@ -9,7 +9,6 @@ mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::kind::ValueType;
 use crate::language::control::{Control, Expected, Group, SourceLocation};
 use crate::language::ids::IdAllocator;
 use crate::language::input::Input;
@@ -18,6 +17,7 @@ use crate::matcher::tree::Tree;
 use crate::phase::Phase;
 use crate::problem::Problem;
 use crate::registry;
+use crate::resource_type::ValueType;
 
 use keys::LONGEST_LINE;
 use parser::CheckParser;
@@ -77,7 +77,8 @@ pub fn parse_control(check: &Tree, context: ParseContext<'_>) -> Result<Control,
 fn default_phases(body: &Group) -> BTreeSet<Phase> {
     let mut out = BTreeSet::from([Phase::Build, Phase::Boot]);
     for expectation in body.expectations() {
-        let own = registry::kind_of(&expectation.target).map_or(&[][..], |kind| kind.phases);
+        let own =
+            registry::resource_type_of(&expectation.target).map_or(&[][..], |kind| kind.phases);
         out.retain(|phase| own.contains(phase));
     }
     if out.is_empty() {
@@ -121,7 +122,7 @@ impl CheckParser<'_> {
 fn default_title(id: &str, control: &Control) -> String {
     let mut all = Vec::new();
     for expectation in control.expectations() {
-        let kind = registry::kind_of(&expectation.target);
+        let kind = registry::resource_type_of(&expectation.target);
         for (name, expected) in &expectation.expect {
             let value_type = kind
                 .and_then(|k| k.property(name))

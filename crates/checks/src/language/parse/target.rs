@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::kind::{Kind, Parameter, Target, ValueType};
 use crate::language::parse::parser::CheckParser;
 use crate::language::{interpolate, placeholder};
 use crate::matcher::operand::{OperandError, parse_operand};
 use crate::matcher::tree::Tree;
 use crate::problem::Problem;
+use crate::resource_type::{Parameter, ResourceRef, ResourceType, ValueType};
 
 impl CheckParser<'_> {
     /// Parses a parameter; checks it for every possible value of loops and inputs.
@@ -25,7 +25,7 @@ impl CheckParser<'_> {
             })
             .ok();
         if let Some(text) = text.as_ref().filter(|_| problems.is_empty()) {
-            let alone = Target {
+            let alone = ResourceRef {
                 kind: String::new(),
                 subject: String::new(),
                 parameters: BTreeMap::from([(key.to_owned(), text.clone())]),
@@ -33,7 +33,7 @@ impl CheckParser<'_> {
             let error = interpolate::possible_targets(&alone, &self.for_each, self.inputs)
                 .iter()
                 .find_map(|target| (parameter.check)(target.parameter(key, "")).err());
-            problems.extend(error.map(|(what, help)| Problem::new(format!("{key}: {what}"), help)));
+            problems.extend(error.map(|e| Problem::new(format!("{key}: {}", e.message), e.help)));
         }
         let is_valid = problems.is_empty();
         self.report_under(key, problems);
@@ -41,7 +41,7 @@ impl CheckParser<'_> {
     }
 
     /// Parses the value of the key that names the resource.
-    pub(super) fn parse_subject(&mut self, check: &Tree, kind: &Kind) -> Option<String> {
+    pub(super) fn parse_subject(&mut self, check: &Tree, kind: &ResourceType) -> Option<String> {
         let value = check.get(kind.name)?;
         let subject = match subject_text(value, kind) {
             Ok(subject) => subject,
@@ -50,14 +50,15 @@ impl CheckParser<'_> {
                 return None;
             }
         };
-        let alone = Target {
+        let alone = ResourceRef {
             kind: kind.name.to_owned(),
             subject: subject.clone(),
             parameters: BTreeMap::new(),
         };
         for sample in interpolate::possible_targets(&alone, &self.for_each, self.inputs) {
-            if let Err((what, help)) = (kind.subject.check)(&sample.subject) {
-                self.report(Problem::new(format!("{}: {what}", kind.name), help).under(kind.name));
+            if let Err(invalid) = (kind.subject.check)(&sample.subject) {
+                let message = format!("{}: {}", kind.name, invalid.message);
+                self.report(Problem::new(message, invalid.help).under(kind.name));
                 return None;
             }
         }
@@ -74,7 +75,7 @@ impl CheckParser<'_> {
 }
 
 /// Returns the text of a subject. A number is accepted if the subject is one.
-fn subject_text(value: &Tree, kind: &Kind) -> Result<String, Problem> {
+fn subject_text(value: &Tree, kind: &ResourceType) -> Result<String, Problem> {
     let text = match value {
         Tree::Int(n) if kind.subject.name == "number" => n.to_string(),
         Tree::Text(text) => text.clone(),

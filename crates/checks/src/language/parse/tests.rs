@@ -32,7 +32,7 @@ fn problem_has_message_and_hint() {
         ("{file: /a, exists: false, mode: \"0644\"}", "contradict"),
         ("{file: /a, colour: red}", "colour"),
         ("{file: /a, impact: 1.5}", "0.0 to 1.0"),
-        ("{file: /a, phase: []}", "never be judged"),
+        ("{file: /a, phase: []}", "lists no phase"),
         ("{file: /a, id: \"a\\nb\"}", "one line"),
         ("{package: -y}", "option"),
         ("{package: nginx=1.22}", "`version`"),

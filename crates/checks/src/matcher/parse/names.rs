@@ -14,7 +14,8 @@ pub(crate) const MATCHERS: &[(&str, &str)] = &[
     ("absent", "true: no value; false: any value"),
     (
         "match",
-        "match of a regular expression, for a list in at least one item; ^ and $ match at line ends, classes are ASCII; lookaround is limited in steps",
+        "match of a regular expression, for a list in at least one item; ^ and $ match at line \
+         ends, classes are ASCII; patterns with lookaround have a step limit",
     ),
     (
         "include",
@@ -28,23 +29,28 @@ pub(crate) const MATCHERS: &[(&str, &str)] = &[
     ("in", "equal to one value of a list; for a list, each item"),
     (
         "at_most",
-        "not greater; a mode without other bits; durations such as 1m count as seconds",
+        "less than or equal; for a mode: no bits other than these; durations such as 1m count \
+         as seconds",
     ),
     ("at_least", "not less; a mode with at least these bits"),
     (
         "between",
         "from the first to the second value of a list of two",
     ),
-    ("version", "matcher for the text as a package version"),
+    (
+        "version",
+        "interprets the text as a package version and applies a matcher to it",
+    ),
     (
         "duration",
-        "matcher for the text as a duration in seconds, such as 90, 1m or 1h30m",
+        "interprets the text as a duration (90, 1m, 1h30m) and applies a matcher to its \
+         seconds",
     ),
     (
         "json",
         "JSON text: matchers for the values at JSON pointers such as `/a/0/b`",
     ),
-    ("subset_of", "no other items"),
+    ("subset_of", "every item is in the operand"),
     ("superset_of", "at least these items"),
     ("same_set", "exactly these items, in any order"),
     ("disjoint", "none of these items"),

@@ -1,54 +1,46 @@
 //! The `etc_group` resource: the group table, or one group.
 
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
-use crate::phase::Phase;
+use crate::resource_type::{InvalidValue, Property, ResourceRef, ResourceType, Subject, ValueType};
 use crate::text::truncate_for_display;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "etc_group",
-    doc: "Group table (/etc/group), or one group. By default, the group must exist.",
-    subject: Subject {
-        name: "group",
-        doc: "Name of a group, or `all` for the table.",
-        words: &[],
-        check: account_name,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new("exists", ValueType::Bool, "One group: true if it exists.").or(&["exist"]),
-        Property::new("gid", ValueType::Number, "One group: the GID."),
-        Property::new(
-            "members",
-            ValueType::List,
-            "One group: its members, without users that have it as primary group. `all`: the \
-             members of all groups.",
-        )
-        .or(&["users"]),
-        Property::new("names", ValueType::List, "`all`: the names.").or(&["groups"]),
-        Property::new("gids", ValueType::List, "`all`: the GIDs."),
-    ],
-    open: None,
-    by_default: &["exists"],
-    implied: &[],
-    presence: Some("exists"),
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: "",
-    requests,
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "etc_group",
+    "Group table (/etc/group), or one group. By default, the group must exist.",
+    Subject::new(
+        "group",
+        "Name of a group, or `all` for the table.",
+        account_name,
+    ),
     observe,
-};
+)
+.with_properties(&[
+    Property::new("exists", ValueType::Bool, "One group: true if it exists.").or(&["exist"]),
+    Property::new("gid", ValueType::Number, "One group: the GID."),
+    Property::new(
+        "members",
+        ValueType::List,
+        "One group: its members, without users that have it as primary group. `all`: the \
+         members of all groups.",
+    )
+    .or(&["users"]),
+    Property::new("names", ValueType::List, "`all`: the names.").or(&["groups"]),
+    Property::new("gids", ValueType::List, "`all`: the GIDs."),
+])
+.with_defaults(&["exists"])
+.with_presence("exists");
 
 /// Checks the name of a user or group, or `all`.
-pub(super) fn account_name(name: &str) -> Result<(), (String, &'static str)> {
+pub(super) fn account_name(name: &str) -> Result<(), InvalidValue> {
     if name.is_empty()
         || name.len() > 255
         || name.contains([':', ',', '/'])
         || name.contains(|c: char| c.is_whitespace() || c.is_control())
     {
-        return Err((
+        return Err(InvalidValue::new(
             format!(
                 "`{}` is not an account name",
                 truncate_for_display(name.as_bytes())
@@ -59,11 +51,6 @@ pub(super) fn account_name(name: &str) -> Result<(), (String, &'static str)> {
     Ok(())
 }
 
-/// Returns no calls: the group table is always collected.
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
-    Vec::new()
-}
-
 struct GroupRow {
     name: String,
     gid: String,
@@ -71,14 +58,11 @@ struct GroupRow {
 }
 
 /// Parses group(5). A line without four fields could hide a group, so it is an error.
-fn parse_rows(text: &str) -> Result<Vec<GroupRow>, String> {
+fn parse_rows(text: &str) -> Result<Vec<GroupRow>, ReadError> {
     let row = |line: &str| {
         let fields: Vec<&str> = line.split(':').collect();
         let [name, _, gid, members] = fields.as_slice() else {
-            return Err(format!(
-                "unknown format of a line in /etc/group: {}",
-                truncate_for_display(line.as_bytes())
-            ));
+            return Err(ReadError::unknown_line("a line in /etc/group", line));
         };
         let members = members
             .split(',')
@@ -98,8 +82,8 @@ fn parse_rows(text: &str) -> Result<Vec<GroupRow>, String> {
         .collect()
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
-    view.parsed("group", "", parse_rows)
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
+    view.parse_reading("group", "", parse_rows)
         .observe("has no group table", |rows| {
             if target.subject == "all" {
                 return match property {

@@ -1,90 +1,72 @@
 //! The `passwd` resource: the account table, or one account.
 
 use super::etc_group::{account_name, parse_id};
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
-use crate::phase::Phase;
-use crate::text::truncate_for_display;
+use crate::resource_type::{Property, ResourceRef, ResourceType, Subject, ValueType};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "passwd",
-    doc: "Account table (/etc/passwd), or one account. By default, the account must exist.",
-    subject: Subject {
-        name: "user",
-        doc: "Name of a user, or `all` for the table.",
-        words: &[],
-        check: account_name,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new("exists", ValueType::Bool, "One user: true if it exists.").or(&["exist"]),
-        Property::new("uid", ValueType::Number, "One user: the UID."),
-        Property::new(
-            "gid",
-            ValueType::Number,
-            "One user: the GID of the primary group.",
-        ),
-        Property::new("home", ValueType::Text, "One user: the home directory."),
-        Property::new("shell", ValueType::Text, "One user: the login shell."),
-        Property::new("users", ValueType::List, "`all`: the names."),
-        Property::new("uids", ValueType::List, "`all`: the UIDs."),
-        Property::new(
-            "gids",
-            ValueType::List,
-            "`all`: the GIDs of the primary groups.",
-        ),
-        Property::new("homes", ValueType::List, "`all`: the home directories."),
-        Property::new("shells", ValueType::List, "`all`: the login shells."),
-        Property::new(
-            "passwords",
-            ValueType::List,
-            "`all`: the password fields: x, *, !, empty, or `hash` for a password hash.",
-        ),
-        Property::new(
-            "roots",
-            ValueType::List,
-            "`all`: the names of the accounts with UID 0.",
-        ),
-        Property::new(
-            "logins",
-            ValueType::List,
-            "`all`: the names of the accounts with a login shell.",
-        ),
-        Property::new(
-            "system_logins",
-            ValueType::List,
-            "`all`: the names of accounts with a login shell and a UID below 1000, without root.",
-        ),
-    ],
-    open: None,
-    by_default: &["exists"],
-    implied: &[],
-    presence: Some("exists"),
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: "",
-    requests,
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "passwd",
+    "Account table (/etc/passwd), or one account. By default, the account must exist.",
+    Subject::new(
+        "user",
+        "Name of a user, or `all` for the table.",
+        account_name,
+    ),
     observe,
-};
-
-/// The base set includes the table.
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
-    Vec::new()
-}
+)
+.with_properties(&[
+    Property::new("exists", ValueType::Bool, "One user: true if it exists.").or(&["exist"]),
+    Property::new("uid", ValueType::Number, "One user: the UID."),
+    Property::new(
+        "gid",
+        ValueType::Number,
+        "One user: the GID of the primary group.",
+    ),
+    Property::new("home", ValueType::Text, "One user: the home directory."),
+    Property::new("shell", ValueType::Text, "One user: the login shell."),
+    Property::new("users", ValueType::List, "`all`: the names."),
+    Property::new("uids", ValueType::List, "`all`: the UIDs."),
+    Property::new(
+        "gids",
+        ValueType::List,
+        "`all`: the GIDs of the primary groups.",
+    ),
+    Property::new("homes", ValueType::List, "`all`: the home directories."),
+    Property::new("shells", ValueType::List, "`all`: the login shells."),
+    Property::new(
+        "passwords",
+        ValueType::List,
+        "`all`: the password fields: x, *, !, empty, or `hash` for a password hash.",
+    ),
+    Property::new(
+        "roots",
+        ValueType::List,
+        "`all`: the names of the accounts with UID 0.",
+    ),
+    Property::new(
+        "logins",
+        ValueType::List,
+        "`all`: the names of the accounts with a login shell.",
+    ),
+    Property::new(
+        "system_logins",
+        ValueType::List,
+        "`all`: the names of accounts with a login shell and a UID below 1000, without root.",
+    ),
+])
+.with_defaults(&["exists"])
+.with_presence("exists");
 
 type PasswdRow = [String; 7];
 
 /// Parses passwd(5). A line without seven fields could hide an account, so it is an error.
-fn parse_rows(text: &str) -> Result<Vec<PasswdRow>, String> {
+fn parse_rows(text: &str) -> Result<Vec<PasswdRow>, ReadError> {
     let row = |line: &str| {
         let fields: Vec<String> = line.split(':').map(str::to_owned).collect();
-        PasswdRow::try_from(fields).map_err(|_| {
-            format!(
-                "unknown format of a line in /etc/passwd: {}",
-                truncate_for_display(line.as_bytes())
-            )
-        })
+        PasswdRow::try_from(fields)
+            .map_err(|_| ReadError::unknown_line("a line in /etc/passwd", line))
     };
     text.lines()
         .filter(|line| !line.is_empty())
@@ -92,8 +74,8 @@ fn parse_rows(text: &str) -> Result<Vec<PasswdRow>, String> {
         .collect()
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
-    view.parsed("passwd", "", parse_rows)
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
+    view.parse_reading("passwd", "", parse_rows)
         .observe("has no account table", |rows| {
             if target.subject == "all" {
                 return observe_table(&rows, property);

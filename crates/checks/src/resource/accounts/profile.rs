@@ -1,6 +1,33 @@
 //! Evaluates PATH assignments in shell profiles. Understands plain assignments, and conditions on a
 //! login of root.
 
+use crate::facts::error::ReadError;
+use crate::text::truncate_for_display;
+
+/// Statement of a profile after which PATH is unknown.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {reason}: {}", truncate_for_display(.statement.as_bytes()))]
+pub(super) struct ProfileError {
+    file: String,
+    statement: String,
+    reason: UnknownPath,
+}
+
+/// Reason why PATH is unknown.
+#[derive(Debug, thiserror::Error)]
+enum UnknownPath {
+    #[error("a condition at run time decides the value of PATH")]
+    Conditional,
+    #[error("PATH is computed at run time")]
+    Computed,
+}
+
+impl From<ProfileError> for ReadError {
+    fn from(error: ProfileError) -> Self {
+        Self::invalid(error)
+    }
+}
+
 /// Execution of the current statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Run {
@@ -20,7 +47,7 @@ pub(super) fn assign_path(
     lines: &[String],
     root: bool,
     before: Option<String>,
-) -> Result<Option<String>, String> {
+) -> Result<Option<String>, ProfileError> {
     let mut path = before;
     let mut nested: Vec<Run> = Vec::new();
     for statement in lines.iter().flat_map(|line| statements(line)) {
@@ -58,26 +85,25 @@ pub(super) fn assign_path(
         if nested.contains(&Run::No) {
             continue;
         }
-        let why = |what: &str| {
-            format!(
-                "{file}: {what}: {}",
-                crate::text::truncate_for_display(statement.as_bytes())
-            )
+        let error = |reason| ProfileError {
+            file: file.to_owned(),
+            statement: statement.clone(),
+            reason,
         };
         match value {
             Some(_) if nested.contains(&Run::Perhaps) => {
-                return Err(why("a condition at run time decides the value of PATH"));
+                return Err(error(UnknownPath::Conditional));
             }
             Some(value) => {
                 path = Some(
                     expand_path(value, path.as_deref())
-                        .ok_or_else(|| why("PATH is computed at run time"))?,
+                        .ok_or_else(|| error(UnknownPath::Computed))?,
                 )
             }
             None if nested.contains(&Run::Perhaps) => {
-                return Err(why("a condition at run time decides the value of PATH"));
+                return Err(error(UnknownPath::Conditional));
             }
-            None => return Err(why("a condition at run time decides the value of PATH")),
+            None => return Err(error(UnknownPath::Conditional)),
         }
     }
     Ok(path)

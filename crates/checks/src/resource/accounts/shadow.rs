@@ -3,91 +3,85 @@
 use std::collections::BTreeSet;
 
 use super::etc_group::account_name;
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
-use crate::phase::Phase;
 use crate::resource::config::drop_in::FUNCTIONS;
-
-pub(crate) static KIND: Kind = Kind {
-    name: "shadow",
-    doc: "Password ages and kinds of password hashes, of one user or all.",
-    subject: Subject {
-        name: "user",
-        doc: "Name of a user, or `all` for the table.",
-        words: &[],
-        check: account_name,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "exists",
-            ValueType::Bool,
-            "One user: true if it has an entry.",
-        )
-        .or(&["exist"]),
-        Property::new(
-            "hash",
-            ValueType::Setting,
-            "One user: kind of the password hash: empty, locked, none (`*`), yescrypt, sha512, \
-             sha256, bcrypt, md5, des, other.",
-        ),
-        Property::new(
-            "last_change",
-            ValueType::Setting,
-            "One user: last change of the password, in days since 1970-01-01. 0 forces a change \
-             at the next login.",
-        ),
-        Property::new(
-            "min_days",
-            ValueType::Setting,
-            "One user: minimum days between changes.",
-        ),
-        Property::new(
-            "max_days",
-            ValueType::Setting,
-            "One user: maximum days until a change is required.",
-        ),
-        Property::new(
-            "warn_days",
-            ValueType::Setting,
-            "One user: days of warning before the password expires.",
-        ),
-        Property::new(
-            "inactive_days",
-            ValueType::Setting,
-            "One user: days from the expiry of the password until the account is disabled.",
-        ),
-        Property::new(
-            "expires",
-            ValueType::Setting,
-            "One user: expiry of the account, in days since 1970-01-01.",
-        )
-        .or(&["expiry_date"]),
-        Property::new("users", ValueType::List, "`all`: the names."),
-        Property::new(
-            "without_password",
-            ValueType::List,
-            "`all`: the names of accounts without a password.",
-        ),
-        Property::new(
-            "hashes",
-            ValueType::List,
-            "`all`: the distinct kinds of password hashes.",
-        ),
-    ],
-    open: None,
-    by_default: &[],
-    implied: &[],
-    presence: Some("exists"),
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: FUNCTIONS,
-    requests,
-    observe,
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
 };
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "shadow",
+    "Password ages and kinds of password hashes, of one user or all.",
+    Subject::new(
+        "user",
+        "Name of a user, or `all` for the table.",
+        account_name,
+    ),
+    observe,
+)
+.with_properties(&[
+    Property::new(
+        "exists",
+        ValueType::Bool,
+        "One user: true if it has an entry.",
+    )
+    .or(&["exist"]),
+    Property::new(
+        "hash",
+        ValueType::Setting,
+        "One user: kind of the password hash: empty, locked, none (`*`), yescrypt, sha512, \
+         sha256, bcrypt, md5, des, other.",
+    ),
+    Property::new(
+        "last_change",
+        ValueType::Setting,
+        "One user: last change of the password, in days since 1970-01-01. 0 forces a change \
+         at the next login.",
+    ),
+    Property::new(
+        "min_days",
+        ValueType::Setting,
+        "One user: minimum days between changes.",
+    ),
+    Property::new(
+        "max_days",
+        ValueType::Setting,
+        "One user: maximum days until a change is required.",
+    ),
+    Property::new(
+        "warn_days",
+        ValueType::Setting,
+        "One user: days of warning before the password expires.",
+    ),
+    Property::new(
+        "inactive_days",
+        ValueType::Setting,
+        "One user: days from the expiry of the password until the account is disabled.",
+    ),
+    Property::new(
+        "expires",
+        ValueType::Setting,
+        "One user: expiry of the account, in days since 1970-01-01.",
+    )
+    .or(&["expiry_date"]),
+    Property::new("users", ValueType::List, "`all`: the names."),
+    Property::new(
+        "without_password",
+        ValueType::List,
+        "`all`: the names of accounts without a password.",
+    ),
+    Property::new(
+        "hashes",
+        ValueType::List,
+        "`all`: the distinct kinds of password hashes.",
+    ),
+])
+.with_presence("exists")
+.with_collection(FUNCTIONS, requests);
+
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["shadow".to_owned()]
 }
 
@@ -103,11 +97,10 @@ const FIELDS: [&str; 6] = [
 type ShadowRow = [String; 8];
 
 /// Parses lines of name, kind of hash, and the six fields of shadow(5) that follow.
-fn parse_rows(text: &str) -> Result<Vec<ShadowRow>, String> {
+fn parse_rows(text: &str) -> Result<Vec<ShadowRow>, ReadError> {
     let row = |line: &str| {
         let fields: Vec<String> = line.split(':').map(str::to_owned).collect();
-        ShadowRow::try_from(fields)
-            .map_err(|_| "unknown format of a line in /etc/shadow".to_owned())
+        ShadowRow::try_from(fields).map_err(|_| ReadError::unknown_format("a line in /etc/shadow"))
     };
     text.lines()
         .filter(|line| !line.is_empty())
@@ -115,8 +108,8 @@ fn parse_rows(text: &str) -> Result<Vec<ShadowRow>, String> {
         .collect()
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
-    view.parsed("shadow", "", parse_rows)
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
+    view.parse_reading("shadow", "", parse_rows)
         .observe("has no /etc/shadow", |rows| {
             if target.subject == "all" {
                 let kinds: BTreeSet<String> = rows.iter().map(|row| row[1].clone()).collect();

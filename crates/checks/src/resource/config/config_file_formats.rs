@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::matcher::pattern;
+use crate::facts::error::ReadError;
+use crate::matcher::pattern::{self, PatternError};
 use crate::matcher::tree::Tree;
 use crate::text::truncate_for_display;
 
@@ -18,6 +19,50 @@ const MAX_DEPTH: usize = 64;
 /// Maximum number of values in a file.
 const MAX_VALUES: usize = 100_000;
 
+/// Reason why a file is not in its format.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FormatError {
+    #[error("line {number}: missing {missing}: {line}")]
+    Line {
+        number: usize,
+        /// Missing part.
+        missing: &'static str,
+        /// Shortened line.
+        line: String,
+    },
+    /// Invalid regular expression in the parameter `assignment`.
+    #[error(transparent)]
+    Assignment(#[from] PatternError),
+    #[error("not valid JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// First line of the message of the parser.
+    #[error("not valid YAML: {0}")]
+    Yaml(String),
+    #[error("not valid TOML: line {line}: {message}")]
+    Toml { line: usize, message: String },
+    /// Name of a setting with too many levels.
+    #[error("{0}: nested more than {MAX_DEPTH} levels deep")]
+    TooDeep(String),
+    #[error("more than {MAX_VALUES} values")]
+    TooManyValues,
+}
+
+impl FormatError {
+    fn in_line(number: usize, line: &str, missing: &'static str) -> Self {
+        Self::Line {
+            number,
+            missing,
+            line: truncate_for_display(line.as_bytes()),
+        }
+    }
+}
+
+impl From<FormatError> for ReadError {
+    fn from(error: FormatError) -> Self {
+        Self::invalid(error)
+    }
+}
+
 /// Parses the settings of a text.
 ///
 /// # Errors
@@ -27,7 +72,7 @@ pub(crate) fn parse(
     comment: &str,
     assignment: &str,
     text: &str,
-) -> Result<Settings, String> {
+) -> Result<Settings, FormatError> {
     match format {
         "json" => parse_json(text),
         "yaml" => parse_yaml(text),
@@ -52,7 +97,7 @@ fn significant_lines<'t>(comment: &str, text: &'t str) -> impl Iterator<Item = (
     all.filter(move |(_, line)| !line.is_empty() && !line.starts_with(|c| comment.contains(c)))
 }
 
-fn parse_lines(format: &str, comment: &str, text: &str) -> Result<Settings, String> {
+fn parse_lines(format: &str, comment: &str, text: &str) -> Result<Settings, FormatError> {
     let (mut out, mut section) = (Settings::new(), String::new());
     for (number, line) in significant_lines(comment, text) {
         let inside = line.strip_prefix('[').and_then(|l| l.strip_suffix(']'));
@@ -65,19 +110,13 @@ fn parse_lines(format: &str, comment: &str, text: &str) -> Result<Settings, Stri
             "ini" => line.split_once(['=', ':']).unwrap_or((line, "")),
             _ => {
                 let plain = line.strip_prefix("export ").unwrap_or(line);
-                plain.split_once('=').ok_or_else(|| {
-                    format!(
-                        "line {number}: missing `=`: {}",
-                        truncate_for_display(line.as_bytes())
-                    )
-                })?
+                plain
+                    .split_once('=')
+                    .ok_or_else(|| FormatError::in_line(number, line, "`=`"))?
             }
         };
         if name.trim().is_empty() {
-            return Err(format!(
-                "line {number}: missing name: {}",
-                truncate_for_display(line.as_bytes())
-            ));
+            return Err(FormatError::in_line(number, line, "name"));
         }
         add_value(
             &mut out,
@@ -103,8 +142,8 @@ fn unquote<'t>(value: &'t str, comment: &str) -> &'t str {
     }
 }
 
-fn parse_matches(comment: &str, assignment: &str, text: &str) -> Result<Settings, String> {
-    let regex = pattern::plain(assignment).map_err(|error| error.to_string())?;
+fn parse_matches(comment: &str, assignment: &str, text: &str) -> Result<Settings, FormatError> {
+    let regex = pattern::plain(assignment)?;
     let mut out = Settings::new();
     for (_, line) in significant_lines(comment, text) {
         let Some(found) = regex.captures(line.as_bytes()) else {
@@ -122,29 +161,31 @@ fn parse_matches(comment: &str, assignment: &str, text: &str) -> Result<Settings
 }
 
 /// Parses JSON. serde_json allows at most 128 levels.
-fn parse_json(text: &str) -> Result<Settings, String> {
-    let value: serde_json::Value =
-        serde_json::from_str(text).map_err(|e| format!("not valid JSON: {e}"))?;
+fn parse_json(text: &str) -> Result<Settings, FormatError> {
+    let value: serde_json::Value = serde_json::from_str(text)?;
     flatten(&Node::from(value))
 }
 
 /// Parses YAML. serde-saphyr limits depth, aliases and the number of nodes.
-fn parse_yaml(text: &str) -> Result<Settings, String> {
+fn parse_yaml(text: &str) -> Result<Settings, FormatError> {
     if text.trim().is_empty() {
         return Ok(Settings::new());
     }
-    let tree: Tree = serde_saphyr::from_str(text)
-        .map_err(|e| format!("not valid YAML: {}", first_line(&e.to_string())))?;
+    let tree: Tree =
+        serde_saphyr::from_str(text).map_err(|e| FormatError::Yaml(first_line(&e.to_string())))?;
     flatten(&Node::from(tree))
 }
 
 /// Parses TOML. The toml crate limits the depth.
-fn parse_toml(text: &str) -> Result<Settings, String> {
+fn parse_toml(text: &str) -> Result<Settings, FormatError> {
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
         let line = e.span().map_or(0, |span| {
             text[..span.start.min(text.len())].matches('\n').count() + 1
         });
-        format!("not valid TOML: line {line}: {}", first_line(e.message()))
+        FormatError::Toml {
+            line,
+            message: first_line(e.message()),
+        }
     })?;
     flatten(&Node::from(toml::Value::Table(table)))
 }
@@ -214,7 +255,7 @@ impl From<toml::Value> for Node {
     }
 }
 
-fn flatten(node: &Node) -> Result<Settings, String> {
+fn flatten(node: &Node) -> Result<Settings, FormatError> {
     let (mut out, mut left) = (Settings::new(), MAX_VALUES);
     add_node(node, "", MAX_DEPTH, &mut left, &mut out)?;
     Ok(out)
@@ -226,16 +267,11 @@ fn add_node(
     depth: usize,
     left: &mut usize,
     out: &mut Settings,
-) -> Result<(), String> {
+) -> Result<(), FormatError> {
     if depth == 0 {
-        return Err(format!(
-            "{}: nested more than {MAX_DEPTH} levels deep",
-            truncate_for_display(name.as_bytes())
-        ));
+        return Err(FormatError::TooDeep(truncate_for_display(name.as_bytes())));
     }
-    *left = left
-        .checked_sub(1)
-        .ok_or_else(|| format!("more than {MAX_VALUES} values"))?;
+    *left = left.checked_sub(1).ok_or(FormatError::TooManyValues)?;
     let under = |part: &str| {
         if name.is_empty() {
             part.to_owned()

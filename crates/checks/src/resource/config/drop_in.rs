@@ -3,8 +3,31 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::facts::error::ReadError;
+
 /// Collector functions for drop-in directories.
 pub(crate) const FUNCTIONS: &str = include_str!("system.sh");
+
+/// Reason why the effective files are unknown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DropInError {
+    #[error("the list of files of the collector has an unknown format")]
+    UnknownFormat,
+    #[error("{0} was not collected")]
+    NotCollected(String),
+    #[error("{0}: permission denied")]
+    PermissionDenied(String),
+    #[error(
+        "{0} is a dangling link; systemd versions differ in how it hides other files with this name"
+    )]
+    DanglingLink(String),
+}
+
+impl From<DropInError> for ReadError {
+    fn from(error: DropInError) -> Self {
+        Self::invalid(error)
+    }
+}
 
 /// State of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +54,7 @@ pub(crate) struct DropInFiles {
 
 impl DropInFiles {
     /// Parses the output of `send`.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, DropInError> {
         let (mut out, mut places) = (Self::default(), Vec::new());
         let mut contents: HashMap<&str, Vec<String>> = HashMap::new();
         let mut at = "";
@@ -57,9 +80,7 @@ impl DropInFiles {
                 "u" => out.files.push((path, FileState::Denied)),
                 "w" => drop(out.wanted.insert(path)),
                 _ => {
-                    return Err(
-                        "the list of files of the collector has an unknown format".to_owned()
-                    );
+                    return Err(DropInError::UnknownFormat);
                 }
             }
         }
@@ -69,7 +90,7 @@ impl DropInFiles {
             };
             let lines = contents
                 .get(place)
-                .ok_or_else(|| format!("{path} was not collected"))?;
+                .ok_or_else(|| DropInError::NotCollected(path.clone()))?;
             *text = FileState::Lines(lines.clone());
         }
         Ok(out)
@@ -89,7 +110,10 @@ impl DropInFiles {
     /// # Errors
     /// Returns an error if a file is unreadable, or if versions of systemd differ in what a file
     /// hides.
-    pub(crate) fn effective_files(&self, suffix: &str) -> Result<Vec<(&str, &[String])>, String> {
+    pub(crate) fn effective_files(
+        &self,
+        suffix: &str,
+    ) -> Result<Vec<(&str, &[String])>, DropInError> {
         let mut first: BTreeMap<&str, (&str, &FileState)> = BTreeMap::new();
         let mut hides = BTreeSet::new();
         for (path, text) in &self.files {
@@ -98,7 +122,7 @@ impl DropInFiles {
                 .filter(|(_, name)| name.ends_with(suffix))
             else {
                 if *text == FileState::Denied {
-                    return Err(format!("{path}: permission denied"));
+                    return Err(DropInError::PermissionDenied(path.clone()));
                 }
                 continue;
             };
@@ -115,12 +139,9 @@ impl DropInFiles {
         for (name, (path, text)) in first {
             match text {
                 FileState::Lines(lines) => out.push((path, lines.as_slice())),
-                FileState::Denied => return Err(format!("{path}: permission denied")),
+                FileState::Denied => return Err(DropInError::PermissionDenied(path.to_owned())),
                 FileState::Dangling if hides.contains(name) => {
-                    return Err(format!(
-                        "{path} is a dangling link; systemd versions differ in how it hides other \
-                         files with this name"
-                    ));
+                    return Err(DropInError::DanglingLink(path.to_owned()));
                 }
                 FileState::Empty | FileState::Dangling | FileState::Absent => {}
             }
@@ -149,7 +170,7 @@ pub(crate) fn join_continuations(lines: &[String]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn merged(text: &str) -> Result<String, String> {
+    fn merge_text(text: &str) -> Result<String, DropInError> {
         let texts = DropInFiles::parse(text)?;
         let files = texts.effective_files(".conf")?;
         Ok(files
@@ -166,7 +187,7 @@ mod tests {
             =./hidden\n|h\n=./masked\n|m\n";
         let expected = "/usr/x.d/10-c.conf=c /etc/x.d/50-a.conf=k=1;=./c /etc/x.d/99-link.conf=z ";
         assert_eq!(
-            merged(text).as_deref(),
+            merge_text(text).as_deref(),
             Ok(expected),
             "content cannot forge a file entry"
         );
@@ -174,18 +195,18 @@ mod tests {
 
     #[test]
     fn unreadable_file_is_an_error() {
-        assert!(merged("u /etc/x.d/a.conf\n").is_err());
-        assert!(merged("u /etc/x.d\n").is_err());
+        assert!(merge_text("u /etc/x.d/a.conf\n").is_err());
+        assert!(merge_text("u /etc/x.d\n").is_err());
         assert_eq!(
-            merged("m /etc/x.d/a.conf\nu /usr/x.d/a.conf\n").as_deref(),
+            merge_text("m /etc/x.d/a.conf\nu /usr/x.d/a.conf\n").as_deref(),
             Ok(""),
             "it is hidden"
         );
-        assert_eq!(merged("d /etc/x.d/a.conf\n").as_deref(), Ok(""));
-        assert!(merged("d /etc/x.d/a.conf\nm /usr/x.d/a.conf\n").is_err());
-        assert!(merged("f /etc/x.d/a.conf\n@ ./gone\n").is_err());
-        assert!(merged("surprise\n").is_err());
-        assert_eq!(merged("@ ./a\n").as_deref(), Ok(""));
+        assert_eq!(merge_text("d /etc/x.d/a.conf\n").as_deref(), Ok(""));
+        assert!(merge_text("d /etc/x.d/a.conf\nm /usr/x.d/a.conf\n").is_err());
+        assert!(merge_text("f /etc/x.d/a.conf\n@ ./gone\n").is_err());
+        assert!(merge_text("surprise\n").is_err());
+        assert_eq!(merge_text("@ ./a\n").as_deref(), Ok(""));
     }
 
     #[test]

@@ -3,59 +3,51 @@
 use std::rc::Rc;
 
 use super::file::{FUNCTIONS, names_by_id};
+use crate::facts::Read;
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
-use crate::facts::view::{ParsedReading, View};
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
-use crate::phase::Phase;
+use crate::facts::view::{Parsed, View};
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType, absolute_path,
+};
 use crate::text::{hex, sh_quote};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "acl",
-    doc: "POSIX access control list (ACL) of a file or directory. Links are followed. By default, \
-          there must be no extended ACL.",
-    subject: Subject {
-        name: "path",
-        doc: "Absolute path in the image.",
-        words: &[],
-        check: absolute_path,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "exists",
-            ValueType::Bool,
-            "True if the file or directory exists.",
-        )
-        .or(&["exist"]),
-        Property::new(
-            "extended",
-            ValueType::Bool,
-            "True if the ACL has entries besides owner, group and other, or default entries.",
-        ),
-        Property::new(
-            "entries",
-            ValueType::List,
-            "Entries besides owner, group and other: `user:bob:rw-`, `group:staff:r--`, \
-             `mask::rw-`.",
-        ),
-        Property::new(
-            "default_entries",
-            ValueType::List,
-            "Default entries that new files in a directory get, in the same form.",
-        ),
-    ],
-    open: None,
-    by_default: &["!extended"],
-    implied: &[],
-    presence: Some("exists"),
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: FUNCTIONS,
-    requests,
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "acl",
+    "POSIX access control list (ACL) of a file or directory. Links are followed. By default, \
+     there must be no extended ACL.",
+    Subject::new("path", "Absolute path in the image.", absolute_path),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "exists",
+        ValueType::Bool,
+        "True if the file or directory exists.",
+    )
+    .or(&["exist"]),
+    Property::new(
+        "extended",
+        ValueType::Bool,
+        "True if the ACL has entries besides owner, group and other, or default entries.",
+    ),
+    Property::new(
+        "entries",
+        ValueType::List,
+        "Entries besides owner, group and other: `user:bob:rw-`, `group:staff:r--`, \
+         `mask::rw-`.",
+    ),
+    Property::new(
+        "default_entries",
+        ValueType::List,
+        "Default entries that new files in a directory get, in the same form.",
+    ),
+])
+.with_defaults(&["!extended"])
+.with_presence("exists")
+.with_collection(FUNCTIONS, requests);
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let call = |path: &str| format!("acl {} {}", hex(path.as_bytes()), sh_quote(path));
     asked.iter().map(|one| call(&one.target.subject)).collect()
 }
@@ -67,11 +59,16 @@ struct AccessList {
     defaults: Vec<String>,
 }
 
+/// ACL on a target without the program that reads it.
+#[derive(Debug, thiserror::Error)]
+#[error("it has an ACL, but getfacl is not installed to read it")]
+struct MissingGetfacl;
+
 /// Parses the output of `getfacl -cpn`.
 ///
 /// Entries have numbers instead of names, and default entries begin with `default:`. A comment
 /// `#effective:…` follows if the mask removes rights.
-fn parse_entries(text: &str, view: &View<'_>) -> Result<AccessList, String> {
+fn parse_entries(text: &str, view: &View<'_>) -> Result<AccessList, ReadError> {
     let mut out = AccessList::default();
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default().trim();
@@ -83,7 +80,7 @@ fn parse_entries(text: &str, view: &View<'_>) -> Result<AccessList, String> {
             .map_or((line, false), |rest| (rest, true));
         let parts: Vec<&str> = line.split(':').collect();
         let [kind, who, rights] = parts.as_slice() else {
-            return Err("getfacl printed an unknown format".to_owned());
+            return Err(ReadError::unknown_output("getfacl"));
         };
         let entry = format!("{kind}:{}:{rights}", account_name(kind, who, view));
         if defaults {
@@ -99,8 +96,8 @@ fn parse_entries(text: &str, view: &View<'_>) -> Result<AccessList, String> {
 fn account_name(kind: &str, who: &str, view: &View<'_>) -> String {
     let table = if kind == "user" { "passwd" } else { "group" };
     let known = match who.parse::<u32>() {
-        Ok(id) => match view.parsed(table, "", |text| Ok(names_by_id(text))) {
-            ParsedReading::Present(names) => names.get(&id).cloned(),
+        Ok(id) => match view.parse_reading(table, "", |text| Ok(names_by_id(text))) {
+            Read::Present(names) => names.get(&id).cloned(),
             _ => None,
         },
         Err(_) => None,
@@ -109,38 +106,36 @@ fn account_name(kind: &str, who: &str, view: &View<'_>) -> String {
 }
 
 /// Returns the ACL of a path. It is known to be empty if `ls` shows no `+`.
-fn read_acl(view: &View<'_>, path: &str) -> ParsedReading<Rc<AccessList>> {
-    let plus = match view.parsed("acl", path, |line| {
+fn read_acl(view: &View<'_>, path: &str) -> Parsed<AccessList> {
+    let plus = match view.parse_reading("acl", path, |line| {
         line.split(' ')
             .next()
             .map(|perms| perms.ends_with('+'))
-            .ok_or_else(|| "`ls` printed nothing".to_owned())
+            .ok_or(ReadError::NoOutput { tool: "`ls`" })
     }) {
-        ParsedReading::Present(plus) => *plus,
-        ParsedReading::Absent => return ParsedReading::Absent,
-        ParsedReading::Unknown(why) => return ParsedReading::Unknown(why),
+        Read::Present(plus) => *plus,
+        Read::Absent => return Read::Absent,
+        Read::Unreadable(why) => return Read::Unreadable(why),
     };
-    match view.parsed("acl-entries", path, |text| parse_entries(text, view)) {
-        ParsedReading::Absent if !plus => ParsedReading::Present(Rc::default()),
-        ParsedReading::Absent => ParsedReading::Unknown(
-            "it has an ACL, but getfacl is not installed to read it".to_owned(),
-        ),
+    match view.parse_reading("acl-entries", path, |text| parse_entries(text, view)) {
+        Read::Absent if !plus => Read::Present(Rc::default()),
+        Read::Absent => Read::Unreadable(ReadError::invalid(MissingGetfacl)),
         other => other,
     }
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
     let seen = read_acl(view, path);
     if property == "exists" {
-        return match view.raw("acl", path) {
+        return match view.reading("acl", path) {
             Some(reading) if reading.rc <= 1 => Observation::bool(reading.rc == 0),
             _ => seen.observe("does not exist", |_| Observation::bool(true)),
         };
     }
     // `ls` also shows if there is an ACL.
-    let extended = view.raw("acl-entries", path).is_some_and(|r| r.rc == 1);
-    if let (true, "extended", ParsedReading::Unknown(_)) = (extended, property, &seen) {
+    let extended = view.reading("acl-entries", path).is_some_and(|r| r.rc == 1);
+    if let (true, "extended", Read::Unreadable(_)) = (extended, property, &seen) {
         return Observation::bool(true);
     }
     seen.observe("does not exist", |list| match property {

@@ -19,7 +19,7 @@ pub struct FileFact {
 
 impl FileFact {
     /// Returns the state of the path with links followed.
-    pub(crate) fn followed(&self) -> &Read<Stat> {
+    pub(crate) fn final_state(&self) -> &Read<Stat> {
         self.target.as_ref().unwrap_or(&self.entry)
     }
 }

@@ -2,28 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use crate::kind::{RequestedTarget, Target};
+use crate::resource_type::{RequestedResource, ResourceRef};
 use crate::text::{hex, sh_quote};
 
 /// Returns the key of a walk that several searches share.
-pub(super) fn walk_key(target: &Target) -> String {
+pub(super) fn walk_key(target: &ResourceRef) -> String {
     let shared = ["max_depth", "one_file_system", "exclude"]
         .map(|name| target.parameter(name, "").replace('\n', ":"));
     format!("{} {}", target.subject, shared.join(" "))
 }
 
 /// Returns the key of a search within its walk.
-pub(super) fn search_key(target: &Target) -> String {
+pub(super) fn search_key(target: &ResourceRef) -> String {
     ["name", "type", "perm_any", "perm_all", "nouser", "nogroup"]
         .map(|name| target.parameter(name, ""))
         .join("\t")
 }
 
 /// Searches of one walk, each with its target. True if owner, group or mode are needed.
-type Searches<'a> = BTreeMap<String, (&'a Target, bool)>;
+type Searches<'a> = BTreeMap<String, (&'a ResourceRef, bool)>;
 
-pub(super) fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
-    let mut walks: BTreeMap<String, (&Target, Searches<'_>)> = BTreeMap::new();
+pub(super) fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
+    let mut walks: BTreeMap<String, (&ResourceRef, Searches<'_>)> = BTreeMap::new();
     for one in asked {
         let (_, searches) = walks
             .entry(walk_key(one.target))
@@ -43,7 +43,11 @@ pub(super) fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
 ///
 /// Options of find beyond POSIX (`-mindepth`, `-maxdepth`, `-H` with `.`) exist in GNU findutils
 /// and busybox. `printf` writes the number of the search, the path, and NUL.
-fn walk_call(key: &str, first: &Target, searches: &BTreeMap<String, (&Target, bool)>) -> String {
+fn walk_call(
+    key: &str,
+    first: &ResourceRef,
+    searches: &BTreeMap<String, (&ResourceRef, bool)>,
+) -> String {
     let header = searches
         .keys()
         .map(String::as_str)
@@ -88,7 +92,7 @@ fn walk_call(key: &str, first: &Target, searches: &BTreeMap<String, (&Target, bo
 }
 
 /// Returns the excluded paths as patterns below `.`.
-fn excluded_patterns(target: &Target) -> Vec<String> {
+fn excluded_patterns(target: &ResourceRef) -> Vec<String> {
     let start = target.subject.trim_end_matches('/');
     let mut out: Vec<String> = Vec::new();
     if start.is_empty() {
@@ -113,7 +117,7 @@ fn excluded_patterns(target: &Target) -> Vec<String> {
 }
 
 /// Returns the find tests of a search. `-perm /bits` is not in POSIX, so each bit has its own test.
-fn find_tests(target: &Target) -> Vec<String> {
+fn find_tests(target: &ResourceRef) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut add = |words: &[&str]| out.extend(words.iter().map(|w| (*w).to_owned()));
     let parameter = |name: &str| target.parameters.get(name).map(String::as_str);

@@ -3,59 +3,53 @@
 use super::fstab_rows::{FstabEntry, load_files};
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
-use crate::phase::Phase;
 use crate::resource::config::drop_in::FUNCTIONS;
-
-pub(crate) static KIND: Kind = Kind {
-    name: "fstab",
-    doc: "Entry of /etc/fstab. By default, it must exist.",
-    subject: Subject {
-        name: "mount point",
-        doc: "Absolute path of a mount point, `none` for entries without one, or `all` for the \
-              table.",
-        words: &[],
-        check: check_mount_point,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new("configured", ValueType::Bool, "True if the entry exists.")
-            .or(&["be_configured", "exists"]),
-        Property::new(
-            "device",
-            ValueType::Setting,
-            "Mounted device: a path, UUID=…, LABEL=… or a remote path.",
-        )
-        .or(&["device_name"]),
-        Property::new("fstype", ValueType::Setting, "File system type.")
-            .or(&["file_system_type", "type"]),
-        Property::new(
-            "options",
-            ValueType::List,
-            "Mount options, without those that a later option overrides.",
-        )
-        .or(&["mount_options"]),
-        Property::new(
-            "pass",
-            ValueType::Setting,
-            "Pass number of fsck. 0 disables the check.",
-        )
-        .or(&["file_system_options_pass"]),
-        Property::new("mount_points", ValueType::List, "`all`: all mount points.")
-            .or(&["mount_point"]),
-    ],
-    open: None,
-    by_default: &["configured"],
-    implied: &[],
-    presence: Some("configured"),
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: FUNCTIONS,
-    requests,
-    observe,
+use crate::resource_type::{
+    InvalidValue, Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+    absolute_path,
 };
 
-fn check_mount_point(subject: &str) -> Result<(), (String, &'static str)> {
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "fstab",
+    "Entry of /etc/fstab. By default, it must exist.",
+    Subject::new(
+        "mount point",
+        "Absolute path of a mount point, `none` for entries without one, or `all` for the \
+         table.",
+        check_mount_point,
+    ),
+    observe,
+)
+.with_properties(&[
+    Property::new("configured", ValueType::Bool, "True if the entry exists.")
+        .or(&["be_configured", "exists"]),
+    Property::new(
+        "device",
+        ValueType::Setting,
+        "Mounted device: a path, UUID=…, LABEL=… or a remote path.",
+    )
+    .or(&["device_name"]),
+    Property::new("fstype", ValueType::Setting, "File system type.")
+        .or(&["file_system_type", "type"]),
+    Property::new(
+        "options",
+        ValueType::List,
+        "Mount options, without those that a later option overrides.",
+    )
+    .or(&["mount_options"]),
+    Property::new(
+        "pass",
+        ValueType::Setting,
+        "Pass number of fsck. 0 disables the check.",
+    )
+    .or(&["file_system_options_pass"]),
+    Property::new("mount_points", ValueType::List, "`all`: all mount points.").or(&["mount_point"]),
+])
+.with_defaults(&["configured"])
+.with_presence("configured")
+.with_collection(FUNCTIONS, requests);
+
+fn check_mount_point(subject: &str) -> Result<(), InvalidValue> {
     if matches!(subject, "all" | "none" | "swap") {
         Ok(())
     } else {
@@ -63,13 +57,13 @@ fn check_mount_point(subject: &str) -> Result<(), (String, &'static str)> {
     }
 }
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["mount_files".to_owned()]
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     load_files(view).observe("has no fstab", |files| match &files.rows {
-        Err(why) => Observation::Unknown(why.clone()),
+        Err(why) => why.clone().into(),
         Ok(rows) if target.subject == "all" => match property {
             "mount_points" => Observation::list(rows.iter().map(|row| row.at.clone())),
             "configured" => Observation::bool(!rows.is_empty()),

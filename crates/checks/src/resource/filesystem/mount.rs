@@ -3,68 +3,57 @@
 use std::collections::BTreeMap;
 
 use super::fstab_rows::{decode_escapes, load_files};
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType, absolute_path};
 use crate::matcher::value::Value;
-use crate::phase::Phase;
 use crate::resource::config::drop_in::FUNCTIONS;
 use crate::resource::kernel::kernel_parameter::skip_reason;
-
-pub(crate) static KIND: Kind = Kind {
-    name: "mount",
-    doc: "Mount at a path: the current state and the configuration. By default, it must be \
-          mounted. The current state is skipped if the kernel does not belong to the target, \
-          because the host decides the mounts of a container.",
-    subject: Subject {
-        name: "path",
-        doc: "Absolute path of the mount point.",
-        words: &[],
-        check: absolute_path,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new("mounted", ValueType::Bool, "True if it is mounted now.").or(&["be_mounted"]),
-        Property::new("device", ValueType::Setting, "Device that is mounted now."),
-        Property::new(
-            "fstype",
-            ValueType::Setting,
-            "Type of the mounted file system, such as ext4.",
-        )
-        .or(&["type"]),
-        Property::new(
-            "options",
-            ValueType::List,
-            "Options of the current mount, such as noexec.",
-        ),
-        Property::new(
-            "configured",
-            ValueType::Bool,
-            "True if it is mounted at boot: by fstab without noauto, or by a systemd mount unit \
-             that another unit wants.",
-        ),
-        Property::new(
-            "configured_options",
-            ValueType::List,
-            "Options in fstab or in the mount unit with its drop-ins, without those that a later \
-             option overrides.",
-        ),
-    ],
-    open: None,
-    by_default: &["mounted"],
-    implied: &[],
-    // A mount can be configured but not mounted, and the reverse. Each property reports its own
-    // absence.
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: FUNCTIONS,
-    requests,
-    observe,
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType, absolute_path,
 };
 
+// A mount can be configured but not mounted, and the reverse. Each property reports its own absence.
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "mount",
+    "Mount at a path: the current state and the configuration. By default, it must be \
+     mounted. The current state is skipped if the kernel does not belong to the target, \
+     because the host decides the mounts of a container.",
+    Subject::new("path", "Absolute path of the mount point.", absolute_path),
+    observe,
+)
+.with_properties(&[
+    Property::new("mounted", ValueType::Bool, "True if it is mounted now.").or(&["be_mounted"]),
+    Property::new("device", ValueType::Setting, "Device that is mounted now."),
+    Property::new(
+        "fstype",
+        ValueType::Setting,
+        "Type of the mounted file system, such as ext4.",
+    )
+    .or(&["type"]),
+    Property::new(
+        "options",
+        ValueType::List,
+        "Options of the current mount, such as noexec.",
+    ),
+    Property::new(
+        "configured",
+        ValueType::Bool,
+        "True if it is mounted at boot: by fstab without noauto, or by a systemd mount unit \
+         that another unit wants.",
+    ),
+    Property::new(
+        "configured_options",
+        ValueType::List,
+        "Options in fstab or in the mount unit with its drop-ins, without those that a later \
+         option overrides.",
+    ),
+])
+.with_defaults(&["mounted"])
+.with_collection(FUNCTIONS, requests);
+
 /// The base set includes the current mounts.
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let configured = asked
         .iter()
         .any(|one| one.properties.iter().any(|p| p.starts_with("configured")));
@@ -82,12 +71,12 @@ struct MountEntry {
 }
 
 /// Parses mounts by mount point. The last of several at one point is visible.
-fn parse_mounts(text: &str) -> Result<BTreeMap<String, MountEntry>, String> {
+fn parse_mounts(text: &str) -> Result<BTreeMap<String, MountEntry>, ReadError> {
     let mut out = BTreeMap::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split(' ').collect();
         let [device, at, fstype, options, ..] = words.as_slice() else {
-            return Err("unknown format of the mount table".to_owned());
+            return Err(ReadError::unknown_format("the mount table"));
         };
         let options = options.split(',').map(str::to_owned).collect();
         out.insert(
@@ -102,12 +91,12 @@ fn parse_mounts(text: &str) -> Result<BTreeMap<String, MountEntry>, String> {
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let path = &target.subject;
     if property.starts_with("configured") {
         return load_files(view).observe("has no configuration", |files| {
             match (files.configured_mount(path), property) {
-                (Err(why), _) => Observation::Unknown(why),
+                (Err(why), _) => why.into(),
                 (Ok(Some(planned)), "configured") => {
                     Observation::Value(Value::Bool(planned.at_boot, planned.how))
                 }
@@ -125,7 +114,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     if let Some(skipped) = skip_reason(view) {
         return skipped;
     }
-    view.parsed("mounts", "", parse_mounts)
+    view.parse_reading("mounts", "", parse_mounts)
         .observe("has no mount table", |rows| {
             match (property, rows.get(path)) {
                 ("mounted", row) => Observation::bool(row.is_some()),

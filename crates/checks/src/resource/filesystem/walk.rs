@@ -1,11 +1,11 @@
 //! Parses the output of `listing` in walk.sh: lines of `ls -ldn`, or errors.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
 
 use super::file_state::{Stat, parse_state};
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
-use crate::facts::view::{ParsedReading, View};
+use crate::facts::view::{Parsed, View};
 use crate::matcher::value::mode_text;
 use crate::text::truncate_for_display;
 
@@ -46,9 +46,27 @@ impl Entry {
     }
 }
 
+/// Reason why a walk is incomplete.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WalkError {
+    #[error("the search timed out")]
+    TimedOut,
+    #[error("a file name contains a line break")]
+    LineBreak,
+    /// Shortened message of a program, or a line in an unknown format.
+    #[error("{0}")]
+    Message(String),
+}
+
+impl From<WalkError> for ReadError {
+    fn from(error: WalkError) -> Self {
+        Self::invalid(error)
+    }
+}
+
 /// Returns the files of a walk, each path once, in order.
-pub(crate) fn load_entries(view: &View<'_>, kind: &str) -> ParsedReading<Rc<Vec<Entry>>> {
-    view.parsed(kind, "", parse_entries)
+pub(crate) fn load_entries(view: &View<'_>, kind: &str) -> Parsed<Vec<Entry>> {
+    view.parse_reading(kind, "", |text| Ok(parse_entries(text)?))
 }
 
 /// Returns the paths of the files that `keep` selects.
@@ -87,12 +105,12 @@ pub(crate) fn filter_modes(
 /// # Errors
 /// Returns an error if something was unreadable, or if a line is not from `ls`. An incomplete walk
 /// proves nothing.
-pub(crate) fn parse_entries(text: &str) -> Result<Vec<Entry>, String> {
+pub(crate) fn parse_entries(text: &str) -> Result<Vec<Entry>, WalkError> {
     if text
         .lines()
         .any(|line| matches!(line, "!124" | "!137" | "!143"))
     {
-        return Err("the search timed out".to_owned());
+        return Err(WalkError::TimedOut);
     }
     let (mut out, mut seen) = (Vec::new(), BTreeSet::new());
     for line in text.lines() {
@@ -106,9 +124,9 @@ pub(crate) fn parse_entries(text: &str) -> Result<Vec<Entry>, String> {
             "" => {}
             // Exit status of find or grep. Each problem has its own line.
             "!1" | "!2" => {}
-            "!name" => return Err("a file name contains a line break".to_owned()),
+            "!name" => return Err(WalkError::LineBreak),
             _ if is_missing_file(line) => {}
-            _ => return Err(truncate_for_display(line.as_bytes())),
+            _ => return Err(WalkError::Message(truncate_for_display(line.as_bytes()))),
         }
     }
     out.sort_by(|a: &Entry, b| a.path.cmp(&b.path));

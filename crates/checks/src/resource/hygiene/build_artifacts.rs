@@ -2,66 +2,61 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
-use crate::phase::Phase;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk::{self, Entry};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "build_artifacts",
-    doc: "Build artifacts: temporary files, package lists, caches and files of build tools. By \
-          default, `files` must be empty. cleanup.sh runs before the build checks. seal.sh removes \
-          package lists after them, so check all of it at boot. A booted system has its own seeds \
-          and leases, so check `instance` in a directory.",
-    subject: one_of("scope", "Always `all`.", &["all"]),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "files",
-            ValueType::List,
-            "All files of the other properties except `instance`.",
-        ),
-        Property::new(
-            "temporary",
-            ValueType::List,
-            "Content of /tmp and /var/tmp, without private directories and sockets of a running \
-             system.",
-        ),
-        Property::new(
-            "packages",
-            ValueType::List,
-            "Lists and caches of apt and dnf, and downloaded packages.",
-        ),
-        Property::new(
-            "configuration",
-            ValueType::List,
-            "Backup files of dpkg, ucf, rpm and editors in /etc: `*.dpkg-old`, `*.dpkg-dist`, \
-             `*.ucf-old`, `*.rpmnew`, `*~`, ….",
-        ),
-        Property::new("dumps", ValueType::List, "Core dumps and crash reports."),
-        Property::new(
-            "tools",
-            ValueType::List,
-            "Files of Ansible, Packer, Puppet and pip in homes and below /opt and /var/cache.",
-        ),
-        Property::new(
-            "instance",
-            ValueType::List,
-            "Random seeds and DHCP leases of an instance.",
-        ),
-    ],
-    open: None,
-    by_default: &["!files"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("build_artifacts.sh"),
-    requests,
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "build_artifacts",
+    "Build artifacts: temporary files, package lists, caches and files of build tools. By \
+     default, `files` must be empty. cleanup.sh runs before the build checks. seal.sh removes \
+     package lists after the build checks, so use phase `boot` for all properties except \
+     `instance`. A booted system has its own seeds and leases, so use `instance` only for a \
+     directory.",
+    Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "files",
+        ValueType::List,
+        "All files of the other properties except `instance`.",
+    ),
+    Property::new(
+        "temporary",
+        ValueType::List,
+        "Content of /tmp and /var/tmp, without private directories and sockets of a running \
+         system.",
+    ),
+    Property::new(
+        "packages",
+        ValueType::List,
+        "Lists and caches of apt and dnf, and downloaded packages.",
+    ),
+    Property::new(
+        "configuration",
+        ValueType::List,
+        "Backup files of dpkg, ucf, rpm and editors in /etc: `*.dpkg-old`, `*.dpkg-dist`, \
+         `*.ucf-old`, `*.rpmnew`, `*~`, ….",
+    ),
+    Property::new("dumps", ValueType::List, "Core dumps and crash reports."),
+    Property::new(
+        "tools",
+        ValueType::List,
+        "Files of Ansible, Packer, Puppet and pip in homes and below /opt and /var/cache.",
+    ),
+    Property::new(
+        "instance",
+        ValueType::List,
+        "Random seeds and DHCP leases of an instance.",
+    ),
+])
+.with_defaults(&["!files"])
+.with_collection(include_str!("build_artifacts.sh"), requests);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["leftovers".to_owned()]
 }
 
@@ -128,7 +123,7 @@ fn property_of(entry: &Entry, directory: bool) -> Option<&'static str> {
     .then_some("tools")
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let directory = view.identity().directory;
     walk::filter_paths(view, "leftovers", |entry| {
         match property_of(entry, directory) {

@@ -2,58 +2,52 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
-use crate::phase::Phase;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk::{self, Entry};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "logs",
-    doc: "Log files in /var/log. By default, `unsafe` must be empty. A running system writes logs, \
-          so check `files` and `journals` in a directory, or for logs that a build removes before \
-          its checks. seal.sh empties the logs after the build checks. Check this at boot with \
-          `stale` and `journals`.",
-    subject: one_of("scope", "Always `all`.", &["all"]),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "files",
-            ValueType::List,
-            "Non-empty log files, without the journal.",
-        ),
-        Property::new(
-            "rotated",
-            ValueType::List,
-            "Rotated log files, such as `.gz`, `.xz`, `.1` or `.old`.",
-        ),
-        Property::new(
-            "journals",
-            ValueType::List,
-            "Journal directories of other machine IDs, such as that of the build instance.",
-        ),
-        Property::new(
-            "stale",
-            ValueType::List,
-            "Non-empty log files that were not written since this boot, so they came with the \
-             image. Unknown without a service manager.",
-        ),
-        Property::new(
-            "unsafe",
-            ValueType::List,
-            "Files that others can write, and logs about logins, mail and the system that others \
-             can read.",
-        ),
-    ],
-    open: None,
-    by_default: &["!unsafe"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("logs.sh"),
-    requests,
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "logs",
+    "Log files in /var/log. By default, `unsafe` must be empty. A running system writes logs, \
+     so use `files` only for a directory, or for logs that a build removes before its checks. \
+     seal.sh empties the logs after the build checks. On a booted instance, use `stale` and \
+     `journals` to find logs that came with the image.",
+    Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "files",
+        ValueType::List,
+        "Non-empty log files, without the journal.",
+    ),
+    Property::new(
+        "rotated",
+        ValueType::List,
+        "Rotated log files, such as `.gz`, `.xz`, `.1` or `.old`.",
+    ),
+    Property::new(
+        "journals",
+        ValueType::List,
+        "Journal directories of other machine IDs, such as that of the build instance.",
+    ),
+    Property::new(
+        "stale",
+        ValueType::List,
+        "Non-empty log files that were not written since this boot, so they came with the \
+         image. Unknown without a service manager.",
+    ),
+    Property::new(
+        "unsafe",
+        ValueType::List,
+        "Files that others can write, and logs about logins, mail and the system that others \
+         can read.",
+    ),
+])
+.with_defaults(&["!unsafe"])
+.with_collection(include_str!("logs.sh"), requests);
 
 const JOURNALS: &str = "/var/log/journal";
 
@@ -80,7 +74,7 @@ const PRIVATE: &[&str] = &[
     "dmesg",
 ];
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["logs".to_owned()]
 }
 
@@ -106,7 +100,7 @@ fn is_rotated(name: &str) -> bool {
             .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let written = |entry: &Entry| entry.has_content() && !entry.is_within(JOURNALS);
     match property {
         "files" => walk::filter_paths(view, "logs", written),
@@ -126,7 +120,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
         _ if view.identity().directory => {
             Observation::Skipped("a directory has no boot time".to_owned())
         }
-        _ if view.raw("old-logs", "").is_none() && view.raw("logs", "").is_some() => {
+        _ if view.reading("old-logs", "").is_none() && view.reading("logs", "").is_some() => {
             Observation::Skipped("the boot time is unknown without a service manager".to_owned())
         }
         _ => walk::filter_paths(view, "old-logs", Entry::has_content),

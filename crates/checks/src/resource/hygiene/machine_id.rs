@@ -2,46 +2,41 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
-
-pub(crate) static KIND: Kind = Kind {
-    name: "machine_id",
-    doc: "Machine ID in /etc/machine-id. An instance generates it at its first boot if the image \
-          has none. The ID itself stays on the target. A running system always has one, and \
-          seal.sh removes it after the build checks. Check at boot that it exists, and in a \
-          directory that the image has none. Judged in phase boot unless `phase` is set.",
-    subject: one_of("name", "Always `this`.", &["this"]),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "state",
-            ValueType::Word(STATES),
-            "State of the file: absent, empty, uninitialized (the next boot is a first boot) or \
-             present.",
-        ),
-        Property::new(
-            "dbus",
-            ValueType::Word(&["absent", "link", "same", "different"]),
-            "State of /var/lib/dbus/machine-id: absent, link, same (a copy of the ID) or different \
-             (an ID of another machine).",
-        ),
-    ],
-    open: None,
-    by_default: &[],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("machine_id.sh"),
-    requests,
-    observe,
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
 };
+
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "machine_id",
+    "Machine ID in /etc/machine-id. An instance generates it at its first boot if the image \
+     has none. The ID itself stays on the target. A running system always has one, and \
+     seal.sh removes it after the build checks. Check at boot that it exists, and in a \
+     directory that the image has none. Judged in phase boot unless `phase` is set.",
+    Subject::one_of("name", "Always `this`.", &["this"]),
+    observe,
+)
+.with_properties(&[
+    Property::new(
+        "state",
+        ValueType::Word(STATES),
+        "State of the file: absent, empty, uninitialized (the next boot is a first boot) or \
+         present.",
+    ),
+    Property::new(
+        "dbus",
+        ValueType::Word(&["absent", "link", "same", "different"]),
+        "State of /var/lib/dbus/machine-id: absent, link, same (a copy of the ID) or different \
+         (an ID of another machine).",
+    ),
+])
+.with_phases(&[Phase::Boot])
+.with_collection(include_str!("machine_id.sh"), requests);
 
 const STATES: &[&str] = &["absent", "empty", "uninitialized", "present"];
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     if asked.iter().any(|one| one.properties.contains("dbus")) {
         vec!["machine_id".to_owned()]
     } else {
@@ -49,10 +44,10 @@ fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
     }
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     if property == "dbus" {
         return view
-            .parsed("dbus_id", "", |text| Ok(text.to_owned()))
+            .parse_reading("dbus_id", "", |text| Ok(text.to_owned()))
             .observe("was not collected", |word| {
                 Observation::Value(Value::Word((*word).clone()))
             });
@@ -61,7 +56,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
     if STATES.contains(&state.as_str()) {
         Observation::Value(Value::Word(state.clone()))
     } else {
-        Observation::uncollected()
+        Observation::not_collected()
     }
 }
 

@@ -2,41 +2,35 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
-use crate::phase::Phase;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk::{self, Entry};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "private_keys",
-    doc: "Files with a private key in /etc, /root, /home, and in .ssh and .gnupg of all accounts. \
-          It finds PEM, OpenSSH, PGP, PuTTY and age keys by content, and PKCS#12 and Java key \
-          stores by name. Host keys of sshd do not count. By default, `unsafe` must be empty. Only \
-          paths, owners and modes leave the target. seal.sh removes none of them, so both phases \
-          can judge them.",
-    subject: one_of("scope", "Always `all`.", &["all"]),
-    parameters: &[],
-    properties: &[
-        Property::new("files", ValueType::List, "Their paths."),
-        Property::new(
-            "unsafe",
-            ValueType::List,
-            "Files with a mode wider than 0600, or wider than 0640 if root owns them.",
-        ),
-        Property::new("modes", ValueType::List, "Distinct modes."),
-    ],
-    open: None,
-    by_default: &["!unsafe"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("private_keys.sh"),
-    requests,
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "private_keys",
+    "Files with a private key in /etc, /root, /home, and in .ssh and .gnupg of all accounts. \
+     It finds PEM, OpenSSH, PGP, PuTTY and age keys by content, and PKCS#12 and Java key \
+     stores by name. Host keys of sshd do not count. By default, `unsafe` must be empty. Only \
+     paths, owners and modes leave the target. seal.sh removes no private keys, so both phases \
+     can judge them.",
+    Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,
-};
+)
+.with_properties(&[
+    Property::new("files", ValueType::List, "Their paths."),
+    Property::new(
+        "unsafe",
+        ValueType::List,
+        "Files with a mode wider than 0600, or wider than 0640 if root owns them.",
+    ),
+    Property::new("modes", ValueType::List, "Distinct modes."),
+])
+.with_defaults(&["!unsafe"])
+.with_collection(include_str!("private_keys.sh"), requests);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["private_keys".to_owned()]
 }
 
@@ -45,7 +39,7 @@ fn is_unsafe(entry: &Entry) -> bool {
     entry.stat.mode & 0o777 & !allowed != 0
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     match property {
         "modes" => walk::filter_modes(view, "private_keys", |_| true),
         "unsafe" => walk::filter_paths(view, "private_keys", is_unsafe),

@@ -2,41 +2,35 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
-use crate::phase::Phase;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "shell_history",
-    doc: "History files of shells, editors, pagers and clients in the home directories of all \
-          accounts. By default, there must be none. An interactive login creates new ones, but \
-          checks do not, so both phases can judge them. seal.sh removes those of root and of /home \
-          after the build checks.",
-    subject: one_of("scope", "Always `all`.", &["all"]),
-    parameters: &[],
-    properties: &[Property::new(
-        "files",
-        ValueType::List,
-        "Non-empty history files. A link counts unless it points to /dev/null.",
-    )],
-    open: None,
-    by_default: &["!files"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: "",
-    requests,
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "shell_history",
+    "History files of shells, editors, pagers and clients in the home directories of all \
+     accounts. By default, there must be none. An interactive login creates new ones, but \
+     checks do not, so both phases can judge them. seal.sh removes those of root and of /home \
+     after the build checks.",
+    Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,
-};
+)
+.with_properties(&[Property::new(
+    "files",
+    ValueType::List,
+    "Non-empty history files. A link counts unless it points to /dev/null.",
+)])
+.with_defaults(&["!files"])
+.with_collection("", requests);
 
 /// History files outside the top level of a home directory.
 const NESTED_FILES: &str = ".local/share/fish/fish_history .local/share/nano/search_history \
     .local/share/recently-used.xbel .local/state/lesshst .local/state/python_history \
     .local/state/bash/history";
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     // `.x_history` is the name for bash, zsh, ash, python, mysql, psql, sqlite, irb, the REPL of
     // node and others.
     vec![format!(
@@ -47,7 +41,7 @@ fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
     )]
 }
 
-fn observe(_: &Target, _: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, _: &str, view: &View<'_>) -> Observation {
     walk::filter_paths(view, "histories", walk::Entry::has_content)
 }
 

@@ -1,66 +1,61 @@
 //! The `apparmor` resource: the configured and running state of AppArmor.
 
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
-use crate::phase::Phase;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk;
 use crate::resource::systemd::units::{self, Enablement, unit_enablement};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "apparmor",
-    doc: "AppArmor. By default, it must be enabled. `enabled` and `profiles_on_disk` are \
-          configuration. `running`, `enforced` and `complaining` are judged only if the kernel \
-          belongs to the target.",
-    subject: one_of("name", "Always `this`.", &["this"]),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "enabled",
-            ValueType::Bool,
-            "True if the unit is enabled and no boot loader configuration disables AppArmor \
-             (apparmor=0, or another security=).",
-        ),
-        Property::new(
-            "running",
-            ValueType::Bool,
-            "True if AppArmor is active in the kernel.",
-        ),
-        Property::new(
-            "enforced",
-            ValueType::List,
-            "Loaded profiles in enforce mode.",
-        ),
-        Property::new(
-            "complaining",
-            ValueType::List,
-            "Loaded profiles in complain mode.",
-        ),
-        Property::new(
-            "profiles_on_disk",
-            ValueType::List,
-            "Profile files directly in /etc/apparmor.d. Profiles with a link in its `disable` \
-             directory do not count.",
-        ),
-    ],
-    open: None,
-    by_default: &["enabled"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("apparmor.sh"),
-    requests,
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "apparmor",
+    "AppArmor. By default, it must be enabled. `enabled` and `profiles_on_disk` are \
+     configuration. `running`, `enforced` and `complaining` are judged only if the kernel \
+     belongs to the target.",
+    Subject::one_of("name", "Always `this`.", &["this"]),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "enabled",
+        ValueType::Bool,
+        "True if the unit is enabled and no boot loader configuration disables AppArmor \
+         (apparmor=0, or another security=).",
+    ),
+    Property::new(
+        "running",
+        ValueType::Bool,
+        "True if AppArmor is active in the kernel.",
+    ),
+    Property::new(
+        "enforced",
+        ValueType::List,
+        "Loaded profiles in enforce mode.",
+    ),
+    Property::new(
+        "complaining",
+        ValueType::List,
+        "Loaded profiles in complain mode.",
+    ),
+    Property::new(
+        "profiles_on_disk",
+        ValueType::List,
+        "Profile files directly in /etc/apparmor.d. Profiles with a link in its `disable` \
+         directory do not count.",
+    ),
+])
+.with_defaults(&["enabled"])
+.with_collection(include_str!("apparmor.sh"), requests);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec![format!("apparmor '{}'", units::DIRECTORIES)]
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     match property {
         "enabled" => observe_enabled(view),
         "profiles_on_disk" => profiles_on_disk(view),
@@ -71,7 +66,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
             Observation::Skipped("the kernel is not the target's own".to_owned())
         }
         "running" => view
-            .parsed("apparmor_kernel", "", |text| Ok(text.trim().to_owned()))
+            .parse_reading("apparmor_kernel", "", |text| Ok(text.trim().to_owned()))
             .observe("was not collected", |state| {
                 Observation::Value(Value::Bool(
                     *state == "Y",
@@ -98,7 +93,7 @@ fn observe_enabled(view: &View<'_>) -> Observation {
                 format!("apparmor.service is {}", state.as_str()),
             ));
         }
-        view.parsed("kernel_command_line", "", find_disabling_setting)
+        view.parse_reading("kernel_command_line", "", find_disabling_setting)
             .observe("was not collected", |off| {
                 let how = off.as_ref().clone().unwrap_or_default();
                 Observation::Value(Value::Bool(off.is_none(), how))
@@ -107,7 +102,7 @@ fn observe_enabled(view: &View<'_>) -> Observation {
 }
 
 /// Returns the boot loader setting that disables AppArmor.
-fn find_disabling_setting(text: &str) -> Result<Option<String>, String> {
+fn find_disabling_setting(text: &str) -> Result<Option<String>, ReadError> {
     for line in text.lines() {
         let words = line
             .split(|c: char| c.is_whitespace() || "\"'=".contains(c))
@@ -161,7 +156,7 @@ fn profiles_on_disk(view: &View<'_>) -> Observation {
 
 /// Returns the profiles of a mode, from lines such as `/usr/sbin/chronyd (enforce)`.
 fn loaded_profiles(mode: &str, view: &View<'_>) -> Observation {
-    view.parsed("apparmor_profiles", "", |text| Ok(text.to_owned()))
+    view.parse_reading("apparmor_profiles", "", |text| Ok(text.to_owned()))
         .observe("is not active in the kernel", |text| {
             let profile = |line: &str| {
                 line.strip_suffix(')')?

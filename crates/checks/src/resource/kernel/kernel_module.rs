@@ -1,67 +1,61 @@
 //! The `kernel_module` resource: the modprobe configuration and the loaded state of a module.
 
 use super::kernel_parameter::skip_reason;
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
-use crate::phase::Phase;
 use crate::resource::config::drop_in::{DropInFiles, FUNCTIONS, FileState, join_continuations};
 use crate::resource::filesystem::glob;
-
-pub(crate) static KIND: Kind = Kind {
-    name: "kernel_module",
-    doc: "Kernel module. By default, it must be disabled.",
-    subject: Subject {
-        name: "name",
-        doc: "Name of the module. `-` and `_` are equal.",
-        words: &[],
-        check: check_name,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "disabled",
-            ValueType::Bool,
-            "True if modprobe.d(5) replaces loading with a command that does nothing: `install \
-             NAME /bin/true` or /bin/false.",
-        )
-        .or(&["be_disabled"]),
-        Property::new(
-            "blacklisted",
-            ValueType::Bool,
-            "True if a file in modprobe.d has `blacklist NAME`. The kernel then does not load it \
-             for a device, but it can still be loaded by name.",
-        )
-        .or(&["be_blacklisted"]),
-        Property::new(
-            "loaded",
-            ValueType::Bool,
-            "True if it is loaded. Skipped if the kernel does not belong to the target.",
-        )
-        .or(&["be_loaded"]),
-        Property::new(
-            "builtin",
-            ValueType::Bool,
-            "True if an installed kernel has it built in, so that it cannot be disabled. No value \
-             if no kernel is installed.",
-        ),
-    ],
-    open: None,
-    by_default: &["disabled"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: FUNCTIONS,
-    requests,
-    observe,
+use crate::resource_type::{
+    InvalidValue, Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
 };
 
-fn check_name(name: &str) -> Result<(), (String, &'static str)> {
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "kernel_module",
+    "Kernel module. By default, it must be disabled.",
+    Subject::new(
+        "name",
+        "Name of the module. `-` and `_` are equal.",
+        check_name,
+    ),
+    observe,
+)
+.with_properties(&[
+    Property::new(
+        "disabled",
+        ValueType::Bool,
+        "True if modprobe.d(5) replaces loading with a command that does nothing: `install \
+         NAME /bin/true` or /bin/false.",
+    )
+    .or(&["be_disabled"]),
+    Property::new(
+        "blacklisted",
+        ValueType::Bool,
+        "True if a file in modprobe.d has `blacklist NAME`. The kernel then does not load it \
+         for a device, but it can still be loaded by name.",
+    )
+    .or(&["be_blacklisted"]),
+    Property::new(
+        "loaded",
+        ValueType::Bool,
+        "True if it is loaded. Skipped if the kernel does not belong to the target.",
+    )
+    .or(&["be_loaded"]),
+    Property::new(
+        "builtin",
+        ValueType::Bool,
+        "True if an installed kernel has it built in, so that it cannot be disabled. No value \
+         if no kernel is installed.",
+    ),
+])
+.with_defaults(&["disabled"])
+.with_collection(FUNCTIONS, requests);
+
+fn check_name(name: &str) -> Result<(), InvalidValue> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
     if name.is_empty() || !name.chars().all(plain) {
-        return Err((
+        return Err(InvalidValue::new(
             format!("`{}` is not the name of a module", name.escape_debug()),
             "write it as lsmod does: usb_storage",
         ));
@@ -69,7 +63,7 @@ fn check_name(name: &str) -> Result<(), (String, &'static str)> {
     Ok(())
 }
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let any = |names: &[&str]| {
         asked
             .iter()
@@ -100,7 +94,7 @@ struct Rules {
 }
 
 impl Rules {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, ReadError> {
         let texts = DropInFiles::parse(text)?;
         let mut out = Self::default();
         for (path, lines) in texts.effective_files(".conf")? {
@@ -149,7 +143,7 @@ impl Rules {
 }
 
 /// Parses the built-in modules of each kernel.
-fn parse_builtin_modules(text: &str) -> Result<Vec<(String, Vec<String>)>, String> {
+fn parse_builtin_modules(text: &str) -> Result<Vec<(String, Vec<String>)>, ReadError> {
     let name = |line: &String| {
         let file = line.rsplit('/').next().unwrap_or_default();
         normalize_name(file.split(".ko").next().unwrap_or_default())
@@ -159,18 +153,18 @@ fn parse_builtin_modules(text: &str) -> Result<Vec<(String, Vec<String>)>, Strin
         let kernel = path.rsplit('/').nth(1).unwrap_or_default().to_owned();
         match text {
             FileState::Lines(lines) => out.push((kernel, lines.iter().map(name).collect())),
-            FileState::Denied => return Err(format!("{path}: permission denied")),
+            FileState::Denied => return Err(ReadError::permission_denied(&path)),
             _ => out.push((kernel, Vec::new())),
         }
     }
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let name = normalize_name(&target.subject);
     match property {
         "loaded" => skip_reason(view).unwrap_or_else(|| {
-            view.parsed("modules", "", |text| {
+            view.parse_reading("modules", "", |text| {
                 Ok(text.lines().map(normalize_name).collect::<Vec<_>>())
             })
             .observe("has no list of loaded modules", |all| {
@@ -178,7 +172,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
             })
         }),
         "builtin" => view
-            .parsed("modules-builtin", "", parse_builtin_modules)
+            .parse_reading("modules-builtin", "", parse_builtin_modules)
             .observe("has no kernel", |kernels| {
                 if kernels.is_empty() {
                     return Observation::Missing("has no installed kernel".to_owned());
@@ -188,9 +182,9 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
                     None => Observation::bool(false),
                 }
             }),
-        _ => view.parsed("modprobe-files", "", Rules::parse).observe(
-            "has no configuration",
-            |rules| {
+        _ => view
+            .parse_reading("modprobe-files", "", Rules::parse)
+            .observe("has no configuration", |rules| {
                 let (yes, how) = if property == "disabled" {
                     rules.is_disabled(&name)
                 } else {
@@ -201,8 +195,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
                     )
                 };
                 Observation::Value(Value::Bool(yes, how))
-            },
-        ),
+            }),
     }
 }
 

@@ -2,44 +2,37 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
-use crate::phase::Phase;
 use crate::resource::config::drop_in::FUNCTIONS;
 use crate::resource::kernel::kernel_parameter::skip_reason;
-
-pub(crate) static KIND: Kind = Kind {
-    name: "cpu",
-    doc: "Processor as the kernel reports it. Skipped if the kernel does not belong to the target.",
-    subject: one_of("name", "Always `this`.", &["this"]),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "flags",
-            ValueType::List,
-            "Feature flags of /proc/cpuinfo, such as nx.",
-        ),
-        Property::new(
-            "vulnerabilities",
-            ValueType::List,
-            "State of each vulnerability: `meltdown: Not affected`, `spectre_v2: Mitigation: …`.",
-        ),
-    ],
-    open: None,
-    by_default: &[],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: FUNCTIONS,
-    requests,
-    observe,
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
 };
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "cpu",
+    "Processor as the kernel reports it. Skipped if the kernel does not belong to the target.",
+    Subject::one_of("name", "Always `this`.", &["this"]),
+    observe,
+)
+.with_properties(&[
+    Property::new(
+        "flags",
+        ValueType::List,
+        "Feature flags of /proc/cpuinfo, such as nx.",
+    ),
+    Property::new(
+        "vulnerabilities",
+        ValueType::List,
+        "State of each vulnerability: `meltdown: Not affected`, `spectre_v2: Mitigation: …`.",
+    ),
+])
+.with_collection(FUNCTIONS, requests);
+
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["cpu".to_owned()]
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     if let Some(skipped) = skip_reason(view) {
         return skipped;
     }
@@ -52,7 +45,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
                 .collect::<Vec<_>>())
         };
         return view
-            .parsed("cpu", "", words)
+            .parse_reading("cpu", "", words)
             .observe("has no flags", |flags| {
                 if flags.is_empty() {
                     none("flags")
@@ -62,7 +55,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
             });
     }
     let named = |line: &str| line.trim_start_matches("./").replacen(':', ": ", 1);
-    view.parsed("cpu-vulnerabilities", "", |text| {
+    view.parse_reading("cpu-vulnerabilities", "", |text| {
         Ok(text.lines().map(named).collect::<Vec<_>>())
     })
     .observe("has no vulnerabilities", |all| {

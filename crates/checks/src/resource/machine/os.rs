@@ -1,69 +1,43 @@
 //! The `os` resource: the operating system by os-release(5).
 
-use std::collections::BTreeMap;
-
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
-use crate::phase::Phase;
+use crate::resource::config::key_value::OS_RELEASE;
+use crate::resource_type::{Property, ResourceRef, ResourceType, Subject, ValueType};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "os",
-    doc: "Operating system. Usually used in `when`, as `os.name`.",
-    subject: one_of("name", "Always `this`.", &["this"]),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "name",
-            ValueType::Setting,
-            "`ID` of os-release, such as debian.",
-        ),
-        Property::new(
-            "family",
-            ValueType::List,
-            "`ID` and `ID_LIKE`, such as ubuntu and debian.",
-        ),
-        Property::new(
-            "version",
-            ValueType::Version,
-            "`VERSION_ID`, such as 12. Absent in a development version.",
-        )
-        .or(&["release"]),
-        Property::new(
-            "codename",
-            ValueType::Setting,
-            "`VERSION_CODENAME`, such as bookworm.",
-        ),
-    ],
-    open: None,
-    by_default: &[],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: "",
-    requests,
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "os",
+    "Operating system. Usually used in `when`, as `os.name`.",
+    Subject::one_of("name", "Always `this`.", &["this"]),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "name",
+        ValueType::Setting,
+        "`ID` of os-release, such as debian.",
+    ),
+    Property::new(
+        "family",
+        ValueType::List,
+        "`ID` and `ID_LIKE`, such as ubuntu and debian.",
+    ),
+    Property::new(
+        "version",
+        ValueType::Version,
+        "`VERSION_ID`, such as 12. Absent in a development version.",
+    )
+    .or(&["release"]),
+    Property::new(
+        "codename",
+        ValueType::Setting,
+        "`VERSION_CODENAME`, such as bookworm.",
+    ),
+]);
 
-/// The base set includes os-release.
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
-    Vec::new()
-}
-
-/// Parses `KEY=value` lines with or without quotes.
-pub(crate) fn fields(text: &str) -> BTreeMap<String, String> {
-    let pair = |line: &str| {
-        let (key, value) = line.trim().split_once('=')?;
-        let plain = value.trim_matches(|c| c == '"' || c == '\'');
-        (!key.starts_with('#')).then(|| (key.to_owned(), plain.to_owned()))
-    };
-    text.lines().filter_map(pair).collect()
-}
-
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
-    view.parsed("os-release", "", |text| Ok(fields(text)))
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
+    view.parse_reading("os-release", "", |text| OS_RELEASE.parse(text))
         .observe("has no os-release", |fields| {
             let field = |key: &str| match fields.get(key) {
                 Some(value) => Observation::setting(value.clone()),

@@ -2,46 +2,32 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
-use crate::phase::Phase;
+use crate::resource_type::{Property, ResourceRef, ResourceType, Subject, ValueType};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "virtualization",
-    doc: "Virtualization of the system. Usually used in `when`, as `virtualization.container`.",
-    subject: one_of("name", "Always `this`.", &["this"]),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "system",
-            ValueType::Setting,
-            "Name by systemd-detect-virt: amazon, kvm, docker, systemd-nspawn, chroot, none.",
-        ),
-        Property::new(
-            "container",
-            ValueType::Bool,
-            "True for a container or a chroot.",
-        ),
-        Property::new(
-            "kernel_owned",
-            ValueType::Bool,
-            "True if the kernel belongs to the system, so that its running state can be judged.",
-        ),
-    ],
-    open: None,
-    by_default: &[],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: Some("a directory has no virtualization"),
-    shell: "",
-    requests,
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "virtualization",
+    "Virtualization of the system. Usually used in `when`, as `virtualization.container`.",
+    Subject::one_of("name", "Always `this`.", &["this"]),
     observe,
-};
-
-/// The base set includes it.
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
-    Vec::new()
-}
+)
+.with_properties(&[
+    Property::new(
+        "system",
+        ValueType::Setting,
+        "Name by systemd-detect-virt: amazon, kvm, docker, systemd-nspawn, chroot, none.",
+    ),
+    Property::new(
+        "container",
+        ValueType::Bool,
+        "True for a container or a chroot.",
+    ),
+    Property::new(
+        "kernel_owned",
+        ValueType::Bool,
+        "True if the kernel belongs to the system, so that its running state can be judged.",
+    ),
+])
+.without_directories("a directory has no virtualization");
 
 /// Kinds of systemd-detect-virt(1) that are not containers.
 const MACHINES: &[&str] = &[
@@ -66,7 +52,7 @@ const MACHINES: &[&str] = &[
     "google",
 ];
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let identity = view.identity();
     match property {
         "kernel_owned" => Observation::bool(identity.kernel_owned),

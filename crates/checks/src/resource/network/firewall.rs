@@ -4,61 +4,54 @@ use std::collections::BTreeSet;
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
-use crate::phase::Phase;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "firewall",
-    doc: "Packet filter rules in the network namespace of the target, as `nft list ruleset`, \
-          `iptables-save` and `ip6tables-save` print them, without counters. The collector needs \
-          root to read them.",
-    subject: one_of(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "firewall",
+    "Packet filter rules in the network namespace of the target, as `nft list ruleset`, \
+     `iptables-save` and `ip6tables-save` print them, without counters. The collector needs \
+     root to read them.",
+    Subject::one_of(
         "tool",
         "Tool: nft, iptables or ip6tables.",
         &["nft", "iptables", "ip6tables"],
     ),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "rules",
-            ValueType::List,
-            "Rules, such as `-A INPUT -p tcp --dport 22 -j ACCEPT` or `tcp dport 22 accept`.",
-        ),
-        Property::new(
-            "tables",
-            ValueType::List,
-            "Tables, such as `inet filter` (nft) or `filter` (iptables).",
-        ),
-        Property::new(
-            "policies",
-            ValueType::List,
-            "Default policies: `inet filter input drop` (nft), `filter INPUT DROP` (iptables).",
-        ),
-        Property::new(
-            "files",
-            ValueType::List,
-            "Non-empty files from which rules are loaded at boot.",
-        ),
-    ],
-    open: None,
-    by_default: &[],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("firewall.sh"),
-    requests,
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "rules",
+        ValueType::List,
+        "Rules, such as `-A INPUT -p tcp --dport 22 -j ACCEPT` or `tcp dport 22 accept`.",
+    ),
+    Property::new(
+        "tables",
+        ValueType::List,
+        "Tables, such as `inet filter` (nft) or `filter` (iptables).",
+    ),
+    Property::new(
+        "policies",
+        ValueType::List,
+        "Default policies: `inet filter input drop` (nft), `filter INPUT DROP` (iptables).",
+    ),
+    Property::new(
+        "files",
+        ValueType::List,
+        "Non-empty files from which rules are loaded at boot.",
+    ),
+])
+.with_collection(include_str!("firewall.sh"), requests);
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let tools: BTreeSet<&str> = asked
         .iter()
         .filter(|one| one.properties.iter().any(|property| property != "files"))
         .map(|one| one.target.subject.as_str())
-        .filter(|tool| KIND.subject.words.contains(tool))
+        .filter(|tool| RESOURCE_TYPE.subject.words.contains(tool))
         .collect();
     let files = "from /etc/nftables.conf /etc/iptables/rules.v4 /etc/iptables/rules.v6 \
         /etc/sysconfig/iptables /etc/sysconfig/ip6tables; listing firewall_files 0 -name '*'";
@@ -149,7 +142,7 @@ fn parse_nft(text: &str) -> Ruleset {
     out
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let tool = target.subject.as_str();
     if property == "files" {
         let of = |path: &str| match tool {
@@ -169,7 +162,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     } else {
         parse_iptables
     };
-    view.parsed("firewall", tool, |text| Ok(parse(text)))
+    view.parse_reading("firewall", tool, |text| Ok(parse(text)))
         .observe("is not installed", |found| {
             Observation::list(match property {
                 "rules" => found.rules.clone(),

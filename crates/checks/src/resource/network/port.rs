@@ -4,71 +4,69 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
+use crate::facts::Read;
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
-use crate::facts::view::{ParsedReading, View};
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
+use crate::facts::view::View;
 use crate::phase::Phase;
-use crate::text::truncate_for_display;
-
-pub(crate) static KIND: Kind = Kind {
-    name: "port",
-    doc: "TCP or UDP port in the network namespace of the target. By default, a process must \
-          listen on it. Judged in phase boot unless `phase` is set.",
-    subject: Subject {
-        name: "number",
-        doc: "Port number for TCP and UDP, `tcp/22` or `udp/68` for one protocol, or `all`.",
-        words: &[],
-        check: check_port,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "listening",
-            ValueType::Bool,
-            "True if a socket listens on the port.",
-        )
-        .or(&["be_listening"]),
-        Property::new(
-            "addresses",
-            ValueType::List,
-            "Local addresses, such as 0.0.0.0 or ::1.",
-        )
-        .or(&["address"]),
-        Property::new(
-            "protocols",
-            ValueType::List,
-            "Protocols: tcp, tcp6, udp, udp6.",
-        ),
-        Property::new(
-            "processes",
-            ValueType::List,
-            "Names of the programs that own the sockets. Sockets of the kernel have none.",
-        ),
-        Property::new(
-            "listening_ports",
-            ValueType::List,
-            "`all`: the ports with their protocols: tcp/22.",
-        ),
-    ],
-    open: None,
-    by_default: &["listening"],
-    implied: &[],
-    presence: Some("listening"),
-    phases: &[Phase::Boot],
-    not_in_directory: Some("a directory has no open ports"),
-    shell: "",
-    requests,
-    observe,
+use crate::resource_type::{
+    InvalidValue, Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
 };
+
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "port",
+    "TCP or UDP port in the network namespace of the target. By default, a process must \
+     listen on it. Judged in phase boot unless `phase` is set.",
+    Subject::new(
+        "number",
+        "Port number for TCP and UDP, `tcp/22` or `udp/68` for one protocol, or `all`.",
+        check_port,
+    ),
+    observe,
+)
+.with_properties(&[
+    Property::new(
+        "listening",
+        ValueType::Bool,
+        "True if a socket listens on the port.",
+    )
+    .or(&["be_listening"]),
+    Property::new(
+        "addresses",
+        ValueType::List,
+        "Local addresses, such as 0.0.0.0 or ::1.",
+    )
+    .or(&["address"]),
+    Property::new(
+        "protocols",
+        ValueType::List,
+        "Protocols: tcp, tcp6, udp, udp6.",
+    ),
+    Property::new(
+        "processes",
+        ValueType::List,
+        "Names of the programs that own the sockets. Sockets of the kernel have none.",
+    ),
+    Property::new(
+        "listening_ports",
+        ValueType::List,
+        "`all`: the ports with their protocols: tcp/22.",
+    ),
+])
+.with_defaults(&["listening"])
+.with_presence("listening")
+.with_phases(&[Phase::Boot])
+.without_directories("a directory has no open ports")
+.with_collection("", requests);
 
 /// Shell functions. The base set includes `listening`.
 pub(crate) const SHELL: &str = include_str!("port.sh");
 
-fn check_port(text: &str) -> Result<(), (String, &'static str)> {
+fn check_port(text: &str) -> Result<(), InvalidValue> {
     match parse_subject(text) {
         Some(_) => Ok(()),
-        None => Err((
-            "not a valid port".to_owned(),
+        None => Err(InvalidValue::new(
+            "not a valid port",
             "write a number from 1 to 65535, `tcp/22`, `udp/68` or `all`",
         )),
     }
@@ -87,7 +85,7 @@ fn parse_subject(text: &str) -> Option<(Option<&str>, Option<u16>)> {
     known.then_some((protocol, Some(number)))
 }
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let owners = asked.iter().any(|one| one.properties.contains("processes"));
     if owners {
         vec!["socket_owners".to_owned()]
@@ -115,7 +113,7 @@ impl Socket {
 ///
 /// proc_pid_net(5) has addresses as 32-bit words in host byte order. amd64 and arm64 are
 /// little-endian. The port is in plain hex.
-fn parse_sockets(text: &str) -> Result<Vec<Socket>, String> {
+fn parse_sockets(text: &str) -> Result<Vec<Socket>, ReadError> {
     let socket = |line: &str| {
         let words: Vec<&str> = line.split(' ').collect();
         let [table, local, inode] = words.as_slice() else {
@@ -147,12 +145,7 @@ fn parse_sockets(text: &str) -> Result<Vec<Socket>, String> {
             inode: (*inode).to_owned(),
         })
     };
-    let unknown = |line: &str| {
-        format!(
-            "unknown format of a socket: {}",
-            truncate_for_display(line.as_bytes())
-        )
-    };
+    let unknown = |line: &str| ReadError::unknown_line("a socket", line);
     text.lines()
         .filter(|l| !l.is_empty())
         .map(|line| socket(line).ok_or_else(|| unknown(line)))
@@ -160,21 +153,21 @@ fn parse_sockets(text: &str) -> Result<Vec<Socket>, String> {
 }
 
 /// Parses the programs by the inode of their socket.
-fn parse_owners(text: &str) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
+fn parse_owners(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (inode, name) in text.lines().filter_map(|line| line.split_once(' ')) {
         out.entry(inode.to_owned())
             .or_default()
             .insert(name.to_owned());
     }
-    Ok(out)
+    out
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let Some((protocol, number)) = parse_subject(&target.subject) else {
         return Observation::Unknown("not a valid port".to_owned());
     };
-    view.parsed("listening", "", parse_sockets)
+    view.parse_reading("listening", "", parse_sockets)
         .observe("has no network namespace", |all| {
             let fits = |s: &&Socket| {
                 protocol.is_none_or(|p| p == s.protocol()) && number.is_none_or(|n| n == s.port)
@@ -208,10 +201,10 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
 
 fn owning_programs(found: &[&Socket], view: &View<'_>) -> Observation {
     let owners: Rc<BTreeMap<String, BTreeSet<String>>> =
-        match view.parsed("socket_owners", "", parse_owners) {
-            ParsedReading::Present(owners) => owners,
-            ParsedReading::Absent => return Observation::uncollected(),
-            ParsedReading::Unknown(why) => return Observation::Unknown(why),
+        match view.parse_reading("socket_owners", "", |text| Ok(parse_owners(text))) {
+            Read::Present(owners) => owners,
+            Read::Absent => return Observation::not_collected(),
+            Read::Unreadable(why) => return why.into(),
         };
     let hidden = found
         .iter()

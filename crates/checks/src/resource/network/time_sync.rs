@@ -1,55 +1,50 @@
 //! The `time_sync` resource: time synchronization services and the state of the clock.
 
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
-use crate::phase::Phase;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 use crate::text::truncate_for_display;
 
 use crate::resource::filesystem::walk::{self, Entry};
 use crate::resource::systemd::units::{self, Enablement, unit_enablement};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "time_sync",
-    doc: "Time synchronization. By default, a service must be enabled. `synchronised` is judged \
-          only if the kernel belongs to the target. It can take a minute after a boot.",
-    subject: one_of("name", "Always `this`.", &["this"]),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "enabled",
-            ValueType::Bool,
-            "True if a time synchronization service is enabled.",
-        ),
-        Property::new(
-            "services",
-            ValueType::List,
-            "Enabled services: chrony, systemd-timesyncd, ntpsec, ntp, openntpd.",
-        ),
-        Property::new(
-            "servers",
-            ValueType::List,
-            "Servers and pools in the configuration of these services. Built-in servers are not \
-             included.",
-        ),
-        Property::new(
-            "synchronised",
-            ValueType::Bool,
-            "True if the clock is synchronized.",
-        )
-        .or(&["synchronized"]),
-    ],
-    open: None,
-    by_default: &["enabled"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: include_str!("time_sync.sh"),
-    requests,
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "time_sync",
+    "Time synchronization. By default, a service must be enabled. `synchronised` is evaluated \
+     only if the kernel belongs to the target. Synchronization can take a minute after a boot.",
+    Subject::one_of("name", "Always `this`.", &["this"]),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "enabled",
+        ValueType::Bool,
+        "True if a time synchronization service is enabled.",
+    ),
+    Property::new(
+        "services",
+        ValueType::List,
+        "Enabled services: chrony, systemd-timesyncd, ntpsec, ntp, openntpd.",
+    ),
+    Property::new(
+        "servers",
+        ValueType::List,
+        "Servers and pools in the configuration of these services. Built-in servers are not \
+         included.",
+    ),
+    Property::new(
+        "synchronised",
+        ValueType::Bool,
+        "True if the clock is synchronized.",
+    )
+    .or(&["synchronized"]),
+])
+.with_defaults(&["enabled"])
+.with_collection(include_str!("time_sync.sh"), requests);
 
 /// Services: name, units and configuration files.
 const SERVICES: &[(&str, &[&str], &[&str])] = &[
@@ -71,7 +66,7 @@ const SERVICES: &[(&str, &[&str], &[&str])] = &[
     ("openntpd", &["openntpd.service"], &["/etc/openntpd"]),
 ];
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec![format!("time_sync '{}'", units::DIRECTORIES)]
 }
 
@@ -90,7 +85,7 @@ fn enabled_services(found: &[Entry]) -> Vec<&'static str> {
 
 /// Parses `path<TAB>line` of configuration files. chrony.conf(5) and ntp.conf(5) have one server on
 /// a line, timesyncd.conf(5) several.
-fn parse_servers(text: &str, services: &[&str]) -> Result<Vec<String>, String> {
+fn parse_servers(text: &str, services: &[&str]) -> Result<Vec<String>, ReadError> {
     let places: Vec<&str> = SERVICES
         .iter()
         .filter(|(name, ..)| services.contains(name))
@@ -100,7 +95,7 @@ fn parse_servers(text: &str, services: &[&str]) -> Result<Vec<String>, String> {
     for line in text.lines() {
         let Some((path, setting)) = line.split_once('\t') else {
             if walk::parse_entries(line).is_err() {
-                return Err(truncate_for_display(line.as_bytes()));
+                return Err(ReadError::target_message(line.as_bytes()));
             }
             continue;
         };
@@ -120,7 +115,7 @@ fn parse_servers(text: &str, services: &[&str]) -> Result<Vec<String>, String> {
     Ok(out)
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     if property == "synchronised" {
         return observe_synchronised(view);
     }
@@ -130,7 +125,7 @@ fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
             "enabled" => Observation::Value(Value::Bool(!services.is_empty(), services.join(", "))),
             "services" => Observation::list(services.into_iter().map(str::to_owned)),
             _ => view
-                .parsed("time_servers", "", |text| parse_servers(text, &services))
+                .parse_reading("time_servers", "", |text| parse_servers(text, &services))
                 .observe("was not collected", |servers| {
                     Observation::list(servers.iter().cloned())
                 }),
@@ -145,7 +140,7 @@ fn observe_synchronised(view: &View<'_>) -> Observation {
     if !view.identity().kernel_owned {
         return Observation::Skipped("the kernel is not the target's own".to_owned());
     }
-    view.parsed("time_synchronised", "", |text| Ok(text.to_owned()))
+    view.parse_reading("time_synchronised", "", |text| Ok(text.to_owned()))
         .observe("was not collected", |said| match said.rsplit_once(": ") {
             Some((_, "yes")) => Observation::Value(Value::Bool(true, (*said).clone())),
             Some((_, "no")) => Observation::Value(Value::Bool(false, (*said).clone())),

@@ -2,55 +2,43 @@
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::pattern;
-use crate::phase::Phase;
+use crate::resource_type::{InvalidValue, Property, ResourceRef, ResourceType, Subject, ValueType};
 
 use super::package;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "packages",
-    doc: "Installed packages whose names match a pattern. By default, there must be at least one.",
-    subject: Subject {
-        name: "pattern",
-        doc: "Pattern for the whole name: `*` is any text, `?` one character, `[a-z]` a character \
-              class. Example: linux-image-*.",
-        words: &[],
-        check: check_pattern,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new("names", ValueType::List, "Distinct names."),
-        Property::new(
-            "versions",
-            ValueType::List,
-            "Versions in the order of the names, one for each architecture.",
-        ),
-    ],
-    open: None,
-    by_default: &["names"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: "",
-    requests,
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "packages",
+    "Installed packages whose names match a pattern. By default, there must be at least one.",
+    Subject::new(
+        "pattern",
+        "Pattern for the whole name: `*` is any text, `?` one character, `[a-z]` a character \
+         class. Example: linux-image-*.",
+        check_pattern,
+    ),
     observe,
-};
+)
+.with_properties(&[
+    Property::new("names", ValueType::List, "Distinct names."),
+    Property::new(
+        "versions",
+        ValueType::List,
+        "Versions in the order of the names, one for each architecture.",
+    ),
+])
+.with_defaults(&["names"]);
 
-/// The base set includes all packages.
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
-    Vec::new()
-}
-
-fn check_pattern(pattern: &str) -> Result<(), (String, &'static str)> {
+fn check_pattern(pattern: &str) -> Result<(), InvalidValue> {
     let help = "use a pattern such as `linux-image-*`";
     if pattern.is_empty() || pattern.contains(char::is_whitespace) {
-        return Err(("the pattern is empty or contains spaces".to_owned(), help));
+        return Err(InvalidValue::new(
+            "the pattern is empty or contains spaces",
+            help,
+        ));
     }
     pattern::plain(&to_regex(pattern))
         .map(drop)
-        .map_err(|error| (error.to_string(), help))
+        .map_err(|why| InvalidValue::new(why.to_string(), help))
 }
 
 /// Converts a pattern to a regular expression for the whole name.
@@ -81,12 +69,12 @@ fn to_regex(pattern: &str) -> String {
     out + r"\z"
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     let pattern = match pattern::plain(&to_regex(&target.subject)) {
         Ok(pattern) => pattern,
-        Err(error) => return Observation::Unknown(error.to_string()),
+        Err(why) => return Observation::Unknown(why.to_string()),
     };
-    view.parsed("packages", "", package::rows)
+    view.parse_reading("packages", "", package::parse_packages)
         .observe("has no package database", |rows| {
             let fitting = rows
                 .iter()
@@ -94,7 +82,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
             let mut names = Vec::new();
             let mut versions = Vec::new();
             for (name, rows) in fitting {
-                let installed = rows.iter().filter(|row| package::installed(&row.status));
+                let installed = rows.iter().filter(|row| package::is_installed(&row.status));
                 versions.extend(installed.clone().map(|row| row.version.clone()));
                 names.extend(installed.take(1).map(|_| name.clone()));
             }

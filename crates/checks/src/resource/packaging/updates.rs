@@ -2,67 +2,65 @@
 
 use std::collections::BTreeSet;
 
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 use bakeline_platform::Platform;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "updates",
-    doc: "Updates that apt would install with the package lists on the target. By default, there \
-          must be none. The check downloads nothing. Without lists, as on an instance of a sealed \
-          image, it is an error. Use `bakeline probe` there, which refreshes the lists. Judged in \
-          phase build unless `phase` is set.",
-    subject: one_of(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "updates",
+    "Updates that apt would install with the package lists on the target. By default, there \
+     must be none. The check downloads nothing. Without lists, as on an instance of a sealed \
+     image, it is an error. Use `bakeline probe` there, which refreshes the lists. Judged in \
+     phase build unless `phase` is set.",
+    Subject::one_of(
         "which",
         "`security` for updates from a security archive (origin Debian-Security, or a suite that \
          ends with -security), or `all`.",
         &["security", "all"],
     ),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "names",
-            ValueType::List,
-            "Packages, including new packages that an update needs.",
-        ),
-        Property::new("count", ValueType::Number, "Number of packages."),
-        Property::new(
-            "lists_age_days",
-            ValueType::Number,
-            "Whole days since the last refresh of the lists.",
-        ),
-    ],
-    open: None,
-    by_default: &["!names"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build],
-    not_in_directory: Some("apt cannot run in a directory"),
-    shell: include_str!("updates.sh"),
-    requests,
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "names",
+        ValueType::List,
+        "Packages, including new packages that an update needs.",
+    ),
+    Property::new("count", ValueType::Number, "Number of packages."),
+    Property::new(
+        "lists_age_days",
+        ValueType::Number,
+        "Whole days since the last refresh of the lists.",
+    ),
+])
+.with_defaults(&["!names"])
+.with_phases(&[Phase::Build])
+.without_directories("apt cannot run in a directory")
+.with_collection(include_str!("updates.sh"), requests);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["pending_updates".to_owned()]
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     if property == "lists_age_days" {
-        let days = view.parsed("lists_age", "", |text| {
-            text.trim().parse::<i64>().map_err(|e| e.to_string())
+        let days = view.parse_reading("lists_age", "", |text| {
+            text.trim().parse::<i64>().map_err(ReadError::invalid)
         });
         return days.observe("was not collected", |days| {
             Observation::Value(Value::Number(*days))
         });
     }
-    let pending = view.parsed("updates", "", |text| {
+    let pending = view.parse_reading("updates", "", |text| {
         Platform::Debian
             .parse_upgrade(text)
-            .map_err(|e| e.to_string())
+            .map_err(ReadError::invalid)
     });
     pending.observe("was not collected", |pending| {
         let due = pending

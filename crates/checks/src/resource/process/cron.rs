@@ -1,71 +1,68 @@
 //! The `cron` resource: scheduled jobs and the accounts that may schedule them.
 
+use crate::facts::Read;
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
-use crate::facts::view::{ParsedReading, View};
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
-use crate::phase::Phase;
-use crate::text::truncate_for_display;
+use crate::facts::view::View;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk;
 use crate::resource::ssh::authorized_keys;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "cron",
-    doc: "Jobs of cron. The collector removes text that looks like a password.",
-    subject: Subject {
-        name: "table",
-        doc: "`system` for the tables of the system, or the name of an account for its table.",
-        words: &[],
-        check: authorized_keys::check_user,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "entries",
-            ValueType::List,
-            "Jobs as `schedule user command` with single spaces. `system` includes /etc/crontab, \
-             /etc/cron.d, and scripts in directories such as /etc/cron.daily: `@daily root \
-             /etc/cron.daily/x`.",
-        ),
-        Property::new(
-            "allowed",
-            ValueType::List,
-            "Accounts in /etc/cron.allow. No value if the file does not exist.",
-        ),
-        Property::new(
-            "denied",
-            ValueType::List,
-            "Accounts in /etc/cron.deny. No value if the file does not exist.",
-        ),
-    ],
-    open: None,
-    by_default: &[],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: None,
-    shell: concat!(include_str!("redact.sh"), include_str!("cron.sh")),
-    requests,
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "cron",
+    "Jobs of cron. The collector removes text that looks like a password.",
+    Subject::new(
+        "table",
+        "`system` for the tables of the system, or the name of an account for its table.",
+        authorized_keys::check_user,
+    ),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "entries",
+        ValueType::List,
+        "Jobs as `schedule user command` with single spaces. `system` includes /etc/crontab, \
+         /etc/cron.d, and scripts in directories such as /etc/cron.daily: `@daily root \
+         /etc/cron.daily/x`.",
+    ),
+    Property::new(
+        "allowed",
+        ValueType::List,
+        "Accounts in /etc/cron.allow. No value if the file does not exist.",
+    ),
+    Property::new(
+        "denied",
+        ValueType::List,
+        "Accounts in /etc/cron.deny. No value if the file does not exist.",
+    ),
+])
+.with_collection(
+    concat!(include_str!("redact.sh"), include_str!("cron.sh")),
+    requests,
+);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["cron".to_owned()]
 }
 
 /// Lines, each with its file.
 type Lines = Vec<(String, String)>;
 
-fn parse_lines(text: &str) -> Result<Lines, String> {
+fn parse_lines(text: &str) -> Result<Lines, ReadError> {
     let mut out = Vec::new();
     for line in text.lines() {
         match line.split_once('\t') {
             Some((path, line)) => {
                 out.push((path.trim_start_matches('.').to_owned(), line.to_owned()))
             }
-            None => {
-                drop(walk::parse_entries(line).map_err(|_| truncate_for_display(line.as_bytes()))?)
-            }
+            None => drop(
+                walk::parse_entries(line)
+                    .map_err(|_| ReadError::target_message(line.as_bytes()))?,
+            ),
         }
     }
     Ok(out)
@@ -96,19 +93,20 @@ fn parse_job(line: &str, user: Option<&str>) -> Option<String> {
     ))
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     match property {
         "allowed" => access_list("/etc/cron.allow", view),
         "denied" => access_list("/etc/cron.deny", view),
-        _ => view
-            .parsed("cron_tables", "", parse_lines)
-            .observe("has no cron tables", |lines| {
+        _ => view.parse_reading("cron_tables", "", parse_lines).observe(
+            "has no cron tables",
+            |lines| {
                 if target.subject == "system" {
                     system_jobs(&lines, view)
                 } else {
                     user_jobs(&target.subject, &lines)
                 }
-            }),
+            },
+        ),
     }
 }
 
@@ -117,7 +115,7 @@ fn access_list(path: &str, view: &View<'_>) -> Observation {
         if !found.iter().any(|entry| entry.path == path) {
             return Observation::Missing("does not exist".to_owned());
         }
-        view.parsed("cron_access", "", parse_lines)
+        view.parse_reading("cron_access", "", parse_lines)
             .observe("was not collected", |lines| {
                 Observation::list(
                     lines
@@ -148,9 +146,9 @@ fn system_jobs(lines: &Lines, view: &View<'_>) -> Observation {
         .filter_map(|(_, line)| parse_job(line, None))
         .collect();
     match walk::load_entries(view, "cron_scripts") {
-        ParsedReading::Unknown(why) => return Observation::Unknown(why),
-        ParsedReading::Absent => return Observation::uncollected(),
-        ParsedReading::Present(found) => all.extend(found.iter().filter_map(|entry| {
+        Read::Unreadable(why) => return why.into(),
+        Read::Absent => return Observation::not_collected(),
+        Read::Present(found) => all.extend(found.iter().filter_map(|entry| {
             let (often, name) = entry.path.strip_prefix("/etc/cron.")?.split_once('/')?;
             // run-parts(8) runs executable files with a plain name.
             let plain = name

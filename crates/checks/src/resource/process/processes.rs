@@ -2,67 +2,70 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
 use crate::matcher::value::Value;
 use crate::phase::Phase;
 use crate::resource::filesystem::file::account;
-use crate::text::sh_quote;
-use crate::text::truncate_for_display;
-
-pub(crate) static KIND: Kind = Kind {
-    name: "processes",
-    doc: "Running processes by name. By default, there must be at least one. Judged in phase boot \
-          unless `phase` is set. Skipped if the processes do not belong to the target.",
-    subject: Subject {
-        name: "name",
-        doc: "Name of the program, without a directory.",
-        words: &[],
-        check: check_name,
-    },
-    parameters: &[],
-    properties: &[
-        Property::new("running", ValueType::Bool, "True if a process runs.").or(&[
-            "exist",
-            "exists",
-            "be_running",
-        ]),
-        Property::new("count", ValueType::Number, "Number of processes."),
-        Property::new(
-            "users",
-            ValueType::List,
-            "Distinct users of the processes: a name, or a UID without a name.",
-        ),
-        Property::new(
-            "arguments",
-            ValueType::List,
-            "Command lines. Text that looks like a password, token or key is removed.",
-        ),
-    ],
-    open: None,
-    by_default: &["running"],
-    implied: &[],
-    presence: Some("running"),
-    phases: &[Phase::Boot],
-    not_in_directory: Some("nothing runs in a directory"),
-    shell: concat!(include_str!("redact.sh"), include_str!("processes.sh")),
-    requests,
-    observe,
+use crate::resource_type::{
+    InvalidValue, Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
 };
+use crate::text::sh_quote;
+
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "processes",
+    "Running processes by name. By default, there must be at least one. Judged in phase boot \
+     unless `phase` is set. Skipped if the processes do not belong to the target.",
+    Subject::new(
+        "name",
+        "Name of the program, without a directory.",
+        check_name,
+    ),
+    observe,
+)
+.with_properties(&[
+    Property::new("running", ValueType::Bool, "True if a process runs.").or(&[
+        "exist",
+        "exists",
+        "be_running",
+    ]),
+    Property::new("count", ValueType::Number, "Number of processes."),
+    Property::new(
+        "users",
+        ValueType::List,
+        "Distinct users of the processes: a name, or a UID without a name.",
+    ),
+    Property::new(
+        "arguments",
+        ValueType::List,
+        "Command lines. Text that looks like a password, token or key is removed.",
+    ),
+])
+.with_defaults(&["running"])
+.with_presence("running")
+.with_phases(&[Phase::Boot])
+.without_directories("nothing runs in a directory")
+.with_collection(
+    concat!(include_str!("redact.sh"), include_str!("processes.sh")),
+    requests,
+);
 
 /// Maximum length of a process name in the kernel: `TASK_COMM_LEN` without its last byte.
 const MAX_NAME_LENGTH: usize = 15;
 
-fn check_name(name: &str) -> Result<(), (String, &'static str)> {
+fn check_name(name: &str) -> Result<(), InvalidValue> {
     let help = "use the name of a program, such as `sshd`";
     if name.is_empty() || name.contains(['/', '\n', '\t', '\0']) {
-        return Err(("the name must not contain a directory".to_owned(), help));
+        return Err(InvalidValue::new(
+            "the name must not contain a directory",
+            help,
+        ));
     }
     Ok(())
 }
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let with_arguments = asked
         .iter()
         .filter(|one| one.properties.contains("arguments"));
@@ -77,28 +80,25 @@ fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
 /// UIDs of the processes, by process name.
 type ProcessTable = BTreeMap<String, Vec<u32>>;
 
-fn parse_processes(text: &str) -> Result<ProcessTable, String> {
+fn parse_processes(text: &str) -> Result<ProcessTable, ReadError> {
     let mut out = ProcessTable::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.splitn(3, '\t').collect();
         let (Some(uid), Some(name)) = (words.get(1).and_then(|w| w.parse().ok()), words.get(2))
         else {
-            return Err(format!(
-                "unknown format of the process table: {}",
-                truncate_for_display(line.as_bytes())
-            ));
+            return Err(ReadError::unknown_line("the process table", line));
         };
         out.entry((*name).to_owned()).or_default().push(uid);
     }
     Ok(out)
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     if view.identity().virtualization == "chroot" {
         return Observation::Skipped("a chroot shows the processes of its host".to_owned());
     }
     if view
-        .raw("processes", "")
+        .reading("processes", "")
         .is_some_and(|reading| reading.rc == 1)
     {
         return Observation::Skipped("/proc is not mounted".to_owned());
@@ -107,7 +107,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     while !target.subject.is_char_boundary(end) {
         end -= 1;
     }
-    view.parsed("processes", "", parse_processes)
+    view.parse_reading("processes", "", parse_processes)
         .observe("has no process table", |table| {
             let users = table
                 .get(&target.subject[..end])
@@ -126,7 +126,7 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
                         .collect::<BTreeSet<_>>(),
                 ),
                 _ => view
-                    .parsed("arguments", &target.subject, |text| {
+                    .parse_reading("arguments", &target.subject, |text| {
                         Ok(text
                             .lines()
                             .map(|line| line.trim_end().to_owned())

@@ -4,54 +4,51 @@ use std::collections::BTreeSet;
 
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 
 use crate::resource::filesystem::walk::{self, Entry};
 
-pub(crate) static KIND: Kind = Kind {
-    name: "host_keys",
-    doc: "Host keys of sshd: `/etc/ssh/ssh_host_*`. By default, only root may read the private \
-          keys. The build instance has keys. seal.sh removes them, and a new instance generates \
-          its own at boot. Check the existence and permissions of the keys at boot. Check in a \
-          directory that an image has none. Judged in phase boot unless `phase` is set.",
-    subject: one_of("scope", "Always `all`.", &["all"]),
-    parameters: &[],
-    properties: &[
-        Property::new(
-            "files",
-            ValueType::List,
-            "All host key files: private keys, public keys and certificates, including empty \
-             files.",
-        ),
-        Property::new(
-            "types",
-            ValueType::List,
-            "Types of the private keys by file name: ed25519, rsa, ecdsa, dsa.",
-        ),
-        Property::new(
-            "modes",
-            ValueType::List,
-            "Distinct modes of the private keys.",
-        ),
-        Property::new(
-            "exposed",
-            ValueType::List,
-            "Private keys that other users can read, or that root does not own.",
-        ),
-    ],
-    open: None,
-    by_default: &["!exposed"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Boot],
-    not_in_directory: None,
-    shell: "",
-    requests,
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "host_keys",
+    "Host keys of sshd: `/etc/ssh/ssh_host_*`. By default, only root may read the private \
+     keys. The build instance has keys. seal.sh removes them, and a new instance generates its \
+     own at boot. To check existence and permissions, use phase `boot`. To check that an image \
+     contains no keys, check an unpacked directory. Evaluated in phase `boot` unless `phase` \
+     is set.",
+    Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,
-};
+)
+.with_properties(&[
+    Property::new(
+        "files",
+        ValueType::List,
+        "All host key files: private keys, public keys and certificates, including empty \
+         files.",
+    ),
+    Property::new(
+        "types",
+        ValueType::List,
+        "Types of the private keys by file name: ed25519, rsa, ecdsa, dsa.",
+    ),
+    Property::new(
+        "modes",
+        ValueType::List,
+        "Distinct modes of the private keys.",
+    ),
+    Property::new(
+        "exposed",
+        ValueType::List,
+        "Private keys that other users can read, or that root does not own.",
+    ),
+])
+.with_defaults(&["!exposed"])
+.with_phases(&[Phase::Boot])
+.with_collection("", requests);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["from /etc/ssh; listing host_keys 1 -name 'ssh_host_*'".to_owned()]
 }
 
@@ -59,7 +56,7 @@ fn is_private_key(entry: &Entry) -> bool {
     entry.file_name().ends_with("_key")
 }
 
-fn observe(_: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     match property {
         "files" => walk::filter_paths(view, "host_keys", |_| true),
         "modes" => walk::filter_modes(view, "host_keys", is_private_key),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::sshd_config_parse::Directive;
+use crate::facts::error::ReadError;
 
 /// Syntax rules of the files of one program.
 pub(crate) struct Dialect {
@@ -34,15 +35,43 @@ impl Dialect {
     }
 }
 
+/// Reason why the options of the files are unknown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MergeError {
+    #[error("{0}: Include is nested more than {MAX_DEPTH} levels deep")]
+    TooDeep(String),
+    #[error("{0}: more than {MAX_DIRECTIVES} lines with included files")]
+    TooManyLines(String),
+    #[error("{0}: Include has no file")]
+    NoFile(String),
+    #[error("{0}: Include of a home directory is not supported")]
+    HomeDirectory(String),
+    #[error("{path}: {cause}")]
+    Unreadable { path: String, cause: ReadError },
+    /// Pattern whose files are unknown.
+    #[error("{place}: Include {}: {cause}", .pattern.escape_debug())]
+    UnknownFiles {
+        place: String,
+        pattern: String,
+        cause: ReadError,
+    },
+}
+
+impl From<MergeError> for ReadError {
+    fn from(error: MergeError) -> Self {
+        Self::invalid(error)
+    }
+}
+
 /// Directives of a file, or the reason why they are unknown.
-pub(crate) type Said = Result<Rc<Vec<Directive>>, String>;
+pub(crate) type Directives = Result<Rc<Vec<Directive>>, ReadError>;
 
 /// Source of the files.
 pub(crate) struct Source<'s> {
     /// Returns the directives of a file.
-    pub(crate) read: &'s dyn Fn(&str) -> Said,
+    pub(crate) read: &'s dyn Fn(&str) -> Directives,
     /// Returns the paths that match an absolute pattern, in order.
-    pub(crate) matching: &'s dyn Fn(&str) -> Result<Vec<String>, String>,
+    pub(crate) matching: &'s dyn Fn(&str) -> Result<Vec<String>, ReadError>,
 }
 
 /// Value of an option.
@@ -85,7 +114,7 @@ const MAX_DIRECTIVES: usize = 100_000;
 ///
 /// # Errors
 /// Returns the path and line that is unreadable or that OpenSSH refuses.
-pub(crate) fn merge(dialect: &Dialect, source: &Source<'_>) -> Result<Options, String> {
+pub(crate) fn merge(dialect: &Dialect, source: &Source<'_>) -> Result<Options, MergeError> {
     let mut walk = Merger {
         dialect,
         source,
@@ -116,13 +145,14 @@ struct Merger<'a> {
 
 impl Merger<'_> {
     /// Reads a file. A block of the file ends with it and is never wider than the block around it.
-    fn file(&mut self, path: &str, around: Scope, depth: usize) -> Result<(), String> {
+    fn file(&mut self, path: &str, around: Scope, depth: usize) -> Result<(), MergeError> {
         if depth > MAX_DEPTH {
-            return Err(format!(
-                "{path}: Include is nested more than {MAX_DEPTH} levels deep"
-            ));
+            return Err(MergeError::TooDeep(path.to_owned()));
         }
-        let directives = (self.source.read)(path).map_err(|why| format!("{path}: {why}"))?;
+        let directives = (self.source.read)(path).map_err(|cause| MergeError::Unreadable {
+            path: path.to_owned(),
+            cause,
+        })?;
         let mut scope = around;
         self.count_directive(path)?;
         for directive in directives.iter() {
@@ -147,29 +177,28 @@ impl Merger<'_> {
         Ok(())
     }
 
-    fn count_directive(&mut self, path: &str) -> Result<(), String> {
+    fn count_directive(&mut self, path: &str) -> Result<(), MergeError> {
         self.steps += 1;
         if self.steps > MAX_DIRECTIVES {
-            return Err(format!(
-                "{path}: more than {MAX_DIRECTIVES} lines with included files"
-            ));
+            return Err(MergeError::TooManyLines(path.to_owned()));
         }
         Ok(())
     }
 
-    fn included_files(&self, word: &str, place: &str) -> Result<Vec<String>, String> {
+    fn included_files(&self, word: &str, place: &str) -> Result<Vec<String>, MergeError> {
         let pattern = match word.chars().next() {
-            None => return Err(format!("{place}: Include has no file")),
+            None => return Err(MergeError::NoFile(place.to_owned())),
             Some('~') => {
-                return Err(format!(
-                    "{place}: Include of a home directory is not supported"
-                ));
+                return Err(MergeError::HomeDirectory(place.to_owned()));
             }
             Some('/') => word.to_owned(),
             Some(_) => format!("/etc/ssh/{word}"),
         };
-        (self.source.matching)(&pattern)
-            .map_err(|why| format!("{place}: Include {}: {why}", pattern.escape_debug()))
+        (self.source.matching)(&pattern).map_err(|cause| MergeError::UnknownFiles {
+            place: place.to_owned(),
+            pattern: pattern.clone(),
+            cause,
+        })
     }
 
     fn add_option(&mut self, directive: &Directive, scope: Scope, place: String) {

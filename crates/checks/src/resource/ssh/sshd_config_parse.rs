@@ -1,5 +1,7 @@
 //! Parses OpenSSH configuration files of the server and the client.
 
+use crate::facts::error::ReadError;
+
 /// Line with a keyword.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Directive {
@@ -9,6 +11,32 @@ pub(crate) struct Directive {
     pub(crate) words: Vec<String>,
     /// Line number, from 1.
     pub(crate) line: usize,
+}
+
+/// Line that OpenSSH refuses.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: {reason}")]
+pub(crate) struct SyntaxError {
+    line: usize,
+    reason: SyntaxProblem,
+}
+
+/// Reason why OpenSSH refuses a line.
+#[derive(Debug, thiserror::Error)]
+enum SyntaxProblem {
+    #[error("NUL byte")]
+    NulByte,
+    #[error("missing closing quote")]
+    OpenQuote,
+    /// Keyword without an argument.
+    #[error("missing argument of {}", .0.escape_debug())]
+    NoArgument(String),
+}
+
+impl From<SyntaxError> for ReadError {
+    fn from(error: SyntaxError) -> Self {
+        Self::invalid(error)
+    }
 }
 
 const SPACE: &[char] = &[' ', '\t', '\r', '\n'];
@@ -21,12 +49,15 @@ const SPACE: &[char] = &[' ', '\t', '\r', '\n'];
 ///
 /// # Errors
 /// Returns the first line that OpenSSH refuses for any keyword.
-pub(crate) fn parse(text: &str) -> Result<Vec<Directive>, String> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Directive>, SyntaxError> {
     let mut out = Vec::new();
     for (i, raw) in text.split('\n').enumerate() {
-        let at = |why: &str| format!("line {}: {why}", i + 1);
+        let at = |reason| SyntaxError {
+            line: i + 1,
+            reason,
+        };
         if raw.contains('\0') {
-            return Err(at("NUL byte"));
+            return Err(at(SyntaxProblem::NulByte));
         }
         let line = raw
             .trim_end_matches([' ', '\t', '\r', '\n', '\u{c}'])
@@ -34,13 +65,10 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Directive>, String> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (keyword, rest) = split_keyword(line).ok_or_else(|| at("missing closing quote"))?;
-        let words = split_words(rest).ok_or_else(|| at("missing closing quote"))?;
+        let (keyword, rest) = split_keyword(line).ok_or_else(|| at(SyntaxProblem::OpenQuote))?;
+        let words = split_words(rest).ok_or_else(|| at(SyntaxProblem::OpenQuote))?;
         if words.is_empty() {
-            return Err(at(&format!(
-                "missing argument of {}",
-                keyword.escape_debug()
-            )));
+            return Err(at(SyntaxProblem::NoArgument(keyword.to_owned())));
         }
         out.push(Directive {
             keyword: keyword.to_ascii_lowercase(),
@@ -113,7 +141,7 @@ mod tests {
                 .map(|d| format!("{}:{}={}", d.line, d.keyword, d.words.join("|")))
                 .collect::<Vec<_>>()
                 .join(" "),
-            Err(why) => why,
+            Err(why) => why.to_string(),
         }
     }
 

@@ -5,11 +5,13 @@ use std::rc::Rc;
 
 use super::sshd_config_merge::{Dialect, Options, Source, merge};
 use super::sshd_config_parse::{Directive, parse};
+use crate::facts::Read;
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
-use crate::facts::view::{ParsedReading, View};
-use crate::kind::{RequestedTarget, Target};
+use crate::facts::view::{Parsed, View};
 use crate::matcher::value::Value;
 use crate::resource::packaging::package;
+use crate::resource_type::{RequestedResource, ResourceRef};
 use crate::text::truncate_for_display;
 use crate::text::{hex, sh_quote};
 
@@ -39,7 +41,7 @@ pub(crate) struct Program {
     pub(crate) normalize: fn(&str, &str) -> Option<String>,
 }
 
-pub(crate) fn requests(program: &Program, asked: &[RequestedTarget<'_>]) -> Vec<String> {
+pub(crate) fn requests(program: &Program, asked: &[RequestedResource<'_>]) -> Vec<String> {
     let main = program.dialect.main;
     let mut out = vec![format!(
         "ssh_files {} {}",
@@ -59,7 +61,7 @@ pub(crate) fn request(path: &str) -> String {
 
 pub(crate) fn observe(
     program: &Program,
-    target: &Target,
+    target: &ResourceRef,
     option: &str,
     view: &View<'_>,
 ) -> Observation {
@@ -81,9 +83,7 @@ pub(crate) fn observe(
         ProgramOutput::Unavailable(why) => match observe_files(program, &keyword, view, |found| {
             normalize_values(program, &keyword, found, &why)
         }) {
-            Observation::Missing(_)
-                if matches!(merge_files(program, view), ParsedReading::Present(_)) =>
-            {
+            Observation::Missing(_) if matches!(merge_files(program, view), Read::Present(_)) => {
                 default_value(program, &keyword, &why, view)
             }
             other => other,
@@ -97,7 +97,7 @@ fn default_value(program: &Program, keyword: &str, why: &str, view: &View<'_>) -
         .and_then(|v| program.defaults.iter().find(|(version, _)| *version == v));
     match known {
         Some((version, text)) if !program.derived.contains(&keyword) => {
-            let all = view.memoized("openssh", &format!("{} {version}", program.kind), || {
+            let all = view.compute_once("openssh", &format!("{} {version}", program.kind), || {
                 Ok(parse_options(program, text))
             });
             all.observe("has no default", |all| match all.get(keyword) {
@@ -114,18 +114,18 @@ fn default_value(program: &Program, keyword: &str, why: &str, view: &View<'_>) -
 
 /// Returns the version of OpenSSH, such as 9.2, if it is a package of Debian.
 fn openssh_version(program: &Program, view: &View<'_>) -> Option<String> {
-    let ParsedReading::Present(debian) = view.parsed("os-release", "", |text| {
+    let Read::Present(debian) = view.parse_reading("os-release", "", |text| {
         Ok(text.lines().any(|line| line == "ID=debian"))
     }) else {
         return None;
     };
-    let ParsedReading::Present(rows) = view.parsed("packages", "", package::rows) else {
+    let Read::Present(rows) = view.parse_reading("packages", "", package::parse_packages) else {
         return None;
     };
     let row = rows
         .get(program.package)?
         .iter()
-        .find(|row| *debian && package::installed(&row.status))?;
+        .find(|row| *debian && package::is_installed(&row.status))?;
     // The version is similar to 1:9.2p1-2+deb12u7.
     let upstream = row
         .version
@@ -148,15 +148,15 @@ fn program_output(program: &Program, view: &View<'_>) -> ProgramOutput {
     if view.identity().directory {
         return ProgramOutput::Unavailable("nothing runs in a directory".to_owned());
     }
-    match view.parsed(program.answer, "", |text| Ok(parse_options(program, text))) {
-        ParsedReading::Present(options) => ProgramOutput::Options(options),
-        ParsedReading::Absent => ProgramOutput::Unavailable("it is not installed".to_owned()),
-        ParsedReading::Unknown(why) => {
+    match view.parse_reading(program.answer, "", |text| Ok(parse_options(program, text))) {
+        Read::Present(options) => ProgramOutput::Options(options),
+        Read::Absent => ProgramOutput::Unavailable("it is not installed".to_owned()),
+        Read::Unreadable(why) => {
             let said = view
-                .raw(program.answer, "")
+                .reading(program.answer, "")
                 .map(|r| String::from_utf8_lossy(r.body.bytes()).into_owned());
             let Some(said) = said.filter(|s| !s.is_empty()) else {
-                return ProgramOutput::Invalid(why);
+                return ProgramOutput::Invalid(why.to_string());
             };
             let last = truncate_for_display(
                 said.trim_end()
@@ -220,52 +220,50 @@ fn observe_files(
 ) -> Observation {
     let main = program.dialect.main;
     match merge_files(program, view) {
-        ParsedReading::Unknown(why) => Observation::Unknown(why),
-        ParsedReading::Absent => Observation::Missing(format!("is not set: {main} does not exist")),
-        ParsedReading::Present(options) => {
-            match (options.get(keyword), options.conditional(keyword)) {
-                (Some(found), _) => observed(found.values.clone()),
-                (None, Some(place)) => {
-                    Observation::Missing(format!("is set only conditionally ({place})"))
-                }
-                (None, None) => {
-                    Observation::Missing(format!("is not set in {main} and included files"))
-                }
+        Read::Unreadable(why) => why.into(),
+        Read::Absent => Observation::Missing(format!("is not set: {main} does not exist")),
+        Read::Present(options) => match (options.get(keyword), options.conditional(keyword)) {
+            (Some(found), _) => observed(found.values.clone()),
+            (None, Some(place)) => {
+                Observation::Missing(format!("is set only conditionally ({place})"))
             }
-        }
+            (None, None) => {
+                Observation::Missing(format!("is not set in {main} and included files"))
+            }
+        },
     }
 }
 
-fn merge_files(program: &Program, view: &View<'_>) -> ParsedReading<Rc<Options>> {
+fn merge_files(program: &Program, view: &View<'_>) -> Parsed<Options> {
     let main = program.dialect.main;
-    match view.raw("config", main) {
-        None => return ParsedReading::Unknown("it was not collected".to_owned()),
-        Some(reading) if reading.rc == 1 => return ParsedReading::Absent,
+    match view.reading("config", main) {
+        None => return Read::Unreadable(ReadError::NotCollected),
+        Some(reading) if reading.rc == 1 => return Read::Absent,
         Some(_) => {}
     }
-    view.memoized("openssh", program.kind, || {
+    view.compute_once("openssh", program.kind, || {
         let source = Source {
             read: &|path| file_directives(view, path),
             matching: &|pattern| matching_paths(main, view, pattern),
         };
-        merge(&program.dialect, &source)
+        Ok(merge(&program.dialect, &source)?)
     })
 }
 
-fn file_directives(view: &View<'_>, path: &str) -> Result<Rc<Vec<Directive>>, String> {
+fn file_directives(view: &View<'_>, path: &str) -> Result<Rc<Vec<Directive>>, ReadError> {
     // A directory that an Include matches is ignored.
-    match view.parsed("config", path, parse) {
-        ParsedReading::Present(directives) => Ok(directives),
-        ParsedReading::Absent => Err("it does not exist".to_owned()),
-        ParsedReading::Unknown(why) => Err(why),
+    match view.parse_reading("config", path, |text| Ok(parse(text)?)) {
+        Read::Present(directives) => Ok(directives),
+        Read::Absent => Err(ReadError::NoSuchFile),
+        Read::Unreadable(why) => Err(why),
     }
 }
 
 /// Matches of each `Include` pattern, or the reason why they are unknown.
-type Matches = BTreeMap<String, Result<Vec<String>, String>>;
+type Matches = BTreeMap<String, Result<Vec<String>, ReadError>>;
 
 /// Parses lines of `? pattern`, `= path` and `! reason`.
-fn parse_matches(text: &str) -> Result<Matches, String> {
+fn parse_matches(text: &str) -> Result<Matches, ReadError> {
     let (mut out, mut pattern) = (Matches::new(), None);
     for line in text.lines() {
         let (mark, rest) = line.split_at_checked(2).unwrap_or((line, ""));
@@ -279,25 +277,24 @@ fn parse_matches(text: &str) -> Result<Matches, String> {
                     paths.push(rest.to_owned());
                 }
             }
-            ("! ", Some(of)) => drop(out.insert(of.clone(), Err(rest.to_owned()))),
+            ("! ", Some(of)) => {
+                drop(out.insert(of.clone(), Err(ReadError::ResourceRef(rest.to_owned()))))
+            }
             _ => {
-                return Err(format!(
-                    "unknown format of included files: {}",
-                    truncate_for_display(line.as_bytes())
-                ));
+                return Err(ReadError::unknown_line("included files", line));
             }
         }
     }
     Ok(out)
 }
 
-fn matching_paths(main: &str, view: &View<'_>, pattern: &str) -> Result<Vec<String>, String> {
-    match view.parsed("include", main, parse_matches) {
-        ParsedReading::Present(all) => all
+fn matching_paths(main: &str, view: &View<'_>, pattern: &str) -> Result<Vec<String>, ReadError> {
+    match view.parse_reading("include", main, parse_matches) {
+        Read::Present(all) => all
             .get(pattern)
             .cloned()
-            .unwrap_or_else(|| Err("it was not collected".to_owned())),
-        ParsedReading::Absent => Err("it was not collected".to_owned()),
-        ParsedReading::Unknown(why) => Err(why),
+            .unwrap_or(Err(ReadError::NotCollected)),
+        Read::Absent => Err(ReadError::NotCollected),
+        Read::Unreadable(why) => Err(why),
     }
 }

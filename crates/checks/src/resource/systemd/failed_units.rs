@@ -1,44 +1,42 @@
 //! The `failed_units` resource: systemd units that failed.
 
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Target, ValueType, one_of};
 use crate::phase::Phase;
+use crate::resource_type::{
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
+};
 use crate::text::truncate_for_display;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "failed_units",
-    doc: "Failed systemd units. By default, there must be none. Judged in phase boot unless \
-          `phase` is set.",
-    subject: one_of("scope", "Always `all`.", &["all"]),
-    parameters: &[],
-    properties: &[Property::new("names", ValueType::List, "Their names.")],
-    open: None,
-    by_default: &["!names"],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Boot],
-    not_in_directory: Some("a directory has no service manager"),
-    shell: include_str!("failed_units.sh"),
-    requests,
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "failed_units",
+    "Failed systemd units. By default, there must be none. Judged in phase boot unless \
+     `phase` is set.",
+    Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,
-};
+)
+.with_properties(&[Property::new("names", ValueType::List, "Their names.")])
+.with_defaults(&["!names"])
+.with_phases(&[Phase::Boot])
+.without_directories("a directory has no service manager")
+.with_collection(include_str!("failed_units.sh"), requests);
 
-fn requests(_: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["failed_units".to_owned()]
 }
 
 /// Parses `systemctl list-units --plain --no-legend`: name, load state, active state, other
 /// columns.
-fn parse_names(text: &str) -> Result<Vec<String>, String> {
+fn parse_names(text: &str) -> Result<Vec<String>, ReadError> {
     let name = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().take(3).collect();
         match words.as_slice() {
             [name, _, "failed"] => Ok((*name).to_owned()),
-            _ => Err(format!(
-                "systemctl printed an unknown format: {}",
-                truncate_for_display(line.as_bytes())
-            )),
+            _ => Err(ReadError::UnknownOutput {
+                tool: "systemctl",
+                line: Some(truncate_for_display(line.as_bytes())),
+            }),
         }
     };
     text.lines()
@@ -47,11 +45,11 @@ fn parse_names(text: &str) -> Result<Vec<String>, String> {
         .collect()
 }
 
-fn observe(_: &Target, _: &str, view: &View<'_>) -> Observation {
+fn observe(_: &ResourceRef, _: &str, view: &View<'_>) -> Observation {
     if !view.identity().service_manager {
         return Observation::Skipped("no service manager is running".to_owned());
     }
-    view.parsed("failed_units", "", parse_names)
+    view.parse_reading("failed_units", "", parse_names)
         .observe("has no service manager", |names| {
             Observation::list(names.iter().cloned())
         })

@@ -2,46 +2,39 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
-use crate::kind::{Kind, Property, RequestedTarget, Subject, Target, ValueType};
-use crate::phase::Phase;
+use crate::resource_type::{RequestedResource, ResourceRef, ResourceType, Subject, ValueType};
 use crate::text::sh_quote;
 use crate::text::truncate_for_display;
 
 use super::service;
 
-pub(crate) static KIND: Kind = Kind {
-    name: "unit",
-    doc: "Properties of a systemd unit, by their names in `systemctl show`, such as \
-          `ProtectSystem: strict`. Values are those of systemd (yes, no). Several values are a \
-          list. Environments, and text in command lines that looks like a password, stay on the \
-          target.",
-    subject: Subject {
-        name: "name",
-        doc: "Name of the unit. `.service` is added to a name without a suffix.",
-        words: &[],
-        check: service::check_name,
-    },
-    parameters: &[],
-    properties: &[],
-    open: Some(Property::new(
-        "",
-        ValueType::Setting,
-        "Property of systemd, in its exact spelling.",
-    )),
-    by_default: &[],
-    implied: &[],
-    presence: None,
-    phases: &[Phase::Build, Phase::Boot],
-    not_in_directory: Some("a directory has no service manager"),
-    shell: concat!(
+pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
+    "unit",
+    "Properties of a systemd unit, by their names in `systemctl show`, such as `ProtectSystem: \
+     strict`. Values are those of systemd (yes, no). Multiple values form a list. Environment \
+     variables, and text in command lines that looks like a password, are not collected.",
+    Subject::new(
+        "name",
+        "Name of the unit. `.service` is added to a name without a suffix.",
+        service::check_name,
+    ),
+    observe,
+)
+.with_open_property(
+    ValueType::Setting,
+    "Property of systemd, in its exact spelling.",
+)
+.without_directories("a directory has no service manager")
+.with_collection(
+    concat!(
         include_str!("../process/redact.sh"),
         include_str!("unit.sh")
     ),
     requests,
-    observe,
-};
+);
 
 /// Returns true for properties that contain secrets.
 fn is_secret_property(property: &str) -> bool {
@@ -54,7 +47,7 @@ fn is_valid_property(property: &str) -> bool {
     !property.is_empty() && property.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-fn requests(asked: &[RequestedTarget<'_>]) -> Vec<String> {
+fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let units: BTreeSet<String> = asked
         .iter()
         .map(|one| service::unit_name(&one.target.subject))
@@ -78,7 +71,7 @@ type UnitProperties = BTreeMap<String, Vec<String>>;
 
 /// Parses the answer: the requested names, an empty line, then blocks of `Name=value` lines in the
 /// same order.
-fn parse_units(text: &str) -> Result<BTreeMap<String, UnitProperties>, String> {
+fn parse_units(text: &str) -> Result<BTreeMap<String, UnitProperties>, ReadError> {
     let (asked, answer) = text.split_once("\n\n").unwrap_or((text, ""));
     let asked: Vec<&str> = asked.lines().filter(|line| !line.is_empty()).collect();
     let blocks: Vec<&str> = answer
@@ -86,12 +79,12 @@ fn parse_units(text: &str) -> Result<BTreeMap<String, UnitProperties>, String> {
         .filter(|block| !block.trim().is_empty())
         .collect();
     if blocks.len() != asked.len() {
-        let output = truncate_for_display(answer.lines().next().unwrap_or_default().as_bytes());
-        return Err(format!(
-            "systemctl printed {} of {} units: {output}",
-            blocks.len(),
-            asked.len()
-        ));
+        let line = answer.lines().next().unwrap_or_default();
+        return Err(ReadError::MissingUnits {
+            printed: blocks.len(),
+            requested: asked.len(),
+            line: truncate_for_display(line.as_bytes()),
+        });
     }
     let block = |text: &&str| {
         let mut unit = UnitProperties::new();
@@ -109,7 +102,7 @@ fn parse_units(text: &str) -> Result<BTreeMap<String, UnitProperties>, String> {
         .collect())
 }
 
-fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
+fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     if !is_valid_property(property) {
         return Observation::Unknown(format!(
             "`{}` is not a valid name of a unit property",
@@ -124,10 +117,10 @@ fn observe(target: &Target, property: &str, view: &View<'_>) -> Observation {
     if !view.identity().service_manager {
         return Observation::Skipped("no service manager is running".to_owned());
     }
-    view.parsed("unit_properties", "", parse_units)
+    view.parse_reading("unit_properties", "", parse_units)
         .observe("has no service manager", |units| {
             let Some(unit) = units.get(&service::unit_name(&target.subject)) else {
-                return Observation::uncollected();
+                return Observation::not_collected();
             };
             if unit
                 .get("LoadState")

@@ -1,0 +1,53 @@
+//! Selects the cases of tests with many cases: a sample, or all of them for `make matrix`.
+
+use proptest::test_runner::Config;
+
+/// Environment variable that selects all cases.
+const VARIABLE: &str = "BAKELINE_MATRIX";
+
+#[expect(clippy::disallowed_methods, reason = "tests read the environment")]
+fn is_full() -> bool {
+    std::env::var_os(VARIABLE).is_some_and(|value| !value.is_empty())
+}
+
+/// Returns every `step`th case, or all cases in a full run, which prints their number.
+pub(crate) fn select_cases<T>(
+    test: &str,
+    step: usize,
+    cases: impl IntoIterator<Item = T>,
+) -> Vec<T> {
+    if !is_full() {
+        return take_every(step, cases);
+    }
+    let all = take_every(1, cases);
+    print_count(test, all.len());
+    all
+}
+
+/// Returns the first case and every `step`th case after it.
+fn take_every<T>(step: usize, cases: impl IntoIterator<Item = T>) -> Vec<T> {
+    cases.into_iter().step_by(step).collect()
+}
+
+/// Returns a configuration of proptest with the number of cases of this run.
+pub(crate) fn proptest_config(test: &str, sample: u32, full: u32) -> Config {
+    let cases = if is_full() { full } else { sample };
+    if is_full() {
+        print_count(test, full as usize);
+    }
+    Config::with_cases(cases)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the number is for the reader of the test run"
+)]
+fn print_count(test: &str, cases: usize) {
+    eprintln!("{test}: all {cases} cases");
+}
+
+#[test]
+fn sample_is_spread_over_all_cases() {
+    assert_eq!(take_every(3, 1..=8), [1, 4, 7]);
+    assert_eq!(take_every(1, 1..=3), [1, 2, 3]);
+}

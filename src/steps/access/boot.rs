@@ -1,0 +1,219 @@
+//! Launches a test instance of a finished AMI and terminates it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{StepContext, StepOutput};
+use crate::error::{Error, Kind, Result};
+use crate::model::{ImageName, InstanceId, Region};
+use crate::plan::{AmiRef, Step, StepId, StepName};
+use crate::ports::{Instance, LaunchRequest, Secret};
+use crate::steps::access::host_key;
+use crate::steps::context::{StepEffect, Steps};
+use crate::steps::poll::poll_until;
+
+/// Longest wait for an instance. EC2 starts and terminates instances within minutes.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// Launch of a test instance.
+pub(in crate::steps) struct Boot<'a> {
+    pub(in crate::steps) image: &'a ImageName,
+    pub(in crate::steps) ami: &'a AmiRef,
+}
+
+#[async_trait]
+impl StepEffect for Boot<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { image, ami } = *self;
+        let builder = &steps.catalog.settings.builder;
+        let platform = steps
+            .catalog
+            .images
+            .get(image)
+            .map(|i| i.platform)
+            .unwrap_or_default();
+        let keys = host_key::load_or_generate(steps, &step.scope).await?;
+        let request = LaunchRequest {
+            ami: context.outputs.ami(ami)?,
+            instance_type: builder.instance_type.clone(),
+            key_name: context
+                .outputs
+                .key_pair(&StepId::new(step.scope.clone(), StepName::Key))?,
+            group: context
+                .outputs
+                .group(&StepId::new(step.scope.clone(), StepName::Group))?,
+            subnet: builder.subnet.clone(),
+            instance_profile: builder.instance_profile.clone(),
+            public_address: builder.public_address,
+            user_data: Some(Secret::new(platform.first_boot(
+                crate::plan::release::EXPIRES.as_hours(),
+                &host_key::user_data_keys(&keys),
+            ))),
+            tags: steps.temporary_tags(&step.scope),
+            token: format!("bakeline-{}-{image}", steps.run)
+                .chars()
+                .take(64)
+                .collect(),
+        };
+        let id = steps
+            .cloud
+            .change(&step.region)
+            .await?
+            .launch(&step.region, &request)
+            .await?;
+        (context.note)(&format!("instance {id}"));
+        let running = poll_until(
+            steps,
+            LIMIT,
+            &context.cancel,
+            &format!("instance {id} to be running"),
+            || poll_running(steps, &step.region, &id),
+        )
+        .await;
+        let instance = match running {
+            Ok(instance) => instance,
+            Err(error) => {
+                // The undo of the step finds the instance by its tags. The message names it for the
+                // user.
+                return Err(Error::new(
+                    error.kind,
+                    format!("instance {id} of {} did not start", request.ami),
+                )
+                .because(error));
+            }
+        };
+        let address = require_address(instance, builder.public_address)?;
+        host_key::write_known_hosts(steps, &step.scope, &keys, &[id.as_str(), &address])?;
+        Ok(StepOutput::Instance {
+            instance: id,
+            address,
+            ami: request.ami,
+        })
+    }
+
+    async fn undo(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        output: Option<&StepOutput>,
+        _context: &StepContext<'_>,
+    ) -> Result<()> {
+        let Self { image, .. } = *self;
+        terminate_all(steps, step, image, output).await
+    }
+}
+
+/// Returns the address over which the runner reaches an instance.
+fn require_address(instance: Instance, public: bool) -> Result<String> {
+    let (address, kind) = if public {
+        (instance.public_ip, "public")
+    } else {
+        (instance.private_ip, "private")
+    };
+    address.ok_or_else(|| {
+        let text = format!("instance {} has no {kind} address", instance.id);
+        Error::new(Kind::StepFailed, text)
+    })
+}
+
+async fn poll_running(steps: &Steps, region: &Region, id: &InstanceId) -> Result<Option<Instance>> {
+    let Some(instance) = steps.cloud.instance(region, id).await? else {
+        return Ok(None);
+    };
+    match instance.status.as_str() {
+        "running" => Ok(Some(instance)),
+        "pending" => Ok(None),
+        status => {
+            let why = instance
+                .reason
+                .as_deref()
+                .map_or_else(String::new, |r| format!(" ({r})"));
+            Err(Error::new(
+                Kind::StepFailed,
+                format!("the instance is {status} in {region}{why}"),
+            ))
+        }
+    }
+}
+
+/// Termination of a test instance.
+pub(in crate::steps) struct Terminate<'a> {
+    pub(in crate::steps) instance: &'a StepId,
+}
+
+#[async_trait]
+impl StepEffect for Terminate<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { instance: boot } = *self;
+        let (id, _) = context.outputs.instance(boot)?;
+        terminate_and_wait(steps, &step.region, &id).await?;
+        host_key::delete(steps, &step.scope);
+        Ok(StepOutput::Terminated { terminated: id })
+    }
+}
+
+/// Terminates every instance of this image and run, even if the response to its launch was lost.
+pub(in crate::steps) async fn terminate_all(
+    steps: &Steps,
+    step: &Step,
+    image: &ImageName,
+    output: Option<&StepOutput>,
+) -> Result<()> {
+    let mut ids: Vec<InstanceId> = steps
+        .cloud
+        .instances_with_tags(&step.region, &steps.run_tags(image.as_str()))
+        .await?
+        .into_iter()
+        .map(|i| i.id)
+        .collect();
+    let known = output.and_then(|output| match output {
+        StepOutput::Instance { instance, .. } => Some(instance.clone()),
+        _ => None,
+    });
+    ids.extend(known.filter(|k| !ids.contains(k)));
+    for id in ids {
+        terminate_and_wait(steps, &step.region, &id).await?;
+    }
+    host_key::delete(steps, &step.scope);
+    Ok(())
+}
+
+/// Terminates an instance and waits for its end, which releases its group and volume.
+pub(in crate::steps) async fn terminate_and_wait(
+    steps: &Steps,
+    region: &Region,
+    id: &InstanceId,
+) -> Result<()> {
+    steps
+        .cloud
+        .change(region)
+        .await?
+        .terminate(region, id)
+        .await?;
+    let never = CancellationToken::new();
+    poll_until(
+        steps,
+        LIMIT,
+        &never,
+        &format!("instance {id} to terminate"),
+        || async {
+            let instance = steps.cloud.instance(region, id).await?;
+            Ok(instance
+                .is_none_or(|i| i.status == "terminated")
+                .then_some(()))
+        },
+    )
+    .await
+}

@@ -1,0 +1,79 @@
+//! Finds and deregisters an AMI by its ID.
+
+use crate::error::{Error, Kind, Result};
+use crate::model::{Ami, AmiId};
+use crate::plan::Step;
+use crate::ports::{CloudErrorKind, ImageQuery};
+use crate::steps::context::Steps;
+
+/// Longest wait for a pending AMI, which cannot be deregistered yet.
+const PENDING_LIMIT: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// Returns an AMI of the account by ID. Fails if it does not exist.
+pub(in crate::steps) async fn require_ami(steps: &Steps, step: &Step, id: &AmiId) -> Result<Ami> {
+    find(steps, step, id).await?.ok_or_else(|| {
+        Error::new(
+            Kind::StepFailed,
+            format!("AMI {id} no longer exists in {}", step.region),
+        )
+    })
+}
+
+/// Returns an own AMI by ID, if it exists.
+pub(in crate::steps) async fn find(steps: &Steps, step: &Step, id: &AmiId) -> Result<Option<Ami>> {
+    let query = ImageQuery {
+        ids: vec![id.clone()],
+        ..ImageQuery::default()
+    };
+    match steps.cloud_for(step)?.images(&step.region, &query).await {
+        Ok(found) => Ok(found.into_iter().next()),
+        Err(e) if e.kind == CloudErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Deregisters an AMI with its snapshots. If snapshots remain, the error contains the commands that
+/// delete them.
+pub(in crate::steps) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
+    let (cloud, never) = (
+        steps.cloud_for(step)?,
+        tokio_util::sync::CancellationToken::new(),
+    );
+    let what = format!(
+        "AMI {} in {} to leave the pending state",
+        ami.id, step.region
+    );
+    let left = crate::steps::poll::poll_until(steps, PENDING_LIMIT, &never, &what, || async {
+        match cloud
+            .change(&step.region)
+            .await?
+            .deregister(&step.region, ami)
+            .await
+        {
+            Ok(left) => Ok(Some(left)),
+            Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    })
+    .await?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    let names = left
+        .iter()
+        .map(|s| s.as_str())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let command = |snapshot| {
+        format!(
+            "aws ec2 delete-snapshot --region {} --snapshot-id {snapshot}",
+            step.region
+        )
+    };
+    let commands = left.iter().map(command).collect::<Vec<_>>().join(" && ");
+    let text = format!(
+        "{} is deregistered, but these snapshots remain in {}: {names}",
+        ami.id, step.region
+    );
+    Err(Error::new(Kind::Stuck, text).hint(format!("delete them: {commands}")))
+}

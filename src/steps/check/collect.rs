@@ -1,0 +1,154 @@
+//! Collects facts from a machine over SSH.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::Access;
+use crate::checks::{self, CollectOptions, Control, Facts, Phase};
+use crate::engine::StepContext;
+use crate::error::{Error, Kind, Result};
+use crate::plan::{Scope, Step, StepId};
+use crate::ports::{
+    HostKeyPolicy, ScriptLimits, Shell, ShellError, ShellErrorKind, SshConfig, SshTarget,
+};
+use crate::steps::access::host_key;
+use crate::steps::context::Steps;
+
+/// Returns the SSH target of a scope's test instance. `host` is its address, or its ID for SSM. The
+/// host key is known.
+pub(in crate::steps) fn instance_target(
+    steps: &Steps,
+    scope: &Scope,
+    user: &str,
+    host: &str,
+) -> SshTarget {
+    let root = steps.workspace.root();
+    SshTarget {
+        host: host.to_owned(),
+        port: Some(22),
+        user: Some(user.to_owned()),
+        key: Some(root.join(crate::steps::access::credentials::key_file(scope))),
+        known_hosts: Some(root.join(host_key::known_hosts_file(scope))),
+        trust: HostKeyPolicy::Known,
+        config: SshConfig::Isolated,
+        ssm: steps.catalog.settings.builder.access == Access::Ssm,
+    }
+}
+
+/// Collects the facts that the controls of a phase need, in one round trip. Also returns the
+/// duration.
+///
+/// # Errors
+/// Fails if the machine cannot be reached or the collection is incomplete.
+pub async fn collect(
+    shell: &dyn Shell,
+    target: &SshTarget,
+    (controls, phase): (&[&Control], Phase),
+    bounds: ScriptLimits,
+    cancel: &CancellationToken,
+) -> Result<(Facts, Duration)> {
+    let nonce = nonce();
+    let script = checks::collector(
+        controls,
+        CollectOptions {
+            nonce: &nonce,
+            root: None,
+            phase,
+            seal: true,
+        },
+    );
+    let answer = shell
+        .run(target, &script, bounds, cancel)
+        .await
+        .map_err(Error::from)?;
+    let facts =
+        checks::parse_concealed_facts(&nonce, &answer.stdout, &answer.last_stderr_line, controls)
+            .map_err(|e| {
+            Error::new(
+                Kind::StepFailed,
+                format!("the facts of {} are incomplete", target.host),
+            )
+            .because(e)
+        })?;
+    Ok((facts, answer.elapsed))
+}
+
+/// Collects facts from the test instance that a step launched. Also returns the host.
+pub(in crate::steps) async fn collect_from_instance(
+    steps: &Steps,
+    step: &Step,
+    user: &str,
+    controls: &[&Control],
+    boot: &StepId,
+    context: &StepContext<'_>,
+) -> Result<(Facts, Duration, String)> {
+    let ssm = steps.catalog.settings.builder.access == Access::Ssm;
+    let (id, address) = context.outputs.instance(boot)?;
+    let host = if ssm { id.0 } else { address };
+    let target = instance_target(steps, &step.scope, user, &host);
+    let collected = collect(
+        &*steps.shell,
+        &target,
+        (controls, Phase::Boot),
+        ScriptLimits::NEW_INSTANCE,
+        &context.cancel,
+    )
+    .await;
+    let (facts, took) =
+        collected.map_err(|e| e.hint(format!("instance {host} of {}", step.region)))?;
+    Ok((facts, took, host))
+}
+
+/// Returns a random text that separates our output from other output of a target. It cannot be
+/// known in advance.
+#[must_use]
+pub fn nonce() -> String {
+    let random = [
+        RandomState::new().hash_one(0),
+        RandomState::new().hash_one(1),
+    ];
+    format!("{:x}", Sha256::digest(format!("{random:?}")))
+        .chars()
+        .take(16)
+        .collect()
+}
+
+impl From<ShellError> for Error {
+    fn from(error: ShellError) -> Self {
+        let hint = match error.kind {
+            ShellErrorKind::HostKey => Some(
+                "if it is the right machine, add its key to the known hosts (ssh-keyscan, \
+                 then compare), or name the file that contains it with --known-hosts",
+            ),
+            ShellErrorKind::Login => {
+                Some("check the user, and provide its key with --identity or an agent")
+            }
+            ShellErrorKind::Sudo => Some(
+                "log in as root, or allow sudo without a password: `USER ALL=(ALL) NOPASSWD: ALL`",
+            ),
+            ShellErrorKind::NoShell => {
+                Some("a target needs a POSIX `sh`; check its files as a directory instead")
+            }
+            ShellErrorKind::Timeout => {
+                Some("find the process that hangs, or allow more time with --max-seconds")
+            }
+            ShellErrorKind::OutputLimit => {
+                Some("check the output of its login scripts, or allow more with --max-mebibytes")
+            }
+            ShellErrorKind::Unreachable | ShellErrorKind::Cancelled | ShellErrorKind::Local => None,
+        };
+        let kind = if error.kind == ShellErrorKind::Cancelled {
+            Kind::Interrupted
+        } else {
+            Kind::StepFailed
+        };
+        let converted = Self::new(kind, error.message);
+        match hint {
+            Some(hint) => converted.hint(hint),
+            None => converted,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Collects facts, judges controls and writes reports.
+
+pub mod collect;
+pub(in crate::steps) mod collect_facts;
+pub mod controls;
+pub(in crate::steps) mod pending_updates;
+pub(in crate::steps) mod recheck;
+pub mod reports;

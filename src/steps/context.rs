@@ -1,0 +1,142 @@
+//! Defines the interface of a step and the ports and settings that all steps share.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::catalog::Catalog;
+use crate::engine::lock::fence::FencedCloud;
+use crate::engine::{StepContext, StepOutput};
+use crate::error::{Error, Result};
+use crate::lifecycle::tags;
+use crate::model::{RunId, Tags, Timestamp};
+use crate::plan::Step;
+use crate::ports::{Clock, ImageBuilder, Shell, Store, Workspace};
+use crate::steps::publish::shares::Shares;
+use crate::steps::references::ParameterReferences;
+
+/// Ports and settings that the steps of one run share.
+pub struct Steps {
+    /// Catalog of the plan.
+    pub catalog: Arc<Catalog>,
+    /// ID of the run.
+    pub run: RunId,
+    /// Expiry of temporary resources.
+    pub expires: Timestamp,
+    /// EC2, SSM and STS of the builder's account.
+    pub cloud: FencedCloud,
+    /// Clouds of the other accounts that environments name.
+    pub others: BTreeMap<String, FencedCloud>,
+    /// Packer.
+    pub builder: Arc<dyn ImageBuilder>,
+    /// SSH.
+    pub shell: Arc<dyn Shell>,
+    /// Run directory.
+    pub workspace: Arc<dyn Workspace>,
+    /// Store of evidence, manifests and recorded permissions.
+    pub store: Arc<dyn Store>,
+    /// Clock.
+    pub clock: Arc<dyn Clock>,
+    /// EC2 endpoint if it is not Amazon's. Polling is faster there.
+    pub endpoint: Option<String>,
+    /// Path of the bakeline program, for the build-phase checks.
+    pub program: PathBuf,
+    /// True to keep failed resources for inspection until they expire.
+    pub keep_failed: bool,
+    /// Commit, for the environment of scripts.
+    pub commit: Option<String>,
+    /// Copies to other accounts that are in progress.
+    pub shares: Shares,
+    /// SSM parameters that contain AMI IDs.
+    pub parameter_references: ParameterReferences,
+}
+
+/// Effect of one kind of step. Every method is idempotent.
+#[async_trait]
+pub(in crate::steps) trait StepEffect: Send + Sync {
+    /// Returns the output if the effect exists already.
+    async fn probe(
+        &self,
+        _steps: &Steps,
+        _step: &Step,
+        _context: &StepContext<'_>,
+    ) -> Result<Option<StepOutput>> {
+        Ok(None)
+    }
+
+    /// Performs the effect.
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput>;
+
+    /// Undoes the effect. `output` is absent if the step failed, so the effect may be partial.
+    async fn undo(
+        &self,
+        _steps: &Steps,
+        _step: &Step,
+        _output: Option<&StepOutput>,
+        _context: &StepContext<'_>,
+    ) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Steps {
+    /// Returns the cloud of the step's account.
+    pub(in crate::steps) fn cloud_for(&self, step: &Step) -> Result<&FencedCloud> {
+        self.cloud_of(step.account.as_deref())
+    }
+
+    /// Returns the cloud of an account. `None` means the builder's account.
+    pub(in crate::steps) fn cloud_of(&self, account: Option<&str>) -> Result<&FencedCloud> {
+        let Some(account) = account else {
+            return Ok(&self.cloud);
+        };
+        let known = self.others.get(account);
+        known.ok_or_else(|| {
+            Error::input(format!(
+                "account {account} is not in any environment of bakeline.yaml"
+            ))
+            .hint("add the account and its role to the environment in bakeline.yaml")
+        })
+    }
+
+    /// Returns the tags of a temporary resource. They are set by the call that creates it.
+    pub(in crate::steps) fn temporary_tags(&self, image: impl Display) -> Tags {
+        let mut tags = self.catalog.settings.builder.tags.clone();
+        for (key, value) in [
+            (tags::CATALOG, self.catalog.settings.name.to_string()),
+            (tags::RUN, self.run.to_string()),
+            (tags::IMAGE, image.to_string()),
+            (tags::EXPIRES, self.expires.to_string()),
+            (
+                tags::NAME,
+                format!("bakeline {} {image}", self.catalog.settings.name),
+            ),
+        ] {
+            tags.insert(key.to_owned(), value);
+        }
+        if self.keep_failed {
+            tags.insert(tags::KEPT.to_owned(), "until it expires".to_owned());
+        }
+        tags
+    }
+
+    /// Returns the tags that identify this run's temporary resources of an image.
+    pub(in crate::steps) fn run_tags(&self, image: impl Display) -> Tags {
+        Tags::from([
+            (
+                tags::CATALOG.to_owned(),
+                self.catalog.settings.name.to_string(),
+            ),
+            (tags::RUN.to_owned(), self.run.to_string()),
+            (tags::IMAGE.to_owned(), image.to_string()),
+        ])
+    }
+}

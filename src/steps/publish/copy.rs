@@ -1,0 +1,280 @@
+//! Copies AMIs to other Regions and accounts, waits for the copies, and tests a launch.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
+
+use crate::engine::{StepContext, StepOutput};
+use crate::error::{Error, Kind, Result};
+use crate::lifecycle::{Record, tags};
+use crate::model::{Ami, AmiId, Region, State, Tags};
+use crate::plan::{AmiRef, Step};
+use crate::ports::{CopyRequest, ImageQuery};
+use crate::steps::context::{StepEffect, Steps};
+
+/// Longest wait for a copy. Copies of large AMIs between Regions take long, and EC2 gives no limit.
+const LIMIT: Duration = Duration::from_secs(2 * 3600);
+
+/// Returns the original AMI. Fails unless it is a released AMI of this catalog.
+pub(in crate::steps) async fn load_original(
+    steps: &Steps,
+    region: &Region,
+    id: &AmiId,
+) -> Result<Ami> {
+    let query = ImageQuery {
+        ids: vec![id.clone()],
+        ..ImageQuery::default()
+    };
+    let found = steps.cloud.images(region, &query).await?.into_iter().next();
+    let ours = found.filter(|a| {
+        Record::read(a, &steps.catalog.settings.name).is_some_and(|r| r.state == State::Released)
+    });
+    ours.ok_or_else(|| {
+        let text = format!("{id} in {region} is no longer a released AMI of this catalog");
+        Error::new(Kind::Refused, text).hint("run `bakeline list` to see its state")
+    })
+}
+
+/// Returns our own AMI of this name in the location of the step, in any state.
+async fn find_by_name(steps: &Steps, step: &Step, name: &str) -> Result<Option<Ami>> {
+    let query = ImageQuery {
+        name: Some(name.to_owned()),
+        ..ImageQuery::default()
+    };
+    Ok(steps
+        .cloud_for(step)?
+        .images(&step.region, &query)
+        .await?
+        .into_iter()
+        .find(|a| a.name == name))
+}
+
+/// Returns whether an AMI is an unfinished copy of `origin`.
+fn is_unfinished_copy(steps: &Steps, ami: &Ami, origin: &str) -> bool {
+    let tag = |key: &str| ami.tags.get(key).map_or("", String::as_str);
+    tag(tags::CATALOG) == steps.catalog.settings.name.as_str()
+        && tag(tags::ORIGIN) == origin
+        && tag(tags::STATE) == State::Candidate.as_str()
+}
+
+/// Copy of an AMI. The undo deregisters the copy of this step. An earlier copy, or one that is
+/// current by now, stays.
+pub(in crate::steps) struct Copy<'a> {
+    pub(in crate::steps) source: &'a AmiRef,
+    pub(in crate::steps) from: &'a Region,
+    pub(in crate::steps) name: &'a str,
+}
+
+#[async_trait]
+impl StepEffect for Copy<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { source, from, name } = *self;
+        let original = load_original(steps, from, &context.outputs.ami(source)?).await?;
+        let origin = format!("{from}:{}", original.id);
+        let (id, adopted) = match find_by_name(steps, step, name).await? {
+            Some(ami) if !is_unfinished_copy(steps, &ami, &origin) => {
+                let text = format!(
+                    "{} in {} has the name `{name}` but is not an unfinished copy of {origin}",
+                    ami.id, step.region
+                );
+                return Err(Error::new(Kind::Refused, text)
+                    .hint("check its tags; rename or deregister it, then run again"));
+            }
+            Some(ami) if ami.status == "failed" => {
+                crate::steps::ami::deregister(steps, step, &ami).await?;
+                (
+                    start_copy(steps, step, &original, &origin, name).await?,
+                    false,
+                )
+            }
+            Some(ami) => (adopt_copy(steps, step, &ami).await?, true),
+            None => (
+                start_copy(steps, step, &original, &origin, name).await?,
+                false,
+            ),
+        };
+        (context.note)(&format!("copy {id} of {origin} in {}", step.region));
+        let seen = AtomicBool::new(adopted);
+        let ami = crate::steps::poll::poll_until(
+            steps,
+            LIMIT,
+            &context.cancel,
+            &format!("copy {id} in {}", step.region),
+            || async { poll_copy(steps, step, &id, &seen).await },
+        )
+        .await?;
+        let self_tag = Tags::from([(tags::SELF.to_owned(), id.to_string())]);
+        steps
+            .cloud_for(step)?
+            .change(&step.region)
+            .await?
+            .tag(&step.region, &[id.to_string()], &self_tag)
+            .await?;
+        Ok(StepOutput::Copy {
+            ami: id,
+            origin,
+            snapshots: ami.snapshots,
+        })
+    }
+
+    async fn undo(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _output: Option<&StepOutput>,
+        context: &StepContext<'_>,
+    ) -> Result<()> {
+        let Self { source, from, name } = *self;
+        let origin = format!("{from}:{}", context.outputs.ami(source)?);
+        match find_by_name(steps, step, name).await? {
+            Some(ami) if is_unfinished_copy(steps, &ami, &origin) => {
+                crate::steps::ami::deregister(steps, step, &ami).await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Takes over an unfinished copy of a dead run, before anything else. Otherwise a concurrent sweep
+/// could remove it as a resource of the dead run.
+async fn adopt_copy(steps: &Steps, step: &Step, ami: &Ami) -> Result<AmiId> {
+    let ids: Vec<String> = [ami.id.to_string()]
+        .into_iter()
+        .chain(ami.snapshots.iter().map(ToString::to_string))
+        .collect();
+    let mine = [
+        (tags::RUN, steps.run.to_string()),
+        (tags::EXPIRES, steps.expires.to_string()),
+    ];
+    let mine: Tags = mine.map(|(key, value)| (key.to_owned(), value)).into();
+    steps
+        .cloud_for(step)?
+        .change(&step.region)
+        .await?
+        .tag(&step.region, &ids, &mine)
+        .await?;
+    Ok(ami.id.clone())
+}
+
+async fn start_copy(
+    steps: &Steps,
+    step: &Step,
+    original: &Ami,
+    origin: &str,
+    name: &str,
+) -> Result<AmiId> {
+    let environment = steps.catalog.settings.environment_key.as_str();
+    let not_copied = [
+        tags::SELF,
+        tags::CURRENT,
+        tags::ROLLED_BACK,
+        tags::STATE,
+        tags::EXPIRES,
+        tags::RUN,
+        environment,
+    ];
+    let mut wanted: Tags = original
+        .tags
+        .iter()
+        .filter(|(k, _)| !not_copied.contains(&k.as_str()) && !k.starts_with(tags::SHARING))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
+    for (key, value) in [
+        (tags::STATE, State::Candidate.as_str().to_owned()),
+        (tags::ORIGIN, origin.to_owned()),
+        (tags::RUN, steps.run.to_string()),
+        (tags::EXPIRES, steps.expires.to_string()),
+    ] {
+        wanted.insert(key.to_owned(), value);
+    }
+    let account = step.account.as_deref().unwrap_or("");
+    let token = Sha256::digest(
+        format!("{} {account} {} {}", steps.run, step.region, original.id).as_bytes(),
+    );
+    let request = CopyRequest {
+        source_region: original.region.clone(),
+        source: original.id.clone(),
+        name: name.to_owned(),
+        tags: wanted,
+        token: format!("{token:x}").chars().take(48).collect(),
+    };
+    Ok(steps
+        .cloud_for(step)?
+        .change(&step.region)
+        .await?
+        .copy_image(&step.region, &request)
+        .await?)
+}
+
+async fn poll_copy(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+    seen: &AtomicBool,
+) -> Result<Option<Ami>> {
+    let Some(ami) = crate::steps::ami::find(steps, step, id).await? else {
+        // Directly after the call, EC2 may not know the copy yet. A copy that was seen and
+        // disappeared does not return.
+        if !seen.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let text = format!(
+            "copy {id} in {} disappeared: another process deregistered it",
+            step.region
+        );
+        return Err(Error::new(Kind::StepFailed, text).hint("run again to create a new copy"));
+    };
+    seen.store(true, Ordering::Relaxed);
+    match ami.status.as_str() {
+        "available" => Ok(Some(ami)),
+        "pending" => Ok(None),
+        status => {
+            let why = steps
+                .cloud_for(step)?
+                .failure_reason(&step.region, id)
+                .await
+                .ok()
+                .flatten();
+            let why = why.map_or_else(String::new, |w| format!(": {w}"));
+            let text = format!("copy {id} in {} is {status}{why}", step.region);
+            Err(Error::new(Kind::StepFailed, text).hint("run again to create a new copy"))
+        }
+    }
+}
+
+/// Dry run of a launch. It starts no instance.
+pub(in crate::steps) struct TestLaunch<'a> {
+    pub(in crate::steps) ami: &'a AmiRef,
+}
+
+#[async_trait]
+impl StepEffect for TestLaunch<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { ami } = *self;
+        let id = context.outputs.ami(ami)?;
+        let instance_type = &steps.catalog.settings.builder.instance_type;
+        steps
+            .cloud_for(step)?
+            .dry_run_launch(&step.region, &id, instance_type)
+            .await
+            .map_err(|e| {
+                let text = format!("an instance of {id} would not start in {}", step.region);
+                Error::new(Kind::StepFailed, text)
+                    .because(Error::from(e))
+                    .hint("no pointer names it; correct the problem and run again")
+            })?;
+        Ok(StepOutput::Launchable { launchable: id })
+    }
+}

@@ -1,0 +1,326 @@
+//! Makes an AMI current: tags the new AMI, publishes it, reads both back, then untags the old AMI.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::engine::{MovedAmi, StepContext, StepOutput};
+use crate::error::{Error, Kind, Result};
+use crate::lifecycle::{current, tags};
+use crate::model::{Ami, AmiId, Region, Tags};
+use crate::plan::Step;
+use crate::plan::step::Move;
+use crate::ports::CloudErrorKind;
+use crate::steps::context::{StepEffect, Steps};
+
+/// Longest wait until a published pointer reads back. AWS validates `aws:ec2:image` after the call.
+const READ_BACK_LIMIT: Duration = Duration::from_secs(60);
+
+/// Moves of the current AMI. The undo restores the previous AMI first, so that one is always
+/// current. It does not undo a state that another run has set.
+pub(in crate::steps) struct MoveCurrent<'a> {
+    pub(in crate::steps) moves: &'a [Move],
+}
+
+#[async_trait]
+impl StepEffect for MoveCurrent<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { moves } = *self;
+        let mut done = Vec::new();
+        for movement in moves {
+            let ami = make_current(steps, step, movement, context).await?;
+            done.push(MovedAmi {
+                env: movement.env.clone(),
+                ami,
+                region: step.region.clone(),
+                before: movement.before.clone(),
+            });
+        }
+        Ok(StepOutput::Moves {
+            ami: done.last().map(|moved| moved.ami.clone()),
+            moves: done,
+        })
+    }
+
+    async fn undo(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _output: Option<&StepOutput>,
+        context: &StepContext<'_>,
+    ) -> Result<()> {
+        let Self { moves } = *self;
+        for movement in moves {
+            let to = context.outputs.ami(&movement.to)?;
+            let now = crate::steps::ami::find(steps, step, &to).await?;
+            let seen = now.as_ref().and_then(|ami| ami.tags.get(tags::CURRENT));
+            let ours = movement
+                .tags
+                .get(tags::CURRENT)
+                .filter(|ours| seen == Some(*ours));
+            let (Some(now), Some(_)) = (&now, ours) else {
+                let others =
+                    seen.is_some_and(|text| current::parse(text).contains_key(&movement.env));
+                if !others {
+                    // The tags may read back late, so the pointer may name the AMI anyway.
+                    restore_pointer(steps, step, movement, &to).await?;
+                }
+                continue;
+            };
+            for holder in &movement.from {
+                let ami = crate::steps::ami::require_ami(steps, step, &holder.ami).await?;
+                apply_tags(steps, step, std::slice::from_ref(&ami), &holder.before).await?;
+            }
+            restore_pointer(steps, step, movement, &to).await?;
+            let mut old: Tags = movement
+                .tags
+                .keys()
+                .map(|key| (key.clone(), String::new()))
+                .collect();
+            old.extend(movement.before.clone());
+            if movement.untag.iter().any(|key| key == tags::EXPIRES) {
+                // The AMI is temporary again, in case the undo of its build fails.
+                old.insert(tags::EXPIRES.to_owned(), steps.expires.to_string());
+            }
+            apply_tags(steps, step, std::slice::from_ref(now), &old).await?;
+            wait_for_tags(steps, step, &old, &to, context).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes one AMI current in one environment and returns its ID.
+///
+/// Sets its tags, publishes it and reads both back. Then updates the AMIs that were current before.
+pub(in crate::steps) async fn make_current(
+    steps: &Steps,
+    step: &Step,
+    movement: &Move,
+    context: &StepContext<'_>,
+) -> Result<AmiId> {
+    let to = context.outputs.ami(&movement.to)?;
+    let ami = crate::steps::ami::require_ami(steps, step, &to).await?;
+    require_unchanged(
+        &ami.tags,
+        &movement.before,
+        &movement.tags,
+        &to,
+        &step.region,
+    )?;
+    let mut holders = Vec::new();
+    for holder in &movement.from {
+        let now = crate::steps::ami::require_ami(steps, step, &holder.ami).await?;
+        require_unchanged(
+            &now.tags,
+            &holder.before,
+            &holder.after,
+            &holder.ami,
+            &step.region,
+        )?;
+        holders.push((now, &holder.after));
+    }
+    // A candidate that becomes current is released now. Its evidence must exist before a lookup
+    // returns it.
+    if movement
+        .before
+        .get(tags::STATE)
+        .is_some_and(|s| s == crate::model::State::Candidate.as_str())
+    {
+        crate::steps::store::objects::store_release(steps, step, &ami, context).await;
+    }
+    let mut wanted = movement.tags.clone();
+    wanted.extend(
+        movement
+            .untag
+            .iter()
+            .map(|key| (key.clone(), String::new())),
+    );
+    apply_tags(steps, step, std::slice::from_ref(&ami), &wanted).await?;
+    publish_pointer(steps, step, &movement.pointer, &to, context).await?;
+    wait_for_tags(steps, step, &movement.tags, &to, context).await?;
+    for (holder, after) in holders {
+        apply_tags(steps, step, std::slice::from_ref(&holder), after).await?;
+    }
+    Ok(to)
+}
+
+/// Fails if the tags that a decision is based on have changed. A change by this step itself is
+/// allowed, because the step may be repeated.
+pub(in crate::steps) fn require_unchanged(
+    now: &Tags,
+    before: &Tags,
+    after: &Tags,
+    ami: &AmiId,
+    region: &Region,
+) -> Result<()> {
+    for (key, value) in before {
+        let seen = now.get(key).map_or("", String::as_str);
+        if seen != value && after.get(key).is_none_or(|a| a != seen) {
+            let text = format!(
+                "{ami} in {region} changed since the plan: tag `{key}` is {seen:?}, not {value:?}"
+            );
+            return Err(Error::new(Kind::Refused, text).hint("another run changed it; plan again"));
+        }
+    }
+    Ok(())
+}
+
+/// Sets all tags of a transition in one call, so that no reader sees a part of it.
+///
+/// An empty value means that the tag is removed afterwards; readers ignore empty values. Snapshots
+/// get the same state, and lose their expiry with the AMI.
+pub(in crate::steps) async fn apply_tags(
+    steps: &Steps,
+    step: &Step,
+    amis: &[Ami],
+    wanted: &Tags,
+) -> Result<()> {
+    let ids: Vec<String> = amis.iter().map(|a| a.id.to_string()).collect();
+    if ids.is_empty() || wanted.is_empty() {
+        return Ok(());
+    }
+    let cloud = steps.cloud_for(step)?;
+    cloud
+        .change(&step.region)
+        .await?
+        .tag(&step.region, &ids, wanted)
+        .await?;
+    let removed: Vec<String> = wanted
+        .iter()
+        .filter(|(_, v)| v.is_empty())
+        .map(|(k, _)| k.clone())
+        .collect();
+    if !removed.is_empty() {
+        cloud
+            .change(&step.region)
+            .await?
+            .untag(&step.region, &ids, &removed)
+            .await?;
+    }
+    let snapshots: Vec<String> = amis
+        .iter()
+        .flat_map(|a| &a.snapshots)
+        .map(ToString::to_string)
+        .collect();
+    if snapshots.is_empty() {
+        return Ok(());
+    }
+    if let Some(state) = wanted.get(tags::STATE) {
+        cloud
+            .change(&step.region)
+            .await?
+            .tag(
+                &step.region,
+                &snapshots,
+                &Tags::from([(tags::STATE.to_owned(), state.clone())]),
+            )
+            .await?;
+    }
+    if removed.iter().any(|key| key == tags::EXPIRES) {
+        cloud
+            .change(&step.region)
+            .await?
+            .untag(&step.region, &snapshots, &[tags::EXPIRES.to_owned()])
+            .await?;
+    }
+    Ok(())
+}
+
+/// Writes the pointer and waits until it reads back.
+pub(in crate::steps) async fn publish_pointer(
+    steps: &Steps,
+    step: &Step,
+    pointer: &str,
+    to: &AmiId,
+    context: &StepContext<'_>,
+) -> Result<()> {
+    let catalog = Tags::from([(
+        tags::CATALOG.to_owned(),
+        steps.catalog.settings.name.to_string(),
+    )]);
+    steps
+        .cloud_for(step)?
+        .change(&step.region)
+        .await?
+        .put_parameter(&step.region, pointer, to, &catalog)
+        .await?;
+    let what = format!("SSM parameter {pointer} in {} to read {to}", step.region);
+    crate::steps::poll::poll_until(steps, READ_BACK_LIMIT, &context.cancel, &what, || async {
+        let value = steps
+            .cloud_for(step)?
+            .parameter(&step.region, pointer)
+            .await?;
+        Ok((value.as_deref() == Some(to.as_str())).then_some(()))
+    })
+    .await
+}
+
+/// Waits until the tags of an AMI read back. EC2 may return the previous values for a while.
+pub(in crate::steps) async fn wait_for_tags(
+    steps: &Steps,
+    step: &Step,
+    wanted: &Tags,
+    id: &AmiId,
+    context: &StepContext<'_>,
+) -> Result<()> {
+    let what = format!("the tags of {id} in {} to read back", step.region);
+    let same =
+        crate::steps::poll::poll_until(steps, READ_BACK_LIMIT, &context.cancel, &what, || async {
+            let now = crate::steps::ami::require_ami(steps, step, id).await?.tags;
+            let differs = wanted
+                .iter()
+                .any(|(key, value)| now.get(key).map_or("", String::as_str) != value);
+            Ok((!differs).then_some(()))
+        });
+    same.await.map_err(|e| match e.kind {
+        Kind::StepFailed => e.hint("another process may change the tags; run again"),
+        _ => e,
+    })
+}
+
+/// Restores the pointer of a move to the previous AMI.
+///
+/// A pointer that does not name the new AMI was not written. AWS validates a value after the call,
+/// though, so a write may still be pending. The previous value is therefore written in any case,
+/// and a failure of that write is ignored.
+async fn restore_pointer(steps: &Steps, step: &Step, movement: &Move, new: &AmiId) -> Result<()> {
+    let cloud = steps.cloud_for(step)?;
+    let written = cloud
+        .parameter(&step.region, &movement.pointer)
+        .await?
+        .as_deref()
+        == Some(new.as_str());
+    let restored = match movement.from.first() {
+        None => {
+            cloud
+                .change(&step.region)
+                .await?
+                .delete_parameter(&step.region, &movement.pointer)
+                .await
+        }
+        Some(holder) => {
+            let catalog = Tags::from([(
+                tags::CATALOG.to_owned(),
+                steps.catalog.settings.name.to_string(),
+            )]);
+            cloud
+                .change(&step.region)
+                .await?
+                .put_parameter(&step.region, &movement.pointer, &holder.ami, &catalog)
+                .await
+        }
+    };
+    match restored {
+        Err(error) if !written && error.kind != CloudErrorKind::Fenced => {
+            let pointer = &movement.pointer;
+            tracing::debug!(%error, pointer, "the pointer was not written and stays as it is");
+            Ok(())
+        }
+        other => Ok(other?),
+    }
+}

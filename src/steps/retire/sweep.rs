@@ -1,0 +1,146 @@
+//! Removes one temporary resource of a dead run, after verifying that it is unchanged.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::engine::{StepContext, StepOutput};
+use crate::error::{Error, Kind, Result};
+use crate::lifecycle::tags;
+use crate::model::{Ami, AmiId, InstanceId, TemporaryKind, TemporaryResource};
+use crate::plan::Step;
+use crate::steps::ami;
+use crate::steps::context::{StepEffect, Steps};
+use crate::steps::poll::poll_until;
+
+/// Longest wait for an instance. EC2 terminates it and releases its resources within minutes.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// Removal of a temporary resource of a dead run.
+pub(in crate::steps) struct Sweep<'a> {
+    pub(in crate::steps) resource: &'a TemporaryResource,
+}
+
+#[async_trait]
+impl StepEffect for Sweep<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { resource } = *self;
+        let cloud = steps.cloud_for(step)?;
+        match resource.kind {
+            TemporaryKind::Instance => {
+                terminate(steps, step, &InstanceId(resource.id.clone()), context).await?
+            }
+            TemporaryKind::Image => deregister(steps, step, resource).await?,
+            TemporaryKind::Snapshot => {
+                cloud
+                    .change(&step.region)
+                    .await?
+                    .delete_snapshot(&step.region, &resource.id)
+                    .await?
+            }
+            TemporaryKind::Volume => {
+                cloud
+                    .change(&step.region)
+                    .await?
+                    .delete_volume(&step.region, &resource.id)
+                    .await?
+            }
+            TemporaryKind::SecurityGroup => {
+                crate::steps::access::credentials::delete_unused_group(steps, step, &resource.id)
+                    .await?
+            }
+            TemporaryKind::CopyPermission => {
+                crate::steps::publish::share::remove_permission(steps, step, resource).await?
+            }
+            TemporaryKind::KeyPair => {
+                cloud
+                    .change(&step.region)
+                    .await?
+                    .delete_key_pair(&step.region, &resource.name)
+                    .await?
+            }
+        }
+        Ok(StepOutput::Swept {
+            removed: resource.id.clone(),
+            kind: resource.kind,
+        })
+    }
+}
+
+async fn terminate(
+    steps: &Steps,
+    step: &Step,
+    id: &InstanceId,
+    context: &StepContext<'_>,
+) -> Result<()> {
+    let cloud = steps.cloud_for(step)?;
+    cloud
+        .change(&step.region)
+        .await?
+        .terminate(&step.region, id)
+        .await?;
+    poll_until(
+        steps,
+        LIMIT,
+        &context.cancel,
+        &format!("instance {id} to terminate"),
+        || async {
+            let instance = cloud.instance(&step.region, id).await?;
+            Ok(instance
+                .is_none_or(|i| i.status == "terminated")
+                .then_some(()))
+        },
+    )
+    .await
+}
+
+/// Deregisters a candidate. An AMI whose tags changed since the decision is kept.
+async fn deregister(steps: &Steps, step: &Step, resource: &TemporaryResource) -> Result<()> {
+    let Some(ami) = ami::find(steps, step, &AmiId(resource.id.clone())).await? else {
+        return Ok(());
+    };
+    let relevant_keys = [
+        tags::CATALOG,
+        tags::SELF,
+        tags::STATE,
+        tags::EXPIRES,
+        tags::RUN,
+    ];
+    if let Some(key) = relevant_keys
+        .into_iter()
+        .find(|key| ami.tags.get(*key) != resource.tags.get(*key))
+    {
+        let text = format!(
+            "{} in {}: tag `{key}` changed since the decision",
+            resource.id, step.region
+        );
+        return Err(Error::new(Kind::Refused, text).hint("run `bakeline sweep` again"));
+    }
+    if resource.tags.is_empty() {
+        require_unused(steps, step, &ami).await?;
+    }
+    ami::deregister(steps, step, &ami).await
+}
+
+/// Fails if an AMI without tags now has a tag or is in use.
+async fn require_unused(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
+    let refused = |why: &str| {
+        let text = format!("{} in {}: {why} since the decision", ami.id, step.region);
+        Err(Error::new(Kind::Refused, text).hint("run `bakeline sweep` again"))
+    };
+    if let Some(key) = ami.tags.keys().next() {
+        return refused(&format!("it has the tag `{key}`"));
+    }
+    match crate::steps::references::all_references(steps, step, &ami.id)
+        .await?
+        .first()
+    {
+        Some(used) => refused(&format!("{} {} refers to it", used.kind, used.referrer)),
+        None => Ok(()),
+    }
+}

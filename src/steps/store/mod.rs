@@ -1,0 +1,3 @@
+//! Writes and deletes objects of the store.
+
+pub(in crate::steps) mod objects;
