@@ -78,19 +78,19 @@ fn create_venv(package: &Path, say: &dyn Fn(&str)) -> Result<PathBuf> {
     create_once(&venv, "the sandbox's virtual environment", say, |part| {
         say("creating the sandbox's virtual environment (first use, about a minute)");
         run_quietly(Command::new("python3").arg("-m").arg("venv").arg(part))
-            .map_err(|output| venv_error(&output))?;
+            .map_err(|e| venv_error(&e.to_string()))?;
         // Only `bin/python` is used. Other scripts contain the path of the partial directory.
         let mut pip = Command::new(part.join("bin").join("python"));
         run_quietly(
             pip.args(["-m", "pip", "install", "--quiet", "--requirement"])
                 .arg(&list),
         )
-        .map_err(|output| {
+        .map_err(|e| {
             Error::new(
                 ErrorKind::StepFailed,
                 "cannot install the sandbox's Python packages",
             )
-            .because(last_lines(&output))
+            .because(last_lines(&e.to_string()))
             .hint("check that pip can reach its package index")
         })
     })?;
@@ -142,16 +142,39 @@ fn last_lines(output: &str) -> String {
     lines[lines.len().saturating_sub(4)..].join("\n    ")
 }
 
-/// Runs a command and returns its output as the error if it fails.
-fn run_quietly(command: &mut Command) -> std::result::Result<(), String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let out = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|e| format!("cannot start {program}: {e}"))?;
+/// Failed preparation command of the sandbox.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    /// Program that cannot be started.
+    #[error("cannot start {program}: {cause}")]
+    NotStarted {
+        /// Name of the program.
+        program: String,
+        /// Error of the operating system.
+        cause: std::io::Error,
+    },
+    /// Program that ended with an error status.
+    #[error("{output}")]
+    Failed {
+        /// Standard output and standard error.
+        output: String,
+    },
+}
+
+/// Runs a command without showing its output.
+///
+/// # Errors
+/// The command cannot be started or fails. The error contains its output.
+fn run_quietly(command: &mut Command) -> std::result::Result<(), CommandError> {
+    let out = command.stdin(Stdio::null()).output();
+    let out = out.map_err(|cause| CommandError::NotStarted {
+        program: command.get_program().to_string_lossy().into_owned(),
+        cause,
+    })?;
     if out.status.success() {
         return Ok(());
     }
     // Python writes messages to standard output and tracebacks to standard error.
-    Err(String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned())
+    let output = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+    Err(CommandError::Failed { output })
 }

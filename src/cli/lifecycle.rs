@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::InventoryArgs;
+use super::inventory::InventoryArgs;
 use crate::model::Version;
 
 /// Arguments of `rollback`.

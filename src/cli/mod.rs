@@ -3,6 +3,7 @@
 mod check;
 mod inspect;
 mod internal;
+mod inventory;
 mod lifecycle;
 mod plan;
 mod prune;
@@ -17,6 +18,7 @@ use crate::model::Arch;
 pub use check::Check;
 pub use inspect::{Diff, Explain, Sweep};
 pub use internal::{CheckBuild, Play, Supervise};
+pub use inventory::InventoryArgs;
 pub use lifecycle::{Doctor, Hold, Revoke, Rollback, Unlock};
 pub use plan::{Format, Plan, Probe, Release, Why};
 pub use prune::{Prune, Restore, Retire};
@@ -116,17 +118,6 @@ pub struct Validate {
     /// Print the diagnostics as JSON.
     #[arg(long)]
     pub json: bool,
-}
-
-/// Options for recorded facts.
-#[derive(Debug, Args)]
-pub struct InventoryArgs {
-    /// Read facts from a file instead of querying AWS.
-    #[arg(long, value_name = "FILE")]
-    pub inventory: Option<PathBuf>,
-    /// Save the facts that the decision is based on to a file.
-    #[arg(long, value_name = "FILE")]
-    pub save_inventory: Option<PathBuf>,
 }
 
 /// Arguments of `promote`.

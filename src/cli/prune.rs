@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::InventoryArgs;
+use super::inventory::InventoryArgs;
 
 /// Arguments of `prune`.
 #[derive(Debug, Args)]

@@ -70,7 +70,7 @@ pub fn decide_promotion<'r, 'a>(
     let below = &settings.environments[level - 1];
     let Some(record) = lookup::find_current(records, &image.name, &below.name, image.arch) else {
         return refused(format!(
-            "nothing of `{}` is current in `{}`; release it first",
+            "no version of `{}` is current in `{}`; release it first",
             image.name, below.name
         ));
     };
@@ -122,7 +122,7 @@ fn soak_objection(
     let ready = *since + to.gates.soak;
     (request.now < ready).then(|| {
         format!(
-            "version {} has been current in `{}` since {since}, and `{}` asks for a soak of {:#}: not before {ready}",
+            "version {} has been current in `{}` since {since}, and `{}` requires a soak of {:#}: not before {ready}",
             record.version, below.name, to.name, to.gates.soak
         )
     })

@@ -1,8 +1,8 @@
 //! Decides a rollback: the version that an environment goes back to, in all of its locations.
 
-use crate::catalog::{Catalog, Image};
+use crate::catalog::{Catalog, Image, Settings};
 use crate::lifecycle::{Record, current, level, locations, lookup, tags};
-use crate::model::{EnvName, Inventory, Location, State, Version};
+use crate::model::{EnvName, ImageName, Inventory, Location, State, Version};
 
 /// Rollback at one location.
 #[derive(Debug, Clone)]
@@ -35,6 +35,62 @@ pub enum RollbackDecision<'a> {
     Keep(Version, String),
 }
 
+/// Reason why a rollback has no target version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RollbackError {
+    /// Environment that the catalog does not define.
+    #[error("unknown environment `{0}`")]
+    UnknownEnvironment(EnvName),
+    /// Environment without a current version.
+    #[error("no version of `{image}` is current in `{env}`")]
+    NotCurrent {
+        /// Name of the image.
+        image: ImageName,
+        /// Name of the environment.
+        env: EnvName,
+    },
+    /// No earlier version that is usable everywhere.
+    #[error(
+        "no released version of `{image}` before {before} reached `{env}` at all its locations"
+    )]
+    NoEarlierVersion {
+        /// Name of the image.
+        image: ImageName,
+        /// Name of the environment.
+        env: EnvName,
+        /// Newest current version.
+        before: Version,
+    },
+    /// Requested version that does not exist.
+    #[error("`{image}` has no version {version}")]
+    UnknownVersion {
+        /// Name of the image.
+        image: ImageName,
+        /// Requested version.
+        version: Version,
+    },
+    /// Requested version that did not reach the environment.
+    #[error("version {version} of `{image}` has not reached `{env}` at all its locations")]
+    NotReached {
+        /// Name of the image.
+        image: ImageName,
+        /// Name of the environment.
+        env: EnvName,
+        /// Requested version.
+        version: Version,
+    },
+    /// Requested version that is not released.
+    #[error("version {version} of `{image}` is {}", .state.as_str())]
+    NotReleased {
+        /// Name of the image.
+        image: ImageName,
+        /// Requested version.
+        version: Version,
+        /// State of the version.
+        state: State,
+    },
+}
+
 /// Decides a rollback of `image` in `env`. The target is `wanted`, or the newest released version
 /// before the current one that reached `env` and exists at every location. A repeated rollback
 /// never goes further back: it completes an interrupted one, and changes nothing after a complete
@@ -48,150 +104,191 @@ pub fn decide_rollback<'a>(
     records: &[Record<'a>],
     (image, env): (&Image, &EnvName),
     wanted: Option<Version>,
-) -> Result<RollbackDecision<'a>, String> {
-    let settings = &catalog.settings;
-    let Some((level, at)) = settings
-        .environment_level(env)
-        .zip(settings.environments.iter().find(|e| e.name == *env))
-    else {
-        return Err(format!("unknown environment `{env}`"));
-    };
-    let everywhere = locations::in_environment(settings, at, &inventory.account);
-    let everywhere: Vec<Location> = everywhere
-        .into_iter()
-        .filter(|p| locations::unreachable_reason(inventory, p).is_none())
-        .collect();
-    let mut own: Vec<Record<'a>> = records
-        .iter()
-        .filter(|r| r.image == image.name && r.arch == image.arch)
-        .cloned()
-        .collect();
-    own.sort_by_key(|r| r.version);
-    let here = |location: &Location| locations::records_at(&own, location, &inventory.account);
-    let now: Vec<Version> = everywhere
-        .iter()
-        .filter_map(|p| {
-            lookup::find_current(&here(p), &image.name, env, image.arch).map(|r| r.version)
-        })
-        .collect();
-    let Some((&newest, &oldest)) = now.iter().max().zip(now.iter().min()) else {
-        return Err(format!("nothing of `{}` is current in `{env}`", image.name));
-    };
-    let reached_env =
-        |r: &&Record<'_>| level::reached_level(settings, r).is_some_and(|reached| reached >= level);
-    let everywhere_is = |v: Version| {
-        everywhere.iter().all(|p| {
-            here(p)
-                .iter()
-                .filter(reached_env)
-                .any(|r| r.version == v && r.is_usable())
-        })
+) -> Result<RollbackDecision<'a>, RollbackError> {
+    let versions = VersionsInEnvironment::new(&catalog.settings, inventory, records, image, env)?;
+    let current = versions.current_versions();
+    let Some((&newest, &oldest)) = current.iter().max().zip(current.iter().min()) else {
+        return Err(RollbackError::NotCurrent {
+            image: image.name.clone(),
+            env: env.clone(),
+        });
     };
     let to = match wanted {
-        Some(version) => check_requested(&own, image, env, version, everywhere_is(version))?,
-        None if (oldest != newest || is_interrupted(&own, env, oldest))
-            && everywhere_is(oldest) =>
+        Some(version) => versions.check_requested(version)?,
+        None if (oldest != newest || versions.is_interrupted(oldest))
+            && versions.is_everywhere(oldest) =>
         {
             oldest
         }
         None => {
-            let home = locations::records_at(&own, &locations::home(settings), &inventory.account);
-            if let Some(from) = rolled_back_from(&home, env, oldest) {
+            if let Some(from) = versions.rolled_back_from(oldest) {
                 let why = format!(
                     "`{env}` was rolled back from {from} already; name an earlier version with --to"
                 );
                 return Ok(RollbackDecision::Keep(oldest, why));
             }
-            let before = home
-                .iter()
-                .filter(|r| r.version < newest && r.state == State::Released)
-                .filter(reached_env);
-            let found = before
-                .map(|r| r.version)
-                .filter(|v| everywhere_is(*v))
-                .max();
-            found.ok_or_else(|| {
-                format!(
-                    "no released version of `{}` before {newest} reached `{env}` at all its locations",
-                    image.name
-                )
-            })?
+            versions.newest_before(newest)?
         }
     };
-    let returns: Vec<LocationRollback<'a>> = everywhere
-        .iter()
-        .filter_map(|location| {
-            let here = here(location);
+    let locations = versions.location_rollbacks(to);
+    if locations.is_empty() {
+        let why = format!("already current in `{env}`");
+        return Ok(RollbackDecision::Keep(to, why));
+    }
+    let from = locations.iter().flat_map(|r| &r.from).map(|r| r.version);
+    Ok(RollbackDecision::Move(RollbackMove {
+        to,
+        from: from.max().unwrap_or(newest),
+        locations,
+    }))
+}
+
+/// Versions of an image at the reachable locations of an environment.
+struct VersionsInEnvironment<'r, 'a> {
+    settings: &'r Settings,
+    account: &'r str,
+    image: &'r Image,
+    env: &'r EnvName,
+    /// Level of the environment.
+    level: usize,
+    /// Reachable locations of the environment, home first.
+    locations: Vec<Location>,
+    /// Records of the image and its architecture, oldest first.
+    records: Vec<Record<'a>>,
+}
+
+impl<'r, 'a> VersionsInEnvironment<'r, 'a> {
+    fn new(
+        settings: &'r Settings,
+        inventory: &'r Inventory,
+        records: &[Record<'a>],
+        image: &'r Image,
+        env: &'r EnvName,
+    ) -> Result<Self, RollbackError> {
+        let (level, environment) = settings
+            .environment_level(env)
+            .zip(settings.environments.iter().find(|e| e.name == *env))
+            .ok_or_else(|| RollbackError::UnknownEnvironment(env.clone()))?;
+        let mut locations = locations::in_environment(settings, environment, &inventory.account);
+        locations.retain(|p| locations::unreachable_reason(inventory, p).is_none());
+        let mut records: Vec<Record<'a>> = records
+            .iter()
+            .filter(|r| r.image == image.name && r.arch == image.arch)
+            .cloned()
+            .collect();
+        records.sort_by_key(|r| r.version);
+        Ok(Self {
+            settings,
+            account: &inventory.account,
+            image,
+            env,
+            level,
+            locations,
+            records,
+        })
+    }
+
+    fn records_at(&self, location: &Location) -> Vec<Record<'a>> {
+        locations::records_at(&self.records, location, self.account)
+    }
+
+    /// Returns the current version of each location that has one.
+    fn current_versions(&self) -> Vec<Version> {
+        let current = |location| {
+            let here = self.records_at(location);
+            lookup::find_current(&here, &self.image.name, self.env, self.image.arch)
+                .map(|r| r.version)
+        };
+        self.locations.iter().filter_map(current).collect()
+    }
+
+    fn has_reached(&self, record: &Record<'_>) -> bool {
+        level::reached_level(self.settings, record).is_some_and(|reached| reached >= self.level)
+    }
+
+    /// Returns whether a version is usable at every location and reached the environment there.
+    fn is_everywhere(&self, version: Version) -> bool {
+        self.locations.iter().all(|location| {
+            self.records_at(location)
+                .iter()
+                .any(|r| r.version == version && self.has_reached(r) && r.is_usable())
+        })
+    }
+
+    /// Returns whether a rollback to `version` was interrupted: a newer version is still tagged as
+    /// current.
+    fn is_interrupted(&self, version: Version) -> bool {
+        self.records
+            .iter()
+            .any(|r| r.version > version && r.current.contains_key(self.env))
+    }
+
+    /// Returns the version that the environment was rolled back from when `version` became current.
+    fn rolled_back_from(&self, version: Version) -> Option<Version> {
+        let home = self.records_at(&locations::home(self.settings));
+        let since = home
+            .iter()
+            .find(|r| r.version == version)?
+            .current
+            .get(self.env)?;
+        let left =
+            |r: &&Record<'_>| current::parse(r.tag(tags::ROLLED_BACK)).get(self.env) == Some(since);
+        home.iter().filter(left).map(|r| r.version).max()
+    }
+
+    /// Returns the newest released version before `before` that exists at every location.
+    fn newest_before(&self, before: Version) -> Result<Version, RollbackError> {
+        let home = self.records_at(&locations::home(self.settings));
+        home.iter()
+            .filter(|r| r.version < before && r.state == State::Released && self.has_reached(r))
+            .map(|r| r.version)
+            .filter(|v| self.is_everywhere(*v))
+            .max()
+            .ok_or_else(|| RollbackError::NoEarlierVersion {
+                image: self.image.name.clone(),
+                env: self.env.clone(),
+                before,
+            })
+    }
+
+    /// Returns the requested version if it is released and usable at every location.
+    fn check_requested(&self, version: Version) -> Result<Version, RollbackError> {
+        let image = self.image.name.clone();
+        match self.records.iter().find(|r| r.version == version) {
+            None => Err(RollbackError::UnknownVersion { image, version }),
+            Some(record) if record.state != State::Released => Err(RollbackError::NotReleased {
+                image,
+                version,
+                state: record.state,
+            }),
+            Some(_) if self.is_everywhere(version) => Ok(version),
+            Some(_) => Err(RollbackError::NotReached {
+                image,
+                env: self.env.clone(),
+                version,
+            }),
+        }
+    }
+
+    /// Returns the changes that make `to` current, without locations that need none.
+    fn location_rollbacks(&self, to: Version) -> Vec<LocationRollback<'a>> {
+        let rollback = |location: &Location| {
+            let here = self.records_at(location);
             let target = here
                 .iter()
                 .find(|r| r.version == to && r.is_usable())?
                 .clone();
             let from: Vec<Record<'a>> = here
                 .into_iter()
-                .filter(|r| r.version != to && r.current.contains_key(env))
+                .filter(|r| r.version != to && r.current.contains_key(self.env))
                 .collect();
-            let done = from.is_empty() && target.current.contains_key(env);
+            let done = from.is_empty() && target.current.contains_key(self.env);
             (!done).then(|| LocationRollback {
                 location: location.clone(),
                 to: target,
                 from,
             })
-        })
-        .collect();
-    let from = returns
-        .iter()
-        .flat_map(|r| &r.from)
-        .map(|r| r.version)
-        .max()
-        .unwrap_or(newest);
-    Ok(match returns.is_empty() {
-        true => RollbackDecision::Keep(to, format!("already current in `{env}`")),
-        false => RollbackDecision::Move(RollbackMove {
-            to,
-            from,
-            locations: returns,
-        }),
-    })
-}
-
-/// Returns whether a rollback to `version` was interrupted: a newer version is still tagged as
-/// current.
-fn is_interrupted(own: &[Record<'_>], env: &EnvName, version: Version) -> bool {
-    own.iter()
-        .any(|r| r.version > version && r.current.contains_key(env))
-}
-
-/// Returns the version that `env` was rolled back from when `version` became current.
-fn rolled_back_from(home: &[Record<'_>], env: &EnvName, version: Version) -> Option<Version> {
-    let since = home
-        .iter()
-        .find(|r| r.version == version)?
-        .current
-        .get(env)?;
-    let left = |r: &&Record<'_>| current::parse(r.tag(tags::ROLLED_BACK)).get(env) == Some(since);
-    home.iter().filter(left).map(|r| r.version).max()
-}
-
-fn check_requested(
-    own: &[Record<'_>],
-    image: &Image,
-    env: &EnvName,
-    version: Version,
-    ok: bool,
-) -> Result<Version, String> {
-    let Some(record) = own.iter().find(|r| r.version == version) else {
-        return Err(format!("`{}` has no version {version}", image.name));
-    };
-    match record.state {
-        State::Released if ok => Ok(version),
-        State::Released => Err(format!(
-            "version {version} of `{}` has not reached `{env}` at all its locations",
-            image.name
-        )),
-        state => Err(format!(
-            "version {version} of `{}` is {}",
-            image.name,
-            state.as_str()
-        )),
+        };
+        self.locations.iter().filter_map(rollback).collect()
     }
 }

@@ -29,25 +29,9 @@ pub fn plan_hold(
         (State::Released, State::Held)
     };
     let mut steps = Vec::new();
-    let (verdict, reason) = if own.is_empty() {
-        (
-            PlanVerdict::Blocked,
-            format!("`{}` has no version {version}", image.name),
-        )
-    } else if let Some(other) = own.iter().find(|r| r.state != from && r.state != to) {
-        (
-            PlanVerdict::Blocked,
-            format!(
-                "version {version} is {} in {}",
-                other.state.as_str(),
-                other.ami.region
-            ),
-        )
-    } else if own.iter().all(|r| r.state == to) && inventory.unreachable.is_empty() {
-        (
-            PlanVerdict::Keep,
-            format!("version {version} is already {}", to.as_str()),
-        )
+    let settled = verdict_without_steps(image, version, &own, (from, to), inventory);
+    let (verdict, reason) = if let Some(settled) = settled {
+        settled
     } else {
         let reason = if release {
             "may be promoted again"
@@ -99,6 +83,30 @@ pub fn plan_hold(
         decisions: vec![decision],
         steps,
     }
+}
+
+/// Returns the verdict and its reason if the version cannot or need not change its state.
+fn verdict_without_steps(
+    image: &Image,
+    version: Version,
+    own: &[&Record<'_>],
+    (from, to): (State, State),
+    inventory: &Inventory,
+) -> Option<(PlanVerdict, String)> {
+    if own.is_empty() {
+        let reason = format!("`{}` has no version {version}", image.name);
+        return Some((PlanVerdict::Blocked, reason));
+    }
+    if let Some(other) = own.iter().find(|r| r.state != from && r.state != to) {
+        let (state, region) = (other.state.as_str(), &other.ami.region);
+        let reason = format!("version {version} is {state} in {region}");
+        return Some((PlanVerdict::Blocked, reason));
+    }
+    let is_done = own.iter().all(|r| r.state == to) && inventory.unreachable.is_empty();
+    is_done.then(|| {
+        let reason = format!("version {version} is already {}", to.as_str());
+        (PlanVerdict::Keep, reason)
+    })
 }
 
 /// Returns the action that moves AMIs from one state to another.

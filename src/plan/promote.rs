@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::publish::Publication;
+use super::publish::{Publication, UnusableCopyError};
 use crate::catalog::{Catalog, Environment, Image};
 use crate::lifecycle::promote::{Promotion, PromotionRequest, decide_promotion};
 use crate::lifecycle::{Record, locations};
@@ -102,8 +102,8 @@ impl<'p> PromotionPlanner<'p> {
             |env| self.steps_at_locations(image, record, env, &reason),
         );
         match planned {
-            Err(why) => (
-                decision(image, PlanVerdict::Blocked, vec![why], None),
+            Err(e) => (
+                decision(image, PlanVerdict::Blocked, vec![e.to_string()], None),
                 Vec::new(),
             ),
             Ok(steps) if steps.is_empty() => {
@@ -129,7 +129,7 @@ impl<'p> PromotionPlanner<'p> {
         record: &Record<'_>,
         env: &'p Environment,
         reason: &str,
-    ) -> Result<Vec<Step>, String> {
+    ) -> Result<Vec<Step>, UnusableCopyError> {
         let publication = Publication {
             catalog: self.catalog,
             inventory: self.inventory,

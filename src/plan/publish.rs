@@ -4,10 +4,24 @@
 use crate::catalog::{Catalog, Environment, Image};
 use crate::lifecycle::{Record, current, level, locations, tags};
 use crate::model::{
-    EnvName, ImageName, Inventory, Location, State, Tags, Timestamp, Version, pointer_name,
+    AmiId, EnvName, ImageName, Inventory, Location, State, Tags, Timestamp, Version, pointer_name,
 };
 use crate::plan::step::{self, Action, AmiRef, Move, PreviousCurrent, Step};
 use crate::plan::{Scope, StepId, StepName};
+
+/// Copy at a location that a publication cannot use or repair.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "its AMI {ami} in {location} is {} and {status}: run `bakeline doctor`",
+    .state.as_str()
+)]
+pub(super) struct UnusableCopyError {
+    ami: AmiId,
+    location: Location,
+    state: State,
+    /// State of the AMI in EC2.
+    status: String,
+}
 
 /// Publication of one version to an environment.
 pub(super) struct Publication<'p> {
@@ -33,7 +47,7 @@ impl Publication<'_> {
         &self,
         location: &Location,
         needs: Vec<StepId>,
-    ) -> Result<Vec<Step>, String> {
+    ) -> Result<Vec<Step>, UnusableCopyError> {
         let scope = image_scope(&self.image.name, location, self.catalog);
         let own = &self.inventory.account;
         if let Some(why) = locations::unreachable_reason(self.inventory, location) {
@@ -56,11 +70,12 @@ impl Publication<'_> {
         let mut actions = Vec::new();
         let to = match found {
             Some(found) if !found.is_usable() || found.state != State::Released => {
-                let (state, status) = (found.state.as_str(), &found.ami.status);
-                return Err(format!(
-                    "its AMI {} in {location} is {state} and {status}: run `bakeline doctor`",
-                    found.ami.id
-                ));
+                return Err(UnusableCopyError {
+                    ami: found.ami.id.clone(),
+                    location: location.clone(),
+                    state: found.state,
+                    status: found.ami.status.clone(),
+                });
             }
             Some(found) => {
                 let others = here
@@ -251,7 +266,7 @@ pub(super) fn decision_tags(record: &Record<'_>, environment_key: &str) -> Tags 
 /// there, and lowered to the environment below. A revoked or retiring version keeps its stricter
 /// state. `since` is the time at which the earlier version became current. A repeated rollback
 /// recognizes itself by this time.
-pub(super) fn demoted(
+pub(super) fn rollback_tags(
     catalog: &Catalog,
     record: &Record<'_>,
     env: &EnvName,

@@ -1,7 +1,7 @@
 //! Plans a rollback: at each location the earlier version becomes current, then the later one is
 //! held and lowered.
 
-use super::publish::{decision_tags, demoted, image_scope, later_than, step_chain};
+use super::publish::{decision_tags, image_scope, later_than, rollback_tags, step_chain};
 use crate::catalog::{Catalog, Image};
 use crate::lifecycle::rollback::{
     LocationRollback, RollbackDecision, RollbackMove, decide_rollback,
@@ -33,7 +33,10 @@ pub fn plan_rollback(
         ami: None,
     };
     let (decision, steps) = match decide_rollback(catalog, inventory, &records, (image, env), to) {
-        Err(why) => (decision(PlanVerdict::Blocked, why, None), Vec::new()),
+        Err(e) => (
+            decision(PlanVerdict::Blocked, e.to_string(), None),
+            Vec::new(),
+        ),
         Ok(RollbackDecision::Keep(version, why)) => {
             (decision(PlanVerdict::Keep, why, Some(version)), Vec::new())
         }
@@ -155,7 +158,7 @@ fn pointer_move(
         from: rollback
             .from
             .iter()
-            .map(|r| demoted(catalog, r, env, since))
+            .map(|r| rollback_tags(catalog, r, env, since))
             .collect(),
         before: decision_tags(&rollback.to, &settings.environment_key),
         tags: Tags::from([(tags::CURRENT.to_owned(), current::format(&now))]),

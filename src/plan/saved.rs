@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, Image};
 use crate::lifecycle::tags;
-use crate::model::{CatalogName, ImageName, Inventory, RunId};
+use crate::model::{Ami, CatalogName, ImageName, Inventory, RunId};
 use crate::plan::change::{self, InputChange};
 use crate::plan::fingerprint::Fingerprints;
 use crate::plan::release::{ReleaseRequest, plan_release_as_of};
@@ -101,57 +101,28 @@ fn collect_facts(
     plan: &Plan,
 ) -> BTreeMap<String, String> {
     let prints = Fingerprints::new(catalog);
-    let mut out = BTreeMap::new();
     let lineages = plan
         .decisions
         .iter()
         .flat_map(|d| catalog.lineage(&d.image));
     let images: BTreeMap<&ImageName, &Image> = lineages.map(|i| (&i.name, i)).collect();
-    for (name, image) in &images {
-        let mut put = |what: &str, value: String| out.insert(format!("{name}: {what}"), value);
-        for (input, value) in prints.recipe(image).0 {
-            put(&input, value);
-        }
-        put("checks", prints.checks_digest(name));
-        put(
-            "rules",
-            format!(
-                "max_age {:?}, rebase_after {}",
-                image.max_age.map(|a| a.as_secs()),
-                image.rebase_after
-            ),
+    let mut out = BTreeMap::new();
+    for image in images.values() {
+        let facts = image_facts(&prints, inventory, image);
+        out.extend(
+            facts
+                .into_iter()
+                .map(|(fact, value)| (format!("{}: {fact}", image.name), value)),
         );
-        if let Some(source) = inventory.sources.get(*name) {
-            put(
-                "source",
-                source
-                    .as_ref()
-                    .map_or_else(|| "none".to_owned(), |ami| ami.id.to_string()),
-            );
-        }
-        if let Some(probe) = inventory.evidence.probes.get(*name) {
-            let pending: Vec<&str> = probe
-                .pending
-                .iter()
-                .filter(|u| u.security)
-                .map(|u| u.package.as_str())
-                .collect();
-            put(
-                "pending updates",
-                format!("{} {}", probe.ami, pending.join(" ")),
-            );
-        }
     }
-    for removed in plan
+    let removed = plan
         .decisions
         .iter()
-        .filter(|d| !catalog.images.contains_key(&d.image))
-    {
-        out.insert(
-            format!("{}: image", removed.image),
-            "not in the catalog".to_owned(),
-        );
-    }
+        .filter(|d| !catalog.images.contains_key(&d.image));
+    out.extend(removed.map(|d| {
+        let fact = format!("{}: image", d.image);
+        (fact, "not in the catalog".to_owned())
+    }));
     let settings = &catalog.settings;
     let environment_settings = format!(
         "{:?} {:?} {:?} {:?}",
@@ -162,24 +133,63 @@ fn collect_facts(
         environment_settings,
     );
     let names: BTreeSet<&str> = images.keys().map(|n| n.as_str()).collect();
-    let ours = |key: &str, ami: &crate::model::Ami| ami.tags.get(key).cloned().unwrap_or_default();
-    for ami in inventory
+    let of_images = inventory
         .images
         .iter()
-        .filter(|a| names.contains(ours(tags::IMAGE, a).as_str()))
-    {
-        let at = format!(
-            "{}: AMI {} in {}",
-            ours(tags::IMAGE, ami),
-            ami.id,
-            ami.region
-        );
-        out.insert(format!("{at}: status"), ami.status.clone());
-        let own_tags = ami
-            .tags
+        .filter(|ami| names.contains(tag_value(ami, tags::IMAGE)));
+    out.extend(of_images.flat_map(|ami| ami_facts(ami, &settings.environment_key)));
+    out
+}
+
+/// Returns the facts about an image: its inputs, rules, source and pending updates.
+fn image_facts(
+    prints: &Fingerprints<'_>,
+    inventory: &Inventory,
+    image: &Image,
+) -> BTreeMap<String, String> {
+    let mut out = prints.recipe(image).0;
+    let mut put = |fact: &str, value: String| out.insert(fact.to_owned(), value);
+    put("checks", prints.checks_digest(&image.name));
+    put(
+        "rules",
+        format!(
+            "max_age {:?}, rebase_after {}",
+            image.max_age.map(|a| a.as_secs()),
+            image.rebase_after
+        ),
+    );
+    if let Some(source) = inventory.sources.get(&image.name) {
+        let id = source.as_ref().map(|ami| ami.id.to_string());
+        put("source", id.unwrap_or_else(|| "none".to_owned()));
+    }
+    if let Some(probe) = inventory.evidence.probes.get(&image.name) {
+        let pending: Vec<&str> = probe
+            .pending
             .iter()
-            .filter(|(k, _)| k.starts_with("bakeline:") || **k == settings.environment_key);
-        out.extend(own_tags.map(|(key, value)| (format!("{at}: tag {key}"), value.clone())));
+            .filter(|u| u.security)
+            .map(|u| u.package.as_str())
+            .collect();
+        put(
+            "pending updates",
+            format!("{} {}", probe.ami, pending.join(" ")),
+        );
     }
     out
+}
+
+/// Returns the status and the tags of an AMI that decisions depend on.
+fn ami_facts(ami: &Ami, environment_key: &str) -> Vec<(String, String)> {
+    let image = tag_value(ami, tags::IMAGE);
+    let subject = format!("{image}: AMI {} in {}", ami.id, ami.region);
+    let mut out = vec![(format!("{subject}: status"), ami.status.clone())];
+    let relevant = ami
+        .tags
+        .iter()
+        .filter(|(key, _)| key.starts_with("bakeline:") || *key == environment_key);
+    out.extend(relevant.map(|(key, value)| (format!("{subject}: tag {key}"), value.clone())));
+    out
+}
+
+fn tag_value<'a>(ami: &'a Ami, key: &str) -> &'a str {
+    ami.tags.get(key).map_or("", String::as_str)
 }

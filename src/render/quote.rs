@@ -23,7 +23,7 @@ pub(super) fn shell(value: &str, out: &mut dyn Write) -> Result<()> {
     if value.contains('\0') {
         return Err(Error::other(format!("the value {value:?} contains NUL")));
     }
-    write!(out, "'{}'", value.replace('\'', r"'\''"))
+    out.write_all(crate::platform::sh_quote(value).as_bytes())
 }
 
 /// Writes a JSON string of Slack mrkdwn without markup.

@@ -139,7 +139,7 @@ def test_promotion_refuses_failed_release(sandbox: Sandbox, tmp_path: Path) -> N
     mark = sandbox.mark()
     catalog.release("base", want=3)
     assert "CreateImage" in sandbox.changes(mark), "there never was a candidate"
-    assert_not_promotable(sandbox, catalog, "nothing of `base` is current in `Test`; release it first")
+    assert_not_promotable(sandbox, catalog, "no version of `base` is current in `Test`; release it first")
     # The candidate that `--keep-failed` keeps cannot be promoted either.
     catalog.release("base", "--keep-failed", want=3)
     [kept] = catalog.images()

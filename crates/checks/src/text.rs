@@ -1,13 +1,8 @@
-//! Converts texts and bytes: shell quoting, hex, and short forms for messages.
+//! Converts texts and bytes: hex, and short forms for messages.
 
 use std::fmt::Write as _;
 
-/// Quotes a text as one word of POSIX sh. All user text in scripts is quoted by this function.
-/// The text must not contain NUL.
-#[must_use]
-pub fn sh_quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
+pub use bakeline_platform::sh_quote;
 
 /// Formats bytes as lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -62,18 +57,6 @@ pub(crate) fn truncate_for_display(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quoted_text_is_not_expanded() {
-        for (text, word) in [
-            ("", "''"),
-            ("a b", "'a b'"),
-            ("$(id)`id`\"\\", "'$(id)`id`\"\\'"),
-            ("it's", r"'it'\''s'"),
-        ] {
-            assert_eq!(sh_quote(text), word);
-        }
-    }
 
     #[test]
     fn brief_is_one_short_line() {

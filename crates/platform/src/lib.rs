@@ -2,9 +2,12 @@
 
 mod apt;
 pub mod debian;
+mod shell;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use shell::sh_quote;
 
 /// Text that does not follow the rules of a platform, with the reason as a fragment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,9 @@
 
 use aws_sdk_ec2::types::{IpPermission, IpRange, KeyType, ResourceType};
 
-use super::{Clients, cloud_error, filter, tag_specification};
+use super::clients::Clients;
+use super::errors::cloud_error;
+use super::tags::{filter, tag_specification};
 use crate::model::Tags;
 use crate::ports::{CloudErrorKind, CloudResult, GroupRequest, Secret};
 

@@ -7,7 +7,9 @@ use aws_sdk_ec2::types::{
     OperationType, ResourceType, SnapshotAttributeName,
 };
 
-use super::{Clients, cloud_error, tag_specification};
+use super::clients::Clients;
+use super::errors::cloud_error;
+use super::tags::tag_specification;
 use crate::model::{Ami, AmiId, Sharing};
 use crate::ports::{CloudErrorKind, CloudResult, CopyRequest};
 

@@ -2,7 +2,9 @@
 
 use aws_sdk_ec2::types::{Image, SnapshotReturnCodes};
 
-use super::{Clients, cloud_error, filter};
+use super::clients::Clients;
+use super::errors::cloud_error;
+use super::tags::filter;
 use crate::model::{Ami, AmiId, SnapshotId};
 use crate::ports::{CloudErrorKind, CloudResult, ImageQuery};
 

@@ -5,7 +5,9 @@ use aws_sdk_ec2::types::{
     InstanceType, ResourceType, ShutdownBehavior,
 };
 
-use super::{Clients, cloud_error, filter, tag_specification};
+use super::clients::Clients;
+use super::errors::cloud_error;
+use super::tags::{filter, tag_specification};
 use crate::model::{InstanceId, Tags};
 use crate::ports::{CloudError, CloudErrorKind, CloudResult, Instance, LaunchRequest};
 

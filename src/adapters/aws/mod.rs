@@ -1,6 +1,7 @@
 //! Implements the cloud port with the AWS SDK for EC2, SSM and STS. Each Region has its own clients.
 
 mod access;
+mod clients;
 mod copies;
 mod errors;
 mod images;
@@ -9,6 +10,7 @@ mod parameters;
 mod references;
 mod retirement;
 mod scaling;
+mod tags;
 mod temporaries;
 
 use std::collections::BTreeMap;
@@ -28,7 +30,9 @@ use crate::ports::{
     Instance, LaunchRequest, Secret, TemporaryQuery,
 };
 
-use errors::{cloud_error, require_field};
+use clients::Clients;
+use errors::cloud_error;
+use tags::ec2_tags;
 
 /// Time limit of a call with all its attempts. The SDK has no default.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -36,16 +40,6 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_ATTEMPTS: u32 = 4;
 /// Time limit of a connection, so that an unreachable local endpoint is reported soon.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// SDK clients of a Region.
-#[derive(Clone)]
-struct Clients {
-    autoscaling: aws_sdk_autoscaling::Client,
-    ec2: aws_sdk_ec2::Client,
-    ssm: aws_sdk_ssm::Client,
-    sts: aws_sdk_sts::Client,
-    region: Region,
-}
 
 /// AWS, or the endpoint in `AWS_ENDPOINT_URL`.
 pub struct Aws {
@@ -100,50 +94,9 @@ impl Aws {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         clients
             .entry(region.clone())
-            .or_insert_with(|| {
-                let config = self
-                    .config
-                    .to_builder()
-                    .region(aws_config::Region::new(region.to_string()))
-                    .build();
-                Clients {
-                    autoscaling: aws_sdk_autoscaling::Client::new(&config),
-                    ec2: aws_sdk_ec2::Client::new(&config),
-                    ssm: aws_sdk_ssm::Client::new(&config),
-                    sts: aws_sdk_sts::Client::new(&config),
-                    region: region.clone(),
-                }
-            })
+            .or_insert_with(|| Clients::new(&self.config, region))
             .clone()
     }
-}
-
-fn ec2_tags(tags: &Tags) -> Vec<aws_sdk_ec2::types::Tag> {
-    tags.iter()
-        .map(|(key, value)| {
-            aws_sdk_ec2::types::Tag::builder()
-                .key(key)
-                .value(value)
-                .build()
-        })
-        .collect()
-}
-
-fn tag_specification(
-    resource_type: aws_sdk_ec2::types::ResourceType,
-    tags: &Tags,
-) -> aws_sdk_ec2::types::TagSpecification {
-    aws_sdk_ec2::types::TagSpecification::builder()
-        .resource_type(resource_type)
-        .set_tags(Some(ec2_tags(tags)))
-        .build()
-}
-
-fn filter(name: impl Into<String>, value: impl Into<String>) -> aws_sdk_ec2::types::Filter {
-    aws_sdk_ec2::types::Filter::builder()
-        .name(name)
-        .values(value)
-        .build()
 }
 
 #[async_trait]

@@ -2,7 +2,8 @@
 
 use aws_sdk_ssm::types::{ParameterStringFilter, ParameterType, Tag};
 
-use super::{Clients, cloud_error, require_field};
+use super::clients::Clients;
+use super::errors::{cloud_error, require_field};
 use crate::model::{AmiId, Reference, Tags};
 use crate::ports::{CloudError, CloudErrorKind, CloudResult};
 

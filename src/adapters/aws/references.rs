@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::Filter;
 
-use super::{Clients, cloud_error};
+use super::clients::Clients;
+use super::errors::cloud_error;
 use crate::model::{AmiId, Reference};
 use crate::ports::CloudResult;
 

@@ -10,7 +10,8 @@ use aws_sdk_ec2::types::{
     LaunchPermissionModifications, PermissionGroup, ResourceTypeOption, ResourceTypeRequest,
 };
 
-use super::{Aws, cloud_error};
+use super::Aws;
+use super::errors::cloud_error;
 use crate::model::{AmiId, Reference, Region, Timestamp};
 use crate::ports::{CloudError, CloudErrorKind, CloudResult, Retirement, UsageReader};
 

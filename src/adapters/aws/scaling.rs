@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Clients, cloud_error};
+use super::clients::Clients;
+use super::errors::cloud_error;
 use crate::model::{AmiId, Reference};
 use crate::ports::CloudResult;
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Clients, cloud_error, filter};
+use super::clients::Clients;
+use super::errors::cloud_error;
+use super::tags::filter;
 use crate::model::{Tags, TemporaryKind, TemporaryResource};
 use crate::ports::{CloudErrorKind, CloudResult, ImageQuery, TemporaryQuery};
 

@@ -58,7 +58,7 @@ impl FakeCloud {
 
     /// Returns the same cloud as another account sees it.
     #[must_use]
-    pub fn seen_from(&self, account: &str) -> Self {
+    pub fn for_account(&self, account: &str) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
             account: Some(account.to_owned()),
@@ -115,7 +115,7 @@ impl FakeCloud {
 
     /// Returns the violations of the invariant.
     #[must_use]
-    pub fn seen(&self) -> Vec<String> {
+    pub fn violations(&self) -> Vec<String> {
         self.inner.lock().expect("no panic").violations.clone()
     }
 

@@ -60,10 +60,38 @@ impl Target {
     }
 }
 
-fn parse_ssh(rest: &str) -> std::result::Result<Target, String> {
+/// Problem in an `ssh://` address.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum AddressError {
+    /// Text between a bracketed address and the port.
+    #[error("a colon is required before the port")]
+    MissingColon,
+    /// IPv6 address without brackets.
+    #[error("an IPv6 address must be in brackets")]
+    MissingBrackets,
+    /// Text that is not a port number.
+    #[error("`{}` is not a port", .0.escape_debug())]
+    InvalidPort(String),
+    /// Empty user or host.
+    #[error("the {0} is missing")]
+    MissingPart(&'static str),
+    /// User or host that `ssh` could treat as an option.
+    #[error("a {0} cannot start with `-`")]
+    LeadingDash(&'static str),
+    /// Character in a user or host that `ssh` or a shell could interpret.
+    #[error("a {part} cannot contain `{}`", .character.escape_debug())]
+    InvalidCharacter {
+        /// `user` or `host`.
+        part: &'static str,
+        /// First such character.
+        character: char,
+    },
+}
+
+fn parse_ssh(rest: &str) -> std::result::Result<Target, AddressError> {
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     let (user, location) = match rest.rsplit_once('@') {
-        Some((user, location)) => (Some(checked_name("user", user)?), location),
+        Some((user, location)) => (Some(check_name("user", user)?), location),
         None => (None, rest),
     };
     let (host, port) = match location
@@ -73,39 +101,41 @@ fn parse_ssh(rest: &str) -> std::result::Result<Target, String> {
         Some((address, "")) => (address, None),
         Some((address, after)) => match after.strip_prefix(':') {
             Some(port) => (address, Some(port)),
-            None => return Err("a colon is required before the port".to_owned()),
+            None => return Err(AddressError::MissingColon),
         },
         None => match location.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') => (host, Some(port)),
-            Some(_) => return Err("an IPv6 address must be in brackets".to_owned()),
+            Some(_) => return Err(AddressError::MissingBrackets),
             None => (location, None),
         },
     };
     let port = match port {
         Some(text) => {
             let read = text.parse::<u16>().ok().filter(|port| *port > 0);
-            Some(read.ok_or_else(|| format!("`{}` is not a port", text.escape_debug()))?)
+            Some(read.ok_or_else(|| AddressError::InvalidPort(text.to_owned()))?)
         }
         None => None,
     };
     Ok(Target::Ssh {
         user,
-        host: checked_name("host", host)?,
+        host: check_name("host", host)?,
         port,
     })
 }
 
-/// Returns a user or host name, or an error for characters that `ssh` or a shell could interpret.
-/// OpenSSH 9.6 and later also refuse most of these.
-fn checked_name(what: &str, text: &str) -> std::result::Result<String, String> {
+/// Checks a user or host name for characters that `ssh` or a shell could interpret. OpenSSH 9.6 and
+/// later also refuse most of these.
+fn check_name(part: &'static str, text: &str) -> std::result::Result<String, AddressError> {
     let plain = |c: char| c.is_alphanumeric() || "-._:%+".contains(c);
-    match text {
-        "" => Err(format!("the {what} is missing")),
-        _ if text.starts_with('-') => Err(format!("a {what} cannot start with `-`")),
-        _ => match text.chars().find(|c| !plain(*c)) {
-            Some(c) => Err(format!("a {what} cannot contain `{}`", c.escape_debug())),
-            None => Ok(text.to_owned()),
-        },
+    if text.is_empty() {
+        return Err(AddressError::MissingPart(part));
+    }
+    if text.starts_with('-') {
+        return Err(AddressError::LeadingDash(part));
+    }
+    match text.chars().find(|c| !plain(*c)) {
+        Some(character) => Err(AddressError::InvalidCharacter { part, character }),
+        None => Ok(text.to_owned()),
     }
 }
 

@@ -4,14 +4,15 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::catalog::Settings;
 use crate::cli::{InventoryArgs, Restore};
 use crate::commands::summary;
 use crate::commands::support::{context, gather, lock, run, unreachable};
 use crate::engine::StepOutput;
 use crate::engine::outcome::ScopeEnd;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::Record;
-use crate::model::State;
+use crate::model::{Ami, Inventory, State};
 use crate::plan::prune::plan_restore;
 use crate::ports::Workspace as _;
 use crate::ui;
@@ -26,32 +27,9 @@ pub(crate) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
     };
     let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
     unreachable::warn_unreachable(&inventory);
-    let wanted = |r: &&crate::model::Ami| {
-        args.region
-            .as_ref()
-            .is_none_or(|region| r.region.as_str() == region)
-    };
-    let Some(ami) = inventory
-        .images
-        .iter()
-        .filter(|a| a.id.as_str() == args.ami)
-        .find(wanted)
-    else {
-        let location = args
-            .region
-            .as_ref()
-            .map_or_else(String::new, |r| format!(" in {r}"));
-        let none = Error::new(
-            Kind::NotFound,
-            format!(
-                "catalog `{}` has no AMI {}{location}",
-                settings.name, args.ami
-            ),
-        )
-        .hint("`bakeline list` shows what exists; deregistered AMIs cannot be restored");
-        return Err(unreachable::not_found_or_incomplete(&inventory, none));
-    };
-    let refused = |why: String| Err(Error::new(Kind::Refused, why).hint("nothing was changed"));
+    let ami = find_ami(&inventory, settings, args)?;
+    let refused =
+        |why: String| Err(Error::new(ErrorKind::Refused, why).hint("nothing was changed"));
     let Some(record) = Record::read(ami, &settings.name) else {
         return refused(format!(
             "{} in {} has the tags of this catalog but was not created by it",
@@ -75,6 +53,38 @@ pub(crate) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
     }
     let plan = plan_restore(&inventory, ami, run);
     let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    print_restored(&ran, &record, &args.ami);
+    let name = settings.name.as_str();
+    write_result(
+        &ran,
+        &json!({ "schema": 1, "catalog": name, "run": ran.outcome.run, "amis": ran.outcome.scopes }),
+    );
+    summary::exit_code(&ran)
+}
+
+/// Returns the AMI with the requested ID and Region.
+fn find_ami<'i>(inventory: &'i Inventory, settings: &Settings, args: &Restore) -> Result<&'i Ami> {
+    let is_wanted = |ami: &&Ami| {
+        let region = args.region.as_deref();
+        ami.id.as_str() == args.ami && region.is_none_or(|region| ami.region.as_str() == region)
+    };
+    inventory.images.iter().find(is_wanted).ok_or_else(|| {
+        let location = args
+            .region
+            .as_ref()
+            .map_or_else(String::new, |r| format!(" in {r}"));
+        let message = format!(
+            "catalog `{}` has no AMI {}{location}",
+            settings.name, args.ami
+        );
+        let error = Error::new(ErrorKind::NotFound, message)
+            .hint("`bakeline list` shows what exists; deregistered AMIs cannot be restored");
+        unreachable::not_found_or_incomplete(inventory, error)
+    })
+}
+
+/// Prints the result of each finished scope, and the ID of the AMI.
+fn print_restored(ran: &run::RunResult, record: &Record<'_>, ami: &str) {
     for end in ran.outcome.scopes.values() {
         let ScopeEnd::Done { outputs } = end else {
             continue;
@@ -102,17 +112,11 @@ pub(crate) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
                 ));
             }
         }
-        ui::data(&args.ami);
+        ui::data(ami);
         ui::say(
             "note: the next prune retires the AMI again unless a rule keeps it; promote, use or protect it",
         );
     }
-    let name = settings.name.as_str();
-    write_result(
-        &ran,
-        &json!({ "schema": 1, "catalog": name, "run": ran.outcome.run, "amis": ran.outcome.scopes }),
-    );
-    summary::exit_code(&ran)
 }
 
 fn write_result(ran: &run::RunResult, value: &Value) {

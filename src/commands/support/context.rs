@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
+use super::command_locks::CommandLocks;
 use crate::adapters::catalog_files::CatalogFiles;
 use crate::adapters::system;
 use crate::catalog::{self, Catalog, Files, Lookup, Settings};
@@ -20,7 +21,7 @@ pub(crate) struct LoadedCatalog {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) files: CatalogFiles,
     /// Locks of the command; dropping this value releases them.
-    pub(crate) lock: OnceCell<super::lock::CommandLocks>,
+    pub(crate) lock: OnceCell<CommandLocks>,
 }
 
 /// Logs to stderr at the level of `BAKELINE_LOG`. The default level is `warn`.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::command_locks::CommandLocks;
 use super::context::{self, LoadedCatalog};
 use super::gather;
 use crate::adapters::processes::SystemProcesses;
 use crate::adapters::system::{SystemClock, cancel_on_signal, host_name, new_run_id, variable};
 use crate::catalog::Settings;
-use crate::engine::lock::{HeldLocks, LockOwner, Locks};
+use crate::engine::lock::{LockOwner, Locks};
 use crate::error::Result;
 use crate::model::{EnvName, RunId};
 use crate::ports::{Clock as _, Processes as _, Store};
@@ -44,29 +45,6 @@ impl LockScope<'_> {
             .take(most)
             .map(|e| e.name.clone())
             .collect()
-    }
-}
-
-/// Locks of a command. Dropping this value releases them.
-pub(crate) struct CommandLocks {
-    /// ID of the run.
-    run: RunId,
-    /// Store that contains the locks.
-    pub(crate) store: Arc<dyn Store>,
-    /// Held locks; `None` if the command needs none.
-    pub(crate) held: Option<Arc<HeldLocks>>,
-    /// Token that an interrupt signal cancels, so that the locks are released.
-    pub(crate) interrupt: CancellationToken,
-    stop: CancellationToken,
-}
-
-impl Drop for CommandLocks {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        if let Some(held) = &self.held {
-            let release = held.release(&|text| ui::say(text));
-            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(release));
-        }
     }
 }
 

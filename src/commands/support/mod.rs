@@ -1,5 +1,6 @@
 //! Shared parts of the commands: facts, locks, execution and adapters.
 
+mod command_locks;
 pub(super) mod context;
 pub(super) mod gather;
 pub(super) mod lock;

@@ -18,7 +18,7 @@ use crate::engine::lock::guard::{FencedEffects, Guard};
 use crate::engine::mirror::JournalMirror;
 use crate::engine::outcome::Outcome;
 use crate::engine::{Effects, Engine, Options};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::Inventory;
 use crate::plan::{self, Action, Plan, Scope, Step};
 use crate::ports::{ImageBuilder, Journal, Store, Workspace as _};
@@ -69,43 +69,29 @@ pub(crate) async fn execute_plan(
     plan: &Plan,
     options: RunOptions,
 ) -> Result<RunResult> {
-    let failed =
-        |what: &str, e: std::io::Error| Error::new(Kind::StepFailed, what.to_owned()).because(e);
     check_ansible(loaded, plan).await?;
-    let base = working_directory().map_err(|e| failed("cannot read the working directory", e))?;
-    let directory = RunDirectory::create(&base, &plan.run)
-        .map_err(|e| failed("cannot create the run directory", e))?;
-    let directory = Arc::new(directory);
-    let journal =
-        JournalFile::open(directory.root()).map_err(|e| failed("cannot open the journal", e))?;
     let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
-    directory
-        .write("plan.json", &saved, false)
-        .map_err(|e| failed("cannot save the plan", e))?;
+    let (directory, journal) = create_run_directory(plan, &saved)?;
     let lock = lock::command_locks(loaded, LockScope::All).await?;
     let (store, guard) = (
         Arc::clone(&lock.store),
         lock.held.clone().map(|held| held as Arc<dyn Guard>),
     );
-    let settings = &loaded.catalog.settings;
-    let journal: Arc<dyn Journal> = Arc::new(journal);
     let mirror = if options.throwaway {
         None
     } else {
+        let (catalog, run) = (&loaded.catalog.settings.name, &plan.run);
         // A sweep needs the plan of a dead run, because Packer tags an AMI last.
         store
-            .put(
-                &crate::evidence::keys::plan(&settings.name, &plan.run),
-                &saved,
-            )
+            .put(&crate::evidence::keys::plan(catalog, run), &saved)
             .await?;
-        let (catalog, run) = (settings.name.clone(), plan.run.clone());
-        Some(Arc::new(JournalMirror::start(
+        let mirror = JournalMirror::start(
             Arc::clone(&journal),
             Arc::clone(&store),
-            catalog,
-            run,
-        )))
+            catalog.clone(),
+            run.clone(),
+        );
+        Some(Arc::new(mirror))
     };
     let files = (Arc::clone(&directory), Arc::clone(&store));
     let steps = assemble_steps(loaded, inventory, plan, options, files, guard.as_ref()).await?;
@@ -152,6 +138,25 @@ pub(crate) async fn execute_plan(
     })
 }
 
+/// Creates the directory of a run with the plan and an empty journal.
+fn create_run_directory(
+    plan: &Plan,
+    saved: &[u8],
+) -> Result<(Arc<RunDirectory>, Arc<dyn Journal>)> {
+    let failed = |what: &str, e: std::io::Error| {
+        Error::new(ErrorKind::StepFailed, what.to_owned()).because(e)
+    };
+    let base = working_directory().map_err(|e| failed("cannot read the working directory", e))?;
+    let directory = RunDirectory::create(&base, &plan.run)
+        .map_err(|e| failed("cannot create the run directory", e))?;
+    let journal =
+        JournalFile::open(directory.root()).map_err(|e| failed("cannot open the journal", e))?;
+    directory
+        .write("plan.json", saved, false)
+        .map_err(|e| failed("cannot save the plan", e))?;
+    Ok((Arc::new(directory), Arc::new(journal)))
+}
+
 /// Creates the steps of a plan with their adapters. With a guard, all changes go through the fence.
 async fn assemble_steps(
     loaded: &LoadedCatalog,
@@ -186,7 +191,7 @@ async fn assemble_steps(
         endpoint: context::ec2_endpoint(),
         program: program.map_err(|e| {
             Error::new(
-                Kind::StepFailed,
+                ErrorKind::StepFailed,
                 "cannot find the path of the bakeline program",
             )
             .because(e)

@@ -64,7 +64,7 @@ async fn read_evidence(
     let wanted = if all {
         everything()
     } else {
-        released.outdated()
+        released.outdated_records()
     };
     let wanted: Vec<(ImageName, String)> = wanted
         .iter()

@@ -1,13 +1,17 @@
-//! Tests of decisions about finished AMIs: ownership, lookup, promotion.
+//! Tests of decisions about finished AMIs: ownership, lookup, locations.
 
-mod life;
+mod doctor;
+mod fixtures;
+mod promotion;
 mod properties;
 mod retention;
 mod rollback;
 mod sweep;
 mod unread;
 
-use crate::lifecycle::{Record, lookup, tags};
+use fixtures::{OWN, catalog};
+
+use crate::lifecycle::{Record, locations, lookup, tags};
 use crate::model::{Ami, AmiId, Arch, Region, SnapshotId, Tags, Version};
 
 /// Returns a released AMI of catalog `acme`. `more` adds or replaces tags, and empty values remove
@@ -141,104 +145,22 @@ fn lookup_finds_only_usable_current_ami() {
 }
 
 #[test]
-fn promotion_moves_current_version_or_is_refused() {
-    use crate::lifecycle::promote::{Promotion, PromotionRequest, decide_promotion};
-    let files = std::collections::BTreeMap::from([
-        (
-            "bakeline.yaml".to_owned(),
-            b"name: acme\nregions: [eu-west-1]\n".to_vec(),
-        ),
-        (
-            "images/jdk.yaml".to_owned(),
-            b"source: {owner: amazon, name: x-*}\n".to_vec(),
-        ),
-        (
-            "images/low.yaml".to_owned(),
-            b"source: {owner: amazon, name: x-*}\nenvironment: Test\n".to_vec(),
-        ),
-    ]);
-    let (catalog, findings) = crate::catalog::load(&files);
-    let catalog = catalog.unwrap_or_else(|| panic!("{findings:?}"));
-    let test = (tags::CURRENT, "Test=2026-11-02T00:00:00Z");
-    let both = (
-        tags::CURRENT,
-        "Prod=2026-11-02T00:00:00Z Test=2026-11-02T00:00:00Z",
+fn locations_are_regions_in_accounts_with_home_first() {
+    let settings = "environments:\n  - {name: Test, regions: [us-east-1]}\n  - name: Prod\n    accounts: [\"123456789012\", \"222222222222\"]\n    role: arn:aws:iam::222222222222:role/x\n";
+    let catalog = catalog(settings);
+    let names = |env: usize| -> Vec<String> {
+        let all =
+            locations::in_environment(&catalog.settings, &catalog.settings.environments[env], OWN);
+        all.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(names(0), ["eu-west-1", "us-east-1"]);
+    assert_eq!(
+        names(1),
+        [
+            "eu-west-1",
+            "us-east-1",
+            "222222222222.eu-west-1",
+            "222222222222.us-east-1"
+        ]
     );
-    let prod = (tags::CURRENT, "Prod=2026-10-02T00:00:00Z");
-    let new = "20261101.2";
-    for (image, to, amis, expected) in [
-        (
-            "jdk",
-            "Prod",
-            vec![ami("jdk", new, &[test])],
-            "move 20261101.2 from 0",
-        ),
-        (
-            "jdk",
-            "Prod",
-            vec![ami("jdk", new, &[test]), ami("jdk", "20261001.1", &[prod])],
-            "move 20261101.2 from 1",
-        ),
-        ("jdk", "Prod", vec![ami("jdk", new, &[both])], "already"),
-        (
-            "jdk",
-            "Prod",
-            vec![],
-            "nothing of `jdk` is current in `Test`",
-        ),
-        (
-            "jdk",
-            "Prod",
-            vec![ami("jdk", new, &[test, (tags::STATE, "held")])],
-            "held",
-        ),
-        (
-            "jdk",
-            "Prod",
-            vec![ami("jdk", new, &[test, (tags::STATE, "candidate")])],
-            "nothing of `jdk`",
-        ),
-        (
-            "jdk",
-            "Prod",
-            vec![ami("jdk", new, &[test, (tags::SELF, "ami-x")])],
-            "nothing of `jdk`",
-        ),
-        (
-            "jdk",
-            "Test",
-            vec![ami("jdk", new, &[test])],
-            "lowest environment",
-        ),
-        (
-            "jdk",
-            "Moon",
-            vec![ami("jdk", new, &[test])],
-            "unknown environment `Moon`",
-        ),
-        (
-            "low",
-            "Prod",
-            vec![ami("low", new, &[test])],
-            "may not be promoted above `Test`",
-        ),
-    ] {
-        let records = Record::read_all(&amis, &"acme".into());
-        let moving = std::collections::BTreeSet::new();
-        let (env, now) = (to.into(), "2026-11-03T00:00:00Z".parse().expect("time"));
-        let request = PromotionRequest {
-            to: &env,
-            now,
-            also_promoted: &moving,
-        };
-        let outcome =
-            match decide_promotion(&catalog, &records, &catalog.images[&image.into()], &request) {
-                Promotion::Move { record, from } => {
-                    format!("move {} from {}", record.version, from.len())
-                }
-                Promotion::AlreadyCurrent(_) => "already".to_owned(),
-                Promotion::Refused(why) => why.join("; "),
-            };
-        assert!(outcome.contains(expected), "{image} to {to}: {outcome}");
-    }
 }

@@ -1,7 +1,7 @@
-//! Tests of repeated and interrupted rollbacks.
+//! Tests of the target of a rollback, also of repeated and interrupted ones.
 
-use super::ami;
-use super::life::{catalog, inventory};
+use super::fixtures::{catalog, copy, inventory};
+use super::{ami, version};
 use crate::lifecycle::rollback::{RollbackDecision, decide_rollback};
 use crate::lifecycle::{Record, tags};
 use crate::model::Ami;
@@ -18,7 +18,7 @@ fn repeated_rollback_never_goes_further_back() {
         match decide_rollback(&catalog, &inventory, &records, asked, None) {
             Ok(RollbackDecision::Move(back)) => format!("{} to {}", back.from, back.to),
             Ok(RollbackDecision::Keep(version, _)) => format!("keeps {version}"),
-            Err(why) => why,
+            Err(why) => why.to_string(),
         }
     };
     let prod = |version: &str, more: &[(&str, &str)]| {
@@ -74,4 +74,103 @@ fn repeated_rollback_never_goes_further_back() {
         "20261103.1 to 20261102.1",
         "an interrupted promotion"
     );
+}
+
+/// Decides a rollback of `jdk` in Prod, at two locations. Returns the decision as text.
+fn rollback_target(amis: Vec<Ami>, to: Option<&str>) -> String {
+    let (catalog, inventory) = (catalog(""), inventory(amis, &[]));
+    let records = Record::read_all(&inventory.images, &"acme".into());
+    let asked = (&catalog.images[&"jdk".into()], &"Prod".into());
+    match decide_rollback(&catalog, &inventory, &records, asked, to.map(version)) {
+        Err(why) => why.to_string(),
+        Ok(RollbackDecision::Keep(..)) => "nothing".to_owned(),
+        Ok(RollbackDecision::Move(back)) => format!("{} at {}", back.to, back.locations.len()),
+    }
+}
+
+/// Returns a version of `jdk` that reached Prod.
+fn prod_version(version: &str) -> Ami {
+    ami("jdk", version, &[("Environment", "Prod")])
+}
+
+/// Returns version three of `jdk`, which is current in Prod.
+fn current_version() -> Ami {
+    let current = (tags::CURRENT, "Prod=2026-11-05T00:00:00Z");
+    ami("jdk", "20261103.1", &[("Environment", "Prod"), current])
+}
+
+/// Returns the AMIs with their copies at the second location.
+fn with_copies(amis: &[&Ami]) -> Vec<Ami> {
+    amis.iter().flat_map(|a| [(*a).clone(), copy(a)]).collect()
+}
+
+#[test]
+fn rollback_goes_to_newest_version_at_all_locations() {
+    let (one, two) = (prod_version("20261101.1"), prod_version("20261102.1"));
+    let three = current_version();
+    let all = || with_copies(&[&one, &two, &three]);
+    assert_eq!(rollback_target(all(), None), "20261102.1 at 2");
+    assert_eq!(
+        rollback_target(all(), Some("20261101.1")),
+        "20261101.1 at 2"
+    );
+    assert_eq!(rollback_target(all(), Some("20261103.1")), "nothing");
+    let mut here = with_copies(&[&one, &three]);
+    here.push(two.clone());
+    assert_eq!(
+        rollback_target(here, None),
+        "20261101.1 at 2",
+        "version two is missing at one location"
+    );
+    assert!(rollback_target(with_copies(&[&three]), None).contains("no released version"));
+    assert!(rollback_target(with_copies(&[&one]), None).contains("no version of `jdk` is current"));
+}
+
+#[test]
+fn rollback_skips_withdrawn_and_unreached_versions() {
+    let (one, two) = (prod_version("20261101.1"), prod_version("20261102.1"));
+    let three = current_version();
+    for state in ["held", "revoked", "retiring"] {
+        let mut other = two.clone();
+        other.tags.insert(tags::STATE.to_owned(), state.to_owned());
+        let all = || with_copies(&[&one, &other, &three]);
+        assert_eq!(rollback_target(all(), None), "20261101.1 at 2", "{state}");
+        assert!(rollback_target(all(), Some("20261102.1")).contains(state));
+    }
+    let never = ami("jdk", "20261102.1", &[]);
+    let all = || with_copies(&[&one, &never, &three]);
+    assert_eq!(
+        rollback_target(all(), None),
+        "20261101.1 at 2",
+        "the version was only in Test"
+    );
+    assert_eq!(
+        rollback_target(all(), Some("20261102.1")),
+        "version 20261102.1 of `jdk` has not reached `Prod` at all its locations"
+    );
+    assert_eq!(
+        rollback_target(all(), Some("20261104.1")),
+        "`jdk` has no version 20261104.1"
+    );
+}
+
+#[test]
+fn interrupted_rollback_keeps_its_target() {
+    // Home is at version two, the other Region is not.
+    let (one, two) = (prod_version("20261101.1"), prod_version("20261102.1"));
+    let mut back = two.clone();
+    back.tags.insert(
+        tags::CURRENT.to_owned(),
+        "Prod=2026-11-06T00:00:00Z".to_owned(),
+    );
+    let held = ami("jdk", "20261103.1", &[(tags::STATE, "held")]);
+    let amis = vec![
+        one.clone(),
+        copy(&one),
+        back,
+        copy(&two),
+        held,
+        copy(&current_version()),
+    ];
+    assert_eq!(rollback_target(amis, None), "20261102.1 at 1");
 }

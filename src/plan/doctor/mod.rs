@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use super::publish::step_chain;
 use crate::catalog::Catalog;
 use crate::lifecycle::doctor::{Discrepancy, Repair, diagnose};
-use crate::model::{ImageName, Inventory, Location, RunId};
+use crate::model::{ImageName, Inventory, Location, RunId, TemporaryResource};
 use crate::plan::release::PLAN_SCHEMA;
-use crate::plan::step::{Action, Plan};
+use crate::plan::step::{Action, Plan, Step};
 use crate::plan::{Scope, StepId, StepName};
 
 /// Returns the discrepancies, and the plan that repairs them.
@@ -21,10 +21,37 @@ pub fn plan_repairs(
     run: RunId,
 ) -> (Vec<Discrepancy>, Plan) {
     let mut diagnosis = diagnose(&catalog.settings, inventory);
-    let mut tag_steps: BTreeMap<(Location, ImageName), Vec<StepId>> = BTreeMap::new();
+    let mut planner = RepairPlanner::default();
     let mut steps = Vec::new();
     for repair in diagnosis.repairs {
-        let repair_steps = match repair {
+        steps.extend(planner.repair_steps(repair));
+    }
+    let (findings, mut store_steps) = store::audit_store(catalog, inventory);
+    diagnosis.discrepancies.extend(findings);
+    steps.append(&mut store_steps);
+    (
+        diagnosis.discrepancies,
+        Plan {
+            schema: PLAN_SCHEMA,
+            run,
+            decided_at: inventory.captured_at,
+            decisions: Vec::new(),
+            steps,
+        },
+    )
+}
+
+/// Plans the steps of repairs, tags first.
+#[derive(Default)]
+struct RepairPlanner {
+    /// Planned changes of tags, by location and image. Pointers wait for them.
+    tag_steps: BTreeMap<(Location, ImageName), Vec<StepId>>,
+}
+
+impl RepairPlanner {
+    /// Returns the steps of a repair.
+    fn repair_steps(&mut self, repair: Repair) -> Vec<Step> {
+        match repair {
             Repair::SetTags {
                 location,
                 ami,
@@ -46,7 +73,10 @@ pub fn plan_repairs(
                     vec![(StepName::RepairTags, location.clone(), action)],
                 );
                 let ids = repair_steps.iter().map(|s| s.id.clone());
-                tag_steps.entry((location, image)).or_default().extend(ids);
+                self.tag_steps
+                    .entry((location, image))
+                    .or_default()
+                    .extend(ids);
                 repair_steps
             }
             Repair::Publish {
@@ -55,7 +85,8 @@ pub fn plan_repairs(
                 pointer,
                 ami,
             } => {
-                let needs = tag_steps
+                let needs = self
+                    .tag_steps
                     .get(&(location.clone(), image))
                     .cloned()
                     .unwrap_or_default();
@@ -75,25 +106,7 @@ pub fn plan_repairs(
             Repair::Unshare {
                 location,
                 permission,
-            } => {
-                let reason = format!(
-                    "account {} may still copy {}",
-                    permission.name, permission.id
-                );
-                let scope = Scope::of_leftover(&permission).at(&location);
-                step_chain(
-                    &scope,
-                    &reason,
-                    Vec::new(),
-                    vec![(
-                        StepName::Unshare,
-                        location,
-                        Action::Sweep {
-                            resource: permission,
-                        },
-                    )],
-                )
-            }
+            } => unshare_steps(location, permission),
             Repair::Unpublish { location, pointer } => {
                 let reason = format!("{pointer} in {location} is obsolete: no version is current");
                 let scope = Scope::of_pointer(&pointer).at(&location);
@@ -104,20 +117,24 @@ pub fn plan_repairs(
                     vec![(StepName::Unpublish, location, Action::Unpublish { pointer })],
                 )
             }
-        };
-        steps.extend(repair_steps);
+        }
     }
-    let (findings, mut store_steps) = store::audit_store(catalog, inventory);
-    diagnosis.discrepancies.extend(findings);
-    steps.append(&mut store_steps);
-    (
-        diagnosis.discrepancies,
-        Plan {
-            schema: PLAN_SCHEMA,
-            run,
-            decided_at: inventory.captured_at,
-            decisions: Vec::new(),
-            steps,
-        },
+}
+
+/// Returns the steps that remove a permission to copy an AMI.
+fn unshare_steps(location: Location, permission: TemporaryResource) -> Vec<Step> {
+    let reason = format!(
+        "account {} may still copy {}",
+        permission.name, permission.id
+    );
+    let scope = Scope::of_leftover(&permission).at(&location);
+    let action = Action::Sweep {
+        resource: permission,
+    };
+    step_chain(
+        &scope,
+        &reason,
+        Vec::new(),
+        vec![(StepName::Unshare, location, action)],
     )
 }

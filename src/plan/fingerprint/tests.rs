@@ -88,54 +88,9 @@ fn spec() -> impl Strategy<Value = Spec> {
 
 /// Returns the files of the catalog. `noise` adds everything that must not affect a fingerprint.
 fn files(spec: &Spec, noise: bool) -> BTreeMap<String, Vec<u8>> {
-    let mut sections: Vec<String> = Vec::new();
-    let list = |items: Vec<String>| items.join(", ");
-    let map = |values: &BTreeMap<String, String>| {
-        format!(
-            "{{{}}}",
-            list(values.iter().map(|(k, v)| format!("{k}: '{v}'")).collect())
-        )
-    };
-    sections.push(if spec.parent {
-        "parent: base".into()
-    } else {
-        "source: {owner: amazon, name: other-*}".into()
-    });
-    let package = |(name, version): (&String, &Option<u32>)| {
-        version.map_or_else(|| name.clone(), |v| format!("{name}={v}"))
-    };
-    sections.push(format!(
-        "packages: [{}]",
-        list(spec.packages.iter().map(package).collect())
-    ));
-    sections.push(format!("scripts: [{}]", spec.scripts.join(", ")));
-    let file = |(to, (from, owner, mode)): (&String, &(String, String, u32))| {
-        format!("{{source: {from}, destination: {to}, owner: '{owner}', mode: '060{mode}'}}")
-    };
-    sections.push(format!(
-        "files: [{}]",
-        list(spec.files.iter().map(file).collect())
-    ));
-    sections.push(format!("tags: {}", map(&spec.tags)));
-    sections.extend(spec.disk_gib.map(|gib| format!("disk_gib: {gib}")));
-    sections.extend(
-        spec.playbook
-            .as_ref()
-            .map(|v| format!("ansible: [{{playbook: a/site.yaml, vars: {}}}]", map(v))),
-    );
-    sections.extend(
-        spec.manifest
-            .as_ref()
-            .map(|v| format!("puppet: [{{manifest: p/site.pp, facts: {}}}]", map(v))),
-    );
-    let checks = spec
-        .checks
-        .iter()
-        .map(|path| format!("{{file: {path}}}"))
-        .collect();
-    sections.push(format!("checks: [{}]", list(checks)));
+    let mut sections = image_sections(spec);
     let mut settings = "name: acme\nregions: [eu-west-1]\n".to_owned();
-    let mut out = BTreeMap::new();
+    let mut out: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     if noise {
         sections.reverse();
         sections.push(
@@ -143,15 +98,13 @@ fn files(spec: &Spec, noise: bool) -> BTreeMap<String, Vec<u8>> {
                 .to_owned(),
         );
         settings.push_str("builder: {instance_type: m5.large, tags: {Cost: x}}\nlease: 3m\non_failure: continue\n");
-        out.insert(
-            "images/another.yaml".to_owned(),
-            b"parent: base\npackages: [zsh]\n".to_vec(),
-        );
-        out.insert(
-            "templates/provision/debian/unused.sh".to_owned(),
-            b"x".to_vec(),
-        );
-        out.insert("profiles/unused.yaml".to_owned(), b"checks: []\n".to_vec());
+        for (path, text) in [
+            ("images/another.yaml", "parent: base\npackages: [zsh]\n"),
+            ("templates/provision/debian/unused.sh", "x"),
+            ("profiles/unused.yaml", "checks: []\n"),
+        ] {
+            out.insert(path.to_owned(), text.as_bytes().to_vec());
+        }
     }
     let mut text = String::new();
     for section in sections {
@@ -170,6 +123,56 @@ fn files(spec: &Spec, noise: bool) -> BTreeMap<String, Vec<u8>> {
             .map(|(path, text)| (path.clone(), text.clone().into_bytes())),
     );
     out
+}
+
+/// Returns the keys of the image file, one text each.
+fn image_sections(spec: &Spec) -> Vec<String> {
+    let list = |items: Vec<String>| items.join(", ");
+    let map = |values: &BTreeMap<String, String>| {
+        format!(
+            "{{{}}}",
+            list(values.iter().map(|(k, v)| format!("{k}: '{v}'")).collect())
+        )
+    };
+    let package = |(name, version): (&String, &Option<u32>)| {
+        version.map_or_else(|| name.clone(), |v| format!("{name}={v}"))
+    };
+    let file = |(to, (from, owner, mode)): (&String, &(String, String, u32))| {
+        format!("{{source: {from}, destination: {to}, owner: '{owner}', mode: '060{mode}'}}")
+    };
+    let origin = if spec.parent {
+        "parent: base"
+    } else {
+        "source: {owner: amazon, name: other-*}"
+    };
+    let mut sections = vec![
+        origin.to_owned(),
+        format!(
+            "packages: [{}]",
+            list(spec.packages.iter().map(package).collect())
+        ),
+        format!("scripts: [{}]", spec.scripts.join(", ")),
+        format!("files: [{}]", list(spec.files.iter().map(file).collect())),
+        format!("tags: {}", map(&spec.tags)),
+    ];
+    sections.extend(spec.disk_gib.map(|gib| format!("disk_gib: {gib}")));
+    sections.extend(
+        spec.playbook
+            .as_ref()
+            .map(|v| format!("ansible: [{{playbook: a/site.yaml, vars: {}}}]", map(v))),
+    );
+    sections.extend(
+        spec.manifest
+            .as_ref()
+            .map(|v| format!("puppet: [{{manifest: p/site.pp, facts: {}}}]", map(v))),
+    );
+    let checks = spec
+        .checks
+        .iter()
+        .map(|path| format!("{{file: {path}}}"))
+        .collect();
+    sections.push(format!("checks: [{}]", list(checks)));
+    sections
 }
 
 fn catalog(spec: &Spec, noise: bool) -> Catalog {

@@ -1,10 +1,11 @@
 //! Chooses the AMI that an image is built on, by the cumulative table of the design.
 
+use super::planner::ReleasePlanner;
 use super::reasons::{Cause, Reason, source_tag};
-use super::{ReleasePlanner, steps::step_id};
+use super::steps::step_id;
 use crate::catalog::{Image, Origin, Source};
 use crate::lifecycle::{Record, tags};
-use crate::model::ImageName;
+use crate::model::{ImageName, Region, Version};
 use crate::plan::step::AmiRef;
 use crate::plan::{StepId, StepName};
 
@@ -22,6 +23,43 @@ pub(super) struct BuildBase {
     pub(super) source: Option<String>,
 }
 
+/// Reason why an image cannot be built now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MissingBaseError {
+    /// Source filter without an available AMI.
+    #[error("source not found: no available AMI named `{name}` of owner `{owner}` in {region}")]
+    NoSourceAmi {
+        /// Name pattern of the source.
+        name: String,
+        /// Owner of the source.
+        owner: String,
+        /// Home Region.
+        region: Region,
+    },
+    /// SSM parameter of a source that names no available AMI.
+    #[error("source not found: SSM parameter `{path}` in {region} names no available AMI")]
+    NoParameterAmi {
+        /// Path of the parameter.
+        path: String,
+        /// Home Region.
+        region: Region,
+    },
+    /// Parent whose only version is held.
+    #[error("the only version of its parent `{parent}`, {version}, is held")]
+    HeldParent {
+        /// Name of the parent.
+        parent: ImageName,
+        /// Held version.
+        version: Version,
+    },
+    /// Parent without a released version and without a build in this plan.
+    #[error("its parent `{parent}` has no released version and cannot be built now")]
+    UnreleasedParent {
+        /// Name of the parent.
+        parent: ImageName,
+    },
+}
+
 impl ReleasePlanner<'_> {
     /// Returns the base of a build: the last good build for an image that is only due, and the
     /// origin for any other.
@@ -30,7 +68,7 @@ impl ReleasePlanner<'_> {
         image: &Image,
         last: Option<&Record<'_>>,
         reasons: &[Reason],
-    ) -> Result<BuildBase, String> {
+    ) -> Result<BuildBase, MissingBaseError> {
         let Some(last) = last else {
             return self.base_on_origin(image, "first build".to_owned());
         };
@@ -92,7 +130,7 @@ impl ReleasePlanner<'_> {
         &self,
         image: &Image,
         has_cause: String,
-    ) -> Result<BuildBase, String> {
+    ) -> Result<BuildBase, MissingBaseError> {
         let base = |ami, description, parent, after| BuildBase {
             ami,
             description,
@@ -137,7 +175,7 @@ impl ReleasePlanner<'_> {
     fn parent_base(
         &self,
         parent: &ImageName,
-    ) -> Result<(AmiRef, String, String, Option<StepId>), String> {
+    ) -> Result<(AmiRef, String, String, Option<StepId>), MissingBaseError> {
         if let Some(version) = self.built.get(parent) {
             let description = format!("{parent} {version} of this run");
             return Ok((
@@ -164,28 +202,26 @@ impl ReleasePlanner<'_> {
                 ))
             }
             None => match known.and_then(|p| self.index.last_good(self.catalog, p)) {
-                Some(held) => Err(format!(
-                    "the only version of its parent `{parent}`, {}, is held",
-                    held.version
-                )),
-                None => Err(format!(
-                    "its parent `{parent}` has no released version and cannot be built now"
-                )),
+                Some(held) => Err(MissingBaseError::HeldParent {
+                    parent: parent.clone(),
+                    version: held.version,
+                }),
+                None => Err(MissingBaseError::UnreleasedParent {
+                    parent: parent.clone(),
+                }),
             },
         }
     }
 
-    fn missing_source(&self, source: &Source) -> String {
-        let home = self.catalog.settings.home();
-        match source {
-            Source::Filter { owner, name } => {
-                format!(
-                    "source not found: no available AMI named `{name}` of owner `{owner}` in {home}"
-                )
-            }
-            Source::Parameter(path) => {
-                format!("source not found: SSM parameter `{path}` in {home} names no available AMI")
-            }
+    fn missing_source(&self, source: &Source) -> MissingBaseError {
+        let region = self.catalog.settings.home().clone();
+        match source.clone() {
+            Source::Filter { owner, name } => MissingBaseError::NoSourceAmi {
+                name,
+                owner,
+                region,
+            },
+            Source::Parameter(path) => MissingBaseError::NoParameterAmi { path, region },
         }
     }
 }

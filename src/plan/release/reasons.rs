@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::ReleasePlanner;
+use super::planner::ReleasePlanner;
 use crate::catalog::{Image, Origin};
 use crate::checks::Phase;
 use crate::lifecycle::{Record, tags};

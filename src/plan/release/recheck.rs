@@ -1,6 +1,6 @@
 //! Plans the steps that boot a released version without building: rechecks and update probes.
 
-use super::ReleasePlanner;
+use super::planner::ReleasePlanner;
 use super::steps::step_id;
 use crate::catalog::Image;
 use crate::lifecycle::{Record, tags};

@@ -1,11 +1,11 @@
 //! Plans the steps of one image's release, with its tags and its pointer move.
 
-use super::ReleasePlanner;
 use super::basis::BuildBase;
+use super::planner::ReleasePlanner;
 use crate::catalog::Image;
 use crate::lifecycle::{Record, current, locations, tags};
 use crate::model::{ImageName, State, Tags, Timestamp, Version, ami_name, pointer_name};
-use crate::plan::publish::Publication;
+use crate::plan::publish::{Publication, UnusableCopyError};
 use crate::plan::step::{self, Action, AmiRef, Move, Step};
 use crate::plan::{Scope, StepId, StepName};
 
@@ -13,29 +13,21 @@ use crate::plan::{Scope, StepId, StepName};
 pub const EXPIRES: jiff::SignedDuration = jiff::SignedDuration::from_hours(12);
 
 impl ReleasePlanner<'_> {
-    /// Returns the steps that build one version, in order. The first one waits for the parent.
-    pub(super) fn build_steps(
+    /// Returns the actions that build one version, in order, with the names of their steps.
+    fn build_actions(
         &self,
         image: &Image,
         version: Version,
-        basis: BuildBase,
-        reason: &str,
+        basis: &BuildBase,
+        ami_name: String,
         digests: (String, String),
-    ) -> Vec<Step> {
+    ) -> [(StepName, Action); 10] {
         let run = &self.request.run;
         let temporary = format!("bakeline-{run}-{}", image.name);
         let built = AmiRef::MadeBy(step_id(&image.name, StepName::Build));
-        let ami_name = ami_name(
-            &self.catalog.settings.name,
-            &image.name,
-            image.arch,
-            version,
-            run,
-        );
-        let candidate = self.candidate_tags(image, version, &basis, digests);
-        let (name, base) = (image.name.clone(), basis.ami);
-        let (source, name_of_source) = (built.clone(), ami_name.clone());
-        let actions = [
+        let candidate = self.candidate_tags(image, version, basis, digests);
+        let (name, base) = (image.name.clone(), basis.ami.clone());
+        [
             (
                 StepName::Key,
                 Action::CreateKeyPair {
@@ -98,11 +90,31 @@ impl ReleasePlanner<'_> {
                     moves: vec![self.release_move(image, version, built)],
                 },
             ),
-        ];
+        ]
+    }
+
+    /// Returns the steps that build one version, in order. The first one waits for the parent.
+    pub(super) fn build_steps(
+        &self,
+        image: &Image,
+        version: Version,
+        basis: BuildBase,
+        reason: &str,
+        digests: (String, String),
+    ) -> Vec<Step> {
+        let ami_name = ami_name(
+            &self.catalog.settings.name,
+            &image.name,
+            image.arch,
+            version,
+            &self.request.run,
+        );
+        let built = AmiRef::MadeBy(step_id(&image.name, StepName::Build));
+        let actions = self.build_actions(image, version, &basis, ami_name.clone(), digests);
         let copies = self.copy_steps(
             image,
             version,
-            (source, name_of_source),
+            (built, ami_name),
             reason,
             vec![step_id(&image.name, StepName::Release)],
         );
@@ -136,7 +148,7 @@ impl ReleasePlanner<'_> {
         (source, name): (AmiRef, String),
         reason: &str,
         needs: Vec<StepId>,
-    ) -> Result<Vec<Step>, String> {
+    ) -> Result<Vec<Step>, UnusableCopyError> {
         let settings = &self.catalog.settings;
         let env = &settings.environments[0];
         let reason = reason.to_owned();
@@ -182,8 +194,8 @@ impl ReleasePlanner<'_> {
                 reasons.push(reason);
                 steps
             }
-            Err(why) => {
-                reasons.push(why);
+            Err(e) => {
+                reasons.push(e.to_string());
                 Vec::new()
             }
         }

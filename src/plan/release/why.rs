@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{ReleasePlanner, ReleaseRequest, plan_release_as_of};
+use super::decide::plan_release_as_of;
+use super::planner::{ReleasePlanner, ReleaseRequest};
 use crate::catalog::{Catalog, Origin};
 use crate::lifecycle::tags;
 use crate::model::{AmiId, ImageName, Inventory, RunId, Version};

@@ -163,8 +163,8 @@ pub fn environment(job: &Job, folder: &Path, ssh_config: &str) -> Vec<(&'static 
         "ServerAliveInterval=10",
         "LogLevel=ERROR",
     ];
-    let config = ssh_config.replace('\'', r"'\''");
-    let ssh = ssh.iter().fold(format!("-F '{config}'"), |line, option| {
+    let config = crate::platform::sh_quote(ssh_config);
+    let ssh = ssh.iter().fold(format!("-F {config}"), |line, option| {
         format!("{line} -o {option}")
     });
     let text = str::to_owned;

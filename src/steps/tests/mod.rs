@@ -259,7 +259,7 @@ impl TestEnv {
             keep_failed: false,
             others: BTreeMap::from([(
                 OTHER.to_owned(),
-                FencedCloud::new(Arc::new(self.cloud.seen_from(OTHER)), None),
+                FencedCloud::new(Arc::new(self.cloud.for_account(OTHER)), None),
             )]),
             catalog: Arc::clone(&self.catalog),
             run: run.clone(),
@@ -338,7 +338,7 @@ impl TestEnv {
 
     /// Asserts that a run left no temporary resources.
     fn assert_clean(&self, context: &str) {
-        assert_eq!(self.cloud.seen(), Vec::<String>::new(), "{context}");
+        assert_eq!(self.cloud.violations(), Vec::<String>::new(), "{context}");
         self.cloud.state(|state| {
             assert_eq!(state.temporary(), Vec::<String>::new(), "{context}");
             assert!(

@@ -94,7 +94,7 @@ async fn release_and_promote_follow_state_table() {
     );
     assert_latest(&setup, 2, Some(2));
     setup.assert_clean("ladder");
-    assert_eq!(setup.cloud.seen(), Vec::<String>::new());
+    assert_eq!(setup.cloud.violations(), Vec::<String>::new());
 
     // The current version in Prod and its predecessor stay, even with a small `keep`.
     let setup = setup.next_run(Arc::clone(&setup.catalog), "2026-11-26T12:00:00Z");

@@ -66,7 +66,7 @@ def test_promotion_refuses_held_and_revoked(seeded: SeededAmis, state: str, says
 def test_promotion_needs_current_version_below(seeded: SeededAmis) -> None:
     ami = seeded.add("base", 20, {"Environment": "", "bakeline:current": ""})
     done = assert_promotion_refused(seeded, "base")
-    assert "nothing of `base` is current in `Test`; release it first" in done.err, done
+    assert "no version of `base` is current in `Test`; release it first" in done.err, done
     add_tag(seeded, ami, "bakeline:current", HERE)
     assert_promotion_succeeds(seeded, "base")
 
@@ -78,7 +78,7 @@ def test_promotion_waits_for_soak(seeded: SeededAmis) -> None:
     ami = add(seeded, "base")
     add_tag(seeded, ami, "bakeline:current", "Test=2999-01-01T00:00:00Z")
     done = assert_promotion_refused(seeded, "base")
-    assert "2999-01-10" in done.err and "`Prod` asks for" in done.err, done
+    assert "2999-01-10" in done.err and "`Prod` requires" in done.err, done
     add_tag(seeded, ami, "bakeline:current", HERE)
     assert_promotion_succeeds(seeded, "base")
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{ami, catalog, decisions_for, inventory, released};
+use super::{ami, catalog, decisions_for, inventory, released_ami};
 use crate::lifecycle::tags;
 use crate::model::{Ami, Tags};
 
@@ -80,9 +80,9 @@ fn decision(case: &Case) -> String {
         created: "2026-11-01T00:00:00Z".to_owned(),
         ..ami
     };
-    let mut images = vec![created_early(released(&old, name, "20261101.1", &more))];
+    let mut images = vec![created_early(released_ami(&old, name, "20261101.1", &more))];
     if case.newer_revoked {
-        images.push(created_early(released(
+        images.push(created_early(released_ami(
             &old,
             name,
             "20261105.1",
@@ -91,9 +91,9 @@ fn decision(case: &Case) -> String {
     }
     let mut vendor = "ami-vendor";
     if case.custom {
-        images.push(released(&old, "base", "20261101.1", &[]));
+        images.push(released_ami(&old, "base", "20261101.1", &[]));
         if case.origin_newer {
-            images.push(released(
+            images.push(released_ami(
                 &old,
                 "base",
                 "20261110.1",
@@ -150,7 +150,7 @@ fn chain_keeps_its_length_and_source() {
             &version[6..8]
         );
         let base = format!("eu-west-1:{base}");
-        released(
+        released_ami(
             &c,
             "base",
             version,
@@ -202,7 +202,7 @@ fn tag(key: &str, value: &str) -> (String, String) {
 #[test]
 fn older_source_starts_no_build() {
     let c = catalog(&[]);
-    let base = released(
+    let base = released_ami(
         &c,
         "base",
         "20261101.1",
@@ -215,7 +215,7 @@ fn older_source_starts_no_build() {
         false,
     );
     assert!(got[0].contains("keep"), "{}", got[0]);
-    let older = released(
+    let older = released_ami(
         &c,
         "base",
         "20261101.1",

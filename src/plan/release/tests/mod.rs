@@ -58,7 +58,7 @@ fn ami(id: &str, tags: Tags) -> Ami {
 }
 
 /// Returns an AMI as a release of `catalog` creates it, with some tags different.
-fn released(catalog: &Catalog, image: &str, version: &str, more: &[(&str, &str)]) -> Ami {
+fn released_ami(catalog: &Catalog, image: &str, version: &str, more: &[(&str, &str)]) -> Ami {
     let (name, id) = (ImageName::from(image), format!("ami-{image}-{version}"));
     let mut tags: Tags = [
         (tags::SCHEMA, "1".to_owned()),
@@ -109,8 +109,8 @@ fn inventory(images: Vec<Ami>, vendor: Option<&str>) -> Inventory {
 
 fn both(catalog: &Catalog) -> Vec<Ami> {
     vec![
-        released(catalog, "base", "20261101.1", &[]),
-        released(catalog, "jdk", "20261101.1", &[]),
+        released_ami(catalog, "base", "20261101.1", &[]),
+        released_ami(catalog, "jdk", "20261101.1", &[]),
     ]
 }
 
@@ -245,7 +245,7 @@ fn changed_input_decides_build_and_base() {
 fn newer_parent_rebuilds_child() {
     let c = catalog(&[]);
     let mut images = both(&c);
-    images.push(released(
+    images.push(released_ami(
         &c,
         "base",
         "20261115.1",
@@ -278,7 +278,12 @@ fn forced_build_starts_from_last_good_build() {
         ("held", "on name of ami-vendor"),
         ("revoked", "on name of ami-vendor"),
     ] {
-        let images = vec![released(&c, "base", "20261101.1", &[(tags::STATE, state)])];
+        let images = vec![released_ami(
+            &c,
+            "base",
+            "20261101.1",
+            &[(tags::STATE, state)],
+        )];
         let got = decisions_for(&c, &inventory(images, Some("ami-vendor")), &["base"], true);
         assert!(got[0].contains(words), "{state}: {}", got[0]);
     }
@@ -305,7 +310,7 @@ fn requested_child_builds_only_missing_parents() {
         decisions_for(&c, &inventory(vec![], Some("ami-vendor")), &["jdk"], false).len(),
         2
     );
-    let base = vec![released(&c, "base", "20261101.1", &[])];
+    let base = vec![released_ami(&c, "base", "20261101.1", &[])];
     let got = decisions_for(&c, &inventory(base, Some("ami-vendor")), &["jdk"], false);
     assert_eq!(
         got,
@@ -321,7 +326,7 @@ fn next_version_follows_candidates_and_revoked_versions() {
     let images = ["candidate", "revoked"]
         .iter()
         .zip(1..)
-        .map(|(s, n)| released(&c, "base", &format!("20261122.{n}"), &[(tags::STATE, s)]));
+        .map(|(s, n)| released_ami(&c, "base", &format!("20261122.{n}"), &[(tags::STATE, s)]));
     let got = decisions_for(
         &c,
         &inventory(images.collect(), Some("ami-vendor")),

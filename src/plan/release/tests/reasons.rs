@@ -1,6 +1,6 @@
 //! Tests of the texts of reasons: they name the changed input.
 
-use super::{both, catalog, decisions_for, inventory, released};
+use super::{both, catalog, decisions_for, inventory, released_ami};
 use crate::catalog::Catalog;
 use crate::lifecycle::tags;
 use crate::model::{AmiId, BuildHistory, ImageName, Inventory, Probe, RunId, Update, Version};
@@ -24,89 +24,85 @@ const JDK: &str =
     "parent: base\npackages: [jdk]\nfiles:\n  - {source: motd, destination: /etc/motd}\n";
 const BASE: &str = "source: {owner: amazon, name: debian-*}\n";
 
+/// Returns the decision about `jdk` after a release, when one file was changed.
+fn decision_after_change(path: &str, text: &str) -> String {
+    let released = released_inventory(&catalog(&[]));
+    decisions_for(&catalog(&[(path, text)]), &released, &["jdk"], false).remove(0)
+}
+
+/// Asserts that a changed image file plans a build with this reason.
+fn assert_build_reason(path: &str, text: &str, reason: &str) {
+    let got = decision_after_change(path, text);
+    assert!(
+        got.starts_with("jdk: build ") && got.ends_with(reason),
+        "{path}: {got}\nnot {reason}"
+    );
+}
+
 #[test]
-fn reason_names_each_changed_input() {
-    let c = catalog(&[]);
-    let jdk = |more: &str| format!("{JDK}{more}");
+fn reason_names_changed_keys_of_image() {
     let replaced = |from: &str, to: &str| JDK.replace(from, to);
-    let table: Vec<(&str, String, &str)> = vec![
-        ("motd", "bye\n".to_owned(), "because file motd changed"),
+    for (text, reason) in [
         (
-            "images/jdk.yaml",
             replaced("[jdk]", "[jdk, nginx]"),
             "because package nginx added",
         ),
         (
-            "images/jdk.yaml",
             replaced("packages: [jdk]\n", ""),
             "because package jdk removed; template templates/provision/debian/packages.sh removed",
         ),
         (
-            "images/jdk.yaml",
             replaced("[jdk]", "[jdk=17]"),
             "because package jdk changed: any version -> 17",
         ),
         (
-            "images/jdk.yaml",
-            jdk("scripts: [motd]\n"),
+            format!("{JDK}scripts: [motd]\n"),
             "because script motd added",
         ),
+        (format!("{JDK}disk_gib: 20\n"), "because disk_gib 20 added"),
         (
-            "images/jdk.yaml",
-            jdk("disk_gib: 20\n"),
-            "because disk_gib 20 added",
-        ),
-        (
-            "images/jdk.yaml",
-            jdk("tags: {Team: x}\n"),
+            format!("{JDK}tags: {{Team: x}}\n"),
             "because tag Team added",
         ),
         (
-            "images/jdk.yaml",
             replaced("/etc/motd", "/etc/issue"),
             "because destination /etc/issue added; destination /etc/motd removed",
         ),
         (
-            "images/jdk.yaml",
             replaced("/etc/motd}", "/etc/motd, mode: \"0600\"}"),
             "because destination /etc/motd changed: root:root 0644 from motd -> root:root 0600 from motd",
         ),
-        (
-            "templates/provision/debian/seal.sh",
-            "true\n".to_owned(),
-            "because template templates/provision/debian/seal.sh changed",
-        ),
-    ];
-    for (path, text, expected) in table {
-        let got = decisions_for(
-            &catalog(&[(path, &text)]),
-            &released_inventory(&c),
-            &["jdk"],
-            false,
-        );
-        assert!(
-            got[0].starts_with("jdk: build ") && got[0].ends_with(expected),
-            "{path}: {}\nnot {expected}",
-            got[0]
-        );
+    ] {
+        assert_build_reason("images/jdk.yaml", &text, reason);
     }
-    // Changes that do not affect the content plan no build.
+}
+
+#[test]
+fn reason_names_changed_files() {
+    assert_build_reason("motd", "bye\n", "because file motd changed");
+    assert_build_reason(
+        "templates/provision/debian/seal.sh",
+        "true\n",
+        "because template templates/provision/debian/seal.sh changed",
+    );
+}
+
+#[test]
+fn change_without_effect_on_content_plans_no_build() {
     for (path, text) in [
         ("templates/provision/debian/harden.sh", "true\n".to_owned()),
-        ("images/jdk.yaml", jdk("description: other words\n")),
-        ("images/jdk.yaml", jdk("environment: Test\n")),
+        (
+            "images/jdk.yaml",
+            format!("{JDK}description: other words\n"),
+        ),
+        ("images/jdk.yaml", format!("{JDK}environment: Test\n")),
         (
             "bakeline.yaml",
             "name: acme\nregions: [eu-west-1]\nbuilder: {instance_type: m5.large}\n".to_owned(),
         ),
     ] {
-        let got = decisions_for(
-            &catalog(&[(path, &text)]),
-            &released_inventory(&c),
-            &["jdk"],
-            false,
-        );
-        assert!(got[0].contains("keep"), "{path}: {}", got[0]);
+        let got = decision_after_change(path, &text);
+        assert!(got.contains("keep"), "{path}: {got}");
     }
 }
 
@@ -330,9 +326,9 @@ fn child_is_not_built_on_held_parent() {
     let child = [(tags::PARENT, "base@20261115.1")];
     let images = || {
         vec![
-            released(&c, "base", "20261101.1", &[(tags::CURRENT, "")]),
-            released(&c, "base", "20261115.1", &held),
-            released(&c, "jdk", "20261101.1", &child),
+            released_ami(&c, "base", "20261101.1", &[(tags::CURRENT, "")]),
+            released_ami(&c, "base", "20261115.1", &held),
+            released_ami(&c, "jdk", "20261101.1", &child),
         ]
     };
     let got = decisions_for(

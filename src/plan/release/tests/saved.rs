@@ -1,6 +1,6 @@
 //! Tests of saved plans: executed exactly at any time, or refused with the changed facts.
 
-use super::{ReleaseRequest, both, catalog, inventory, released};
+use super::{ReleaseRequest, both, catalog, inventory, released_ami};
 use crate::lifecycle::tags;
 use crate::model::{ImageName, Inventory, RunId};
 use crate::plan::release::plan_release;
@@ -87,7 +87,7 @@ fn saved_plan_names_changed_facts() {
         "jdk: AMI ami-jdk-20261101.1 in eu-west-1: tag bakeline:state changed: released -> held";
     assert_eq!(refused(&c, &moved), words);
     let mut more = both(&c);
-    more.push(released(&c, "base", "20261110.1", &[]));
+    more.push(released_ami(&c, "base", "20261110.1", &[]));
     assert!(
         refused(&c, &inventory(more, Some("ami-vendor")))
             .contains("base: AMI ami-base-20261110.1 in eu-west-1")

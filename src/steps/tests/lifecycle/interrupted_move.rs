@@ -80,7 +80,7 @@ async fn repeated_run_completes_failed_operation() {
                     Some(crate::error::Kind::StepFailed),
                     "{context}: {outcome:?}"
                 );
-                assert_eq!(setup.cloud.seen(), Vec::<String>::new(), "{context}");
+                assert_eq!(setup.cloud.violations(), Vec::<String>::new(), "{context}");
                 if !matches!(operation, Operation::Revoke(..)) {
                     assert_locations_consistent(&setup, &context);
                     assert_no_leftovers(&setup, &context);

@@ -51,7 +51,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Property::new(
         "options",
         ValueType::List,
-        "Names of the options of each key, such as command,no-pty. An empty text stands for a \
+        "Names of the options of each key, such as command,no-pty. An empty text represents a \
          key without options.",
     ),
     Property::new(

@@ -1,0 +1,32 @@
+//! Creates the SDK clients of a Region.
+
+use aws_config::SdkConfig;
+
+use crate::model::Region;
+
+/// SDK clients of a Region.
+#[derive(Clone)]
+pub(super) struct Clients {
+    pub(super) autoscaling: aws_sdk_autoscaling::Client,
+    pub(super) ec2: aws_sdk_ec2::Client,
+    pub(super) ssm: aws_sdk_ssm::Client,
+    pub(super) sts: aws_sdk_sts::Client,
+    pub(super) region: Region,
+}
+
+impl Clients {
+    /// Creates clients with this configuration for a Region. Sends no request.
+    pub(super) fn new(config: &SdkConfig, region: &Region) -> Self {
+        let config = config
+            .to_builder()
+            .region(aws_config::Region::new(region.to_string()))
+            .build();
+        Self {
+            autoscaling: aws_sdk_autoscaling::Client::new(&config),
+            ec2: aws_sdk_ec2::Client::new(&config),
+            ssm: aws_sdk_ssm::Client::new(&config),
+            sts: aws_sdk_sts::Client::new(&config),
+            region: region.clone(),
+        }
+    }
+}
