@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use jiff::civil::Date;
 
 use super::model::{
-    Control, Finding, Os, Outcome, Package, Phase, Place, Platform, Profile, Reference, Report,
-    Tag, Verdict, Waiver,
+    Control, Finding, FindingOutcome, Os, Outcome, Package, Phase, Place, Platform, Profile,
+    Reference, Report, Tag, Waiver,
 };
 use super::text::Text;
 use crate::checks::{self, Facts, Gate, System, Tree};
@@ -196,11 +196,11 @@ fn convert_finding(id: &str, source: &checks::Finding) -> Finding {
         expected: source.expected.as_str().into(),
         actual: source.actual.as_deref().map(Text::from),
         message: source.message.as_str().into(),
-        verdict: match source.outcome {
-            Outcome::Passed => Verdict::Passed,
-            Outcome::Failed => Verdict::Failed,
-            Outcome::Skipped => Verdict::Skipped { reason: reason() },
-            Outcome::Error => Verdict::Error { reason: reason() },
+        outcome: match source.outcome {
+            Outcome::Passed => FindingOutcome::Passed,
+            Outcome::Failed => FindingOutcome::Failed,
+            Outcome::Skipped => FindingOutcome::Skipped { reason: reason() },
+            Outcome::Error => FindingOutcome::Error { reason: reason() },
         },
         seconds: 0.0.into(),
     }

@@ -198,14 +198,14 @@ fn reference_link(reference: &Reference) -> Link<'_> {
 
 fn result_row(finding: &Finding) -> ResultRow {
     let actual = finding.actual.as_deref().unwrap_or_default();
-    let why = match finding.verdict.reason() {
+    let why = match finding.outcome.reason() {
         Some(reason) => reason.to_string(),
         None if actual.is_empty() => finding.message.to_string(),
         None => String::new(),
     };
     ResultRow {
         subject: finding.subject(),
-        outcome: finding.verdict.outcome().as_str(),
+        outcome: finding.outcome.kind().as_str(),
         expected: finding.expected.to_string(),
         actual: actual.to_owned(),
         why,

@@ -3,7 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::model::{Control, Finding, Input, Outcome, Profile, Reference, Report, Tag, Verdict};
+use super::model::{
+    Control, Finding, FindingOutcome, Input, Outcome, Profile, Reference, Report, Tag,
+};
 use super::pretty::to_pretty_json;
 use super::status::Status;
 
@@ -140,15 +142,17 @@ fn result_json(finding: &Finding, control: &Control, report: &Report) -> Value {
         "resource_params": "[]",
         "resource_id": finding.shown,
     });
-    let more = match &finding.verdict {
+    let more = match &finding.outcome {
         // Readers count a control with one passed result as passed.
-        Verdict::Passed if control.outcome() == Outcome::Skipped => {
+        FindingOutcome::Passed if control.outcome() == Outcome::Skipped => {
             json!({ "status": "skipped", "skip_message": "passed, but other results of the control were skipped" })
         }
-        Verdict::Passed => json!({ "status": "passed" }),
-        Verdict::Failed => json!({ "status": "failed", "message": finding.message }),
-        Verdict::Skipped { reason } => json!({ "status": "skipped", "skip_message": reason }),
-        Verdict::Error { reason } => error_json(reason, finding, control),
+        FindingOutcome::Passed => json!({ "status": "passed" }),
+        FindingOutcome::Failed => json!({ "status": "failed", "message": finding.message }),
+        FindingOutcome::Skipped { reason } => {
+            json!({ "status": "skipped", "skip_message": reason })
+        }
+        FindingOutcome::Error { reason } => error_json(reason, finding, control),
     };
     if let (Value::Object(out), Value::Object(more)) = (&mut out, more) {
         out.extend(more);

@@ -6,7 +6,7 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::model::{Control, Finding, Profile, Report, Verdict};
+use super::model::{Control, Finding, FindingOutcome, Profile, Report};
 use super::number::Seconds;
 use super::status::Status;
 use crate::render::visible::{block, line};
@@ -177,11 +177,11 @@ fn control_cases(
 }
 
 fn case_kind(finding: &Finding, control: &Control) -> (CaseKind, String) {
-    match &finding.verdict {
-        Verdict::Passed => (CaseKind::Passed, String::new()),
-        Verdict::Skipped { reason } => (CaseKind::Skipped, reason.to_string()),
-        Verdict::Error { reason } => (CaseKind::Error, reason.to_string()),
-        Verdict::Failed => match (control.status(), &control.waiver) {
+    match &finding.outcome {
+        FindingOutcome::Passed => (CaseKind::Passed, String::new()),
+        FindingOutcome::Skipped { reason } => (CaseKind::Skipped, reason.to_string()),
+        FindingOutcome::Error { reason } => (CaseKind::Error, reason.to_string()),
+        FindingOutcome::Failed => match (control.status(), &control.waiver) {
             (Status::Waived, Some(waiver)) => (CaseKind::Skipped, waiver.line()),
             (Status::Tolerated, _) => (
                 CaseKind::Skipped,

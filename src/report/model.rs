@@ -236,17 +236,17 @@ pub struct Finding {
     pub actual: Option<Text>,
     /// Complete result in one line.
     pub message: Text,
-    /// Verdict of the expectation.
+    /// Outcome of the expectation.
     #[serde(flatten)]
-    pub verdict: Verdict,
+    pub outcome: FindingOutcome,
     /// Duration of the evaluation.
     pub seconds: Seconds,
 }
 
-/// Verdict of an expectation. Skipped and error verdicts have a reason.
+/// Outcome of an expectation. Skipped and error outcomes have a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
-pub enum Verdict {
+pub enum FindingOutcome {
     /// The actual value is as expected.
     Passed,
     /// The actual value differs.
@@ -287,10 +287,10 @@ impl Finding {
     }
 }
 
-impl Verdict {
+impl FindingOutcome {
     /// Returns the outcome without the reason.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
+    pub fn kind(&self) -> Outcome {
         match self {
             Self::Passed => Outcome::Passed,
             Self::Failed => Outcome::Failed,
@@ -299,7 +299,7 @@ impl Verdict {
         }
     }
 
-    /// Returns the reason of a skipped or error verdict.
+    /// Returns the reason of a skipped or error outcome.
     #[must_use]
     pub fn reason(&self) -> Option<&Text> {
         match self {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::model::{Control, Finding, Outcome, Report, Verdict, Waiver};
+use super::model::{Control, Finding, FindingOutcome, Outcome, Report, Waiver};
 pub use crate::checks::{Counts, Status};
 
 impl Control {
@@ -20,7 +20,7 @@ impl Control {
     }
 
     fn outcomes(&self) -> Vec<Outcome> {
-        self.results.iter().map(|r| r.verdict.outcome()).collect()
+        self.results.iter().map(|r| r.outcome.kind()).collect()
     }
 
     /// Returns the results. Adds one with a reason if the control is an error but no result is.
@@ -30,7 +30,7 @@ impl Control {
         let has_error = self
             .results
             .iter()
-            .any(|r| r.verdict.outcome() == Outcome::Error);
+            .any(|r| r.outcome.kind() == Outcome::Error);
         if self.outcome() != Outcome::Error || has_error {
             return Cow::Borrowed(&self.results);
         }
@@ -49,7 +49,7 @@ impl Control {
             expected: "an outcome that is consistent with the results".into(),
             actual: None,
             message: why.as_str().into(),
-            verdict: Verdict::Error { reason: why.into() },
+            outcome: FindingOutcome::Error { reason: why.into() },
             seconds: 0.0.into(),
         });
         Cow::Owned(out)
@@ -103,7 +103,7 @@ impl Report {
 /// Sorts results by severity: error, failed, skipped, passed.
 pub(super) fn worst_first(findings: &[Finding]) -> Vec<&Finding> {
     let mut sorted: Vec<&Finding> = findings.iter().collect();
-    sorted.sort_by_key(|f| match f.verdict.outcome() {
+    sorted.sort_by_key(|f| match f.outcome.kind() {
         Outcome::Error => Status::Error,
         Outcome::Failed => Status::Failed,
         Outcome::Skipped => Status::Skipped,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::model::{Control, Finding, Outcome, Profile, Report, Verdict};
+use super::model::{Control, Finding, FindingOutcome, Outcome, Profile, Report};
 use super::status::{Status, counts, worst_first};
 use crate::render::visible::line;
 
@@ -105,7 +105,7 @@ fn write_control(out: &mut String, control: &Control, status: Status, colour: bo
     }
     for finding in worst_first(&control.evidence())
         .into_iter()
-        .filter(|f| f.verdict.outcome() != Outcome::Passed)
+        .filter(|f| f.outcome.kind() != Outcome::Passed)
     {
         write_finding(out, finding);
     }
@@ -115,17 +115,17 @@ fn write_finding(out: &mut String, finding: &Finding) {
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(out, "             {name:<8}  {}", line(value));
     };
-    match &finding.verdict {
-        Verdict::Passed => return,
-        Verdict::Skipped { reason } => {
+    match &finding.outcome {
+        FindingOutcome::Passed => return,
+        FindingOutcome::Skipped { reason } => {
             return row("skipped", &format!("{}: {reason}", finding.subject()));
         }
-        Verdict::Failed => row("failed", &finding.subject()),
-        Verdict::Error { .. } => row("error", &finding.subject()),
+        FindingOutcome::Failed => row("failed", &finding.subject()),
+        FindingOutcome::Error { .. } => row("error", &finding.subject()),
     }
     row("expected", &finding.expected);
-    match (&finding.verdict, &finding.actual) {
-        (Verdict::Error { reason }, _) => row("reason", reason),
+    match (&finding.outcome, &finding.actual) {
+        (FindingOutcome::Error { reason }, _) => row("reason", reason),
         (_, Some(actual)) => row("actual", actual),
         (_, None) => row("reason", &finding.message),
     }

@@ -2,7 +2,7 @@
 
 use crate::checks::{self, Facts, Gate, Phase};
 use crate::report::build::{ReportContext, assemble_report};
-use crate::report::model::{Profile, Report, Verdict};
+use crate::report::model::{FindingOutcome, Profile, Report};
 use crate::report::status::Status;
 
 fn control(id: &str, profile: &str) -> checks::Control {
@@ -124,7 +124,7 @@ fn control_is_reported_under_its_profile() {
     assert!(a.code.contains("/x"), "{}", a.code);
     let c = &report.profiles[1].controls[0];
     assert_eq!(&*c.results[0].shown, "control c");
-    let Verdict::Error { reason } = &c.results[0].verdict else {
+    let FindingOutcome::Error { reason } = &c.results[0].outcome else {
         panic!("{c:?}")
     };
     assert!(reason.contains("could not be evaluated"), "{reason}");

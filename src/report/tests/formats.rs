@@ -162,7 +162,7 @@ fn junit_names_are_unique_and_bodies_complete() {
 fn long_junit_report_omits_bodies() {
     let long = Finding {
         actual: Some("x".repeat(4000).into()),
-        ..finding_with(Verdict::Failed)
+        ..finding_with(FindingOutcome::Failed)
     };
     let text = junit::write(&report_with(Outcome::Failed, vec![long; 6000]));
     assert!(

@@ -18,15 +18,15 @@ fn hostile_report() -> Report {
         expected: all(),
         actual: Some(all()),
         message: all(),
-        verdict: Verdict::Failed,
+        outcome: FindingOutcome::Failed,
         seconds: f64::NAN.into(),
     };
     let error = Finding {
-        verdict: Verdict::Error { reason: all() },
+        outcome: FindingOutcome::Error { reason: all() },
         ..result.clone()
     };
     let skipped = Finding {
-        verdict: Verdict::Skipped { reason: all() },
+        outcome: FindingOutcome::Skipped { reason: all() },
         ..result.clone()
     };
     let mut report = report_with(Outcome::Error, vec![result, error, skipped]);
@@ -158,7 +158,7 @@ fn long_values_are_truncated_in_all_formats() {
         expected: long.clone(),
         actual: Some(long.clone()),
         message: long.clone(),
-        ..finding_with(Verdict::Error { reason: long })
+        ..finding_with(FindingOutcome::Error { reason: long })
     };
     let report = report_with(Outcome::Error, vec![result]);
     for format in Format::ALL {

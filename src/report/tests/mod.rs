@@ -5,7 +5,7 @@ mod formats;
 mod hostile;
 mod status;
 
-use super::model::{Control, Finding, Outcome, Phase, Report, Verdict};
+use super::model::{Control, Finding, FindingOutcome, Outcome, Phase, Report};
 
 const PAGE: &str = include_str!("../../../templates/report/checks.html");
 
@@ -27,9 +27,9 @@ fn sample_control(id: &str) -> Control {
     sample_with(id).profiles[0].controls.remove(0)
 }
 
-fn finding_with(verdict: Verdict) -> Finding {
+fn finding_with(outcome: FindingOutcome) -> Finding {
     Finding {
-        verdict,
+        outcome,
         ..sample_control("os-01").results.remove(0)
     }
 }

@@ -4,15 +4,15 @@ use super::*;
 use crate::report::status::{Counts, Status};
 
 fn status_of(outcome: Outcome, results: &[Outcome]) -> Status {
-    let verdict = |o: &Outcome| match o {
-        Outcome::Passed => Verdict::Passed,
-        Outcome::Failed => Verdict::Failed,
-        Outcome::Skipped => Verdict::Skipped { reason: "x".into() },
-        Outcome::Error => Verdict::Error { reason: "x".into() },
+    let convert = |o: &Outcome| match o {
+        Outcome::Passed => FindingOutcome::Passed,
+        Outcome::Failed => FindingOutcome::Failed,
+        Outcome::Skipped => FindingOutcome::Skipped { reason: "x".into() },
+        Outcome::Error => FindingOutcome::Error { reason: "x".into() },
     };
     report_with(
         outcome,
-        results.iter().map(|o| finding_with(verdict(o))).collect(),
+        results.iter().map(|o| finding_with(convert(o))).collect(),
     )
     .profiles[0]
         .controls[0]
@@ -78,7 +78,7 @@ fn errors_never_pass_and_always_have_a_reason() {
         assert!(
             evidence
                 .iter()
-                .any(|f| f.verdict.outcome() == control.outcome()),
+                .any(|f| f.outcome.kind() == control.outcome()),
             "{}",
             control.id
         );
