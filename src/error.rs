@@ -27,9 +27,6 @@ pub enum ErrorKind {
     Interrupted,
 }
 
-/// Former name of [`ErrorKind`]: branches in progress may still use it.
-pub use ErrorKind as Kind;
-
 impl ErrorKind {
     /// Returns the exit code of the process.
     #[must_use]

@@ -164,10 +164,8 @@ fn only_adapters_lift_the_ban_on_effects() {
     );
 }
 
-/// Largest import cycle, in files, without an exception. `crates/` has none.
+/// Largest import cycle, in files.
 const LARGEST_CYCLE: usize = 3;
-/// Larger cycles of `src/` that exist: their common folder and the number of files. Never raise one.
-const KNOWN_CYCLES: [(&str, usize); 0] = [];
 
 #[test]
 fn import_cycles_stay_small() {
@@ -177,29 +175,14 @@ fn import_cycles_stay_small() {
             .iter()
             .map(|path| path.strip_prefix(root()).unwrap_or(path))
             .collect();
-        let folder = common_folder(&names);
-        let exception = KNOWN_CYCLES
-            .iter()
-            .find(|(known, _)| folder == Path::new(known))
-            .map(|(_, size)| *size);
-        let limit = exception.unwrap_or(LARGEST_CYCLE);
-        if names.len() > limit {
+        if names.len() > LARGEST_CYCLE {
             wrong.push(format!(
-                "{} files of {} import each other, more than {limit}: {names:?}",
+                "{} files import each other, more than {LARGEST_CYCLE}: {names:?}",
                 names.len(),
-                folder.display()
             ));
         }
     }
     complain(&wrong);
-}
-
-/// Returns the deepest folder that contains all paths.
-fn common_folder<'p>(paths: &[&'p Path]) -> &'p Path {
-    let mut folders = paths[0].ancestors().skip(1);
-    folders
-        .find(|folder| paths.iter().all(|path| path.starts_with(folder)))
-        .unwrap_or(Path::new(""))
 }
 
 #[test]

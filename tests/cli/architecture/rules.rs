@@ -46,9 +46,9 @@ const OUTSIDE: [&str; 6] = [
     "std::process::Command",
 ];
 /// Lines of a file.
-pub(super) const FILE: usize = 500;
+pub(super) const FILE: usize = 400;
 /// Lines of a function.
-pub(super) const FUNCTION: usize = 130;
+pub(super) const FUNCTION: usize = 80;
 
 /// The modules of this crate that a source names, and the names it takes from the crate's root itself.
 pub(super) fn imports(source: &Source, own: &str) -> BTreeSet<String> {
