@@ -6,7 +6,7 @@ use crate::engine::{Effects, StepContext, StepOutput};
 use crate::error::Result;
 use crate::plan::{Action, Scope, Step};
 use crate::steps::access::{boot, credentials, keep_failed};
-use crate::steps::build::{candidate, packer};
+use crate::steps::build::{candidate, discard, packer};
 use crate::steps::check::{collect_facts, controls, pending_updates, recheck};
 use crate::steps::context::{StepEffect, Steps};
 use crate::steps::publish::{copy, move_current, set_tags, share, withdraw};
@@ -34,7 +34,7 @@ fn effect_of(action: &Action) -> Box<dyn StepEffect + '_> {
         DeleteKeyPair { name } => credentials::DeleteKeyPair,
         DeleteGroup { name } => credentials::DeleteGroup,
         Build { image, version, ami_name, base, tags } => packer::Build,
-        Discard { ami_name } => packer::Discard,
+        Discard { ami_name } => discard::Discard,
         TagCandidate { ami, tags } => candidate::TagCandidate,
         Boot { image, ami } => boot::Boot,
         Terminate { instance } => boot::Terminate,

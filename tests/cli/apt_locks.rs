@@ -8,10 +8,9 @@
 )]
 
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::thread::sleep;
+use std::thread;
 use std::time::Duration;
 
 use bakeline::platform::Platform;
@@ -92,26 +91,33 @@ fn lock_file(root: &Path, lock: &str) -> File {
 
 #[test]
 fn apt_get_waits_for_each_lock_of_another_process() {
-    for (lock, words) in [
-        ("var/lib/apt/lists/lock", "update"),
-        ("var/cache/apt/archives/lock", "clean"),
-        ("var/lib/dpkg/lock-frontend", "-y autoremove"),
-    ] {
-        let Some(root) = create_apt_root() else {
-            return;
-        };
-        let held = lock_file(root.path(), lock);
-        let mut child = start_script(&["sh"], &apt_get_call(root.path(), words), None);
-        sleep(LOCK_TIME);
-        let ended = child.try_wait().expect("child");
-        drop(held);
-        let (out, err) = output_texts(&child.wait_with_output().expect("output"));
-        assert!(
-            ended.is_none(),
-            "{words} did not wait for {lock}: {out}{err}"
-        );
-        assert!(out.contains(lock) && err.is_empty(), "{words}: {out}{err}");
-    }
+    thread::scope(|scope| {
+        for (lock, words) in [
+            ("var/lib/apt/lists/lock", "update"),
+            ("var/cache/apt/archives/lock", "clean"),
+            ("var/lib/dpkg/lock-frontend", "-y autoremove"),
+        ] {
+            scope.spawn(move || assert_apt_get_waits(lock, words));
+        }
+    });
+}
+
+/// Asserts that a call of apt-get waits while this process holds a lock, and then succeeds.
+fn assert_apt_get_waits(lock: &str, words: &str) {
+    let Some(root) = create_apt_root() else {
+        return;
+    };
+    let held = lock_file(root.path(), lock);
+    let mut child = start_script(&["sh"], &apt_get_call(root.path(), words), None);
+    thread::sleep(LOCK_TIME);
+    let ended = child.try_wait().expect("child");
+    drop(held);
+    let (out, err) = output_texts(&child.wait_with_output().expect("output"));
+    assert!(
+        ended.is_none(),
+        "{words} did not wait for {lock}: {out}{err}"
+    );
+    assert!(out.contains(lock) && err.is_empty(), "{words}: {out}{err}");
 }
 
 #[test]
@@ -140,72 +146,91 @@ fn apt_get_times_out_and_names_lock_holder() {
     );
 }
 
+/// Errors of apt-get, and whether it is called again.
+const ERRORS: [(&str, bool); 5] = [
+    (
+        "E: Sperre /var/lib/apt/lists/lock konnte nicht bekommen werden. Prozess 7 (apt-get) hat sie.",
+        true,
+    ),
+    (
+        "E: Could not get lock /var/lib/dpkg/lock - open (11: Resource temporarily unavailable)",
+        true,
+    ),
+    (
+        "E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)",
+        false,
+    ),
+    (
+        "E: Could not open lock file /var/cache/apt/archives/lock - open (1: Operation not permitted)",
+        false,
+    ),
+    ("E: Unable to locate package lists/lock", false),
+];
+
 #[test]
 fn apt_get_retries_only_for_held_locks() {
-    let root = tempfile::tempdir().expect("directory");
-    let (program, calls) = (root.path().join("apt-get"), root.path().join("calls"));
-    for (error, retries) in [
-        (
-            "E: Sperre /var/lib/apt/lists/lock konnte nicht bekommen werden. Prozess 7 (apt-get) hat sie.",
-            true,
-        ),
-        (
-            "E: Could not get lock /var/lib/dpkg/lock - open (11: Resource temporarily unavailable)",
-            true,
-        ),
-        (
-            "E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)",
-            false,
-        ),
-        (
-            "E: Could not open lock file /var/cache/apt/archives/lock - open (1: Operation not permitted)",
-            false,
-        ),
-        ("E: Unable to locate package lists/lock", false),
-    ] {
-        let text = format!(
-            "#!/bin/sh\necho \"$@\" >> '{0}'\n[ \"$(wc -l < '{0}')\" = 1 ] || exit 0\necho '{error}' >&2\nexit 100\n",
-            calls.display()
-        );
-        fs::write(&program, text).expect("program");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("permissions");
-        for shell in shells() {
-            let _ignored = fs::remove_file(&calls);
-            let ended = start_script(
-                &shell,
-                "apt_get -q 'a b' update || exit $?",
-                Some(root.path()),
-            );
-            let ended = ended.wait_with_output().expect("output");
-            let (out, err) = output_texts(&ended);
-            let code = if retries { 0 } else { 100 };
-            assert_eq!(
-                ended.status.code(),
-                Some(code),
-                "{shell:?} {error}: {out}{err}"
-            );
-            assert_eq!(err.contains(error), !retries, "{shell:?}: {err}");
-            let called = fs::read_to_string(&calls).expect("calls");
-            assert_eq!(
-                called,
-                "-q a b update\n".repeat(1 + usize::from(retries)),
-                "{shell:?} {error}"
-            );
+    thread::scope(|scope| {
+        for (error, retries) in ERRORS {
+            for shell in shells() {
+                scope.spawn(move || assert_apt_get_calls(&shell, error, retries));
+            }
         }
-    }
+    });
+}
+
+/// Asserts that apt-get is called twice for an error that is retried, otherwise once.
+fn assert_apt_get_calls(shell: &[&str], error: &str, retries: bool) {
+    let root = tempfile::tempdir().expect("directory");
+    let calls = root.path().join("calls");
+    write_program(
+        root.path(),
+        &format!(
+            "echo \"$@\" >> '{0}'\n[ \"$(wc -l < '{0}')\" = 1 ] || exit 0\necho '{error}' >&2\nexit 100\n",
+            calls.display()
+        ),
+    );
+    let script = "apt_get -q 'a b' update || exit $?";
+    let ended = start_script(shell, script, Some(root.path()));
+    let ended = ended.wait_with_output().expect("output");
+    let (out, err) = output_texts(&ended);
+    let code = if retries { 0 } else { 100 };
+    assert_eq!(
+        ended.status.code(),
+        Some(code),
+        "{shell:?} {error}: {out}{err}"
+    );
+    assert_eq!(err.contains(error), !retries, "{shell:?}: {err}");
+    assert_eq!(
+        fs::read_to_string(&calls).expect("calls"),
+        "-q a b update\n".repeat(1 + usize::from(retries)),
+        "{shell:?} {error}"
+    );
+}
+
+/// Writes a program `apt-get` that runs a script of `sh`.
+///
+/// Another process writes it. If this process did, a child that another thread forks meanwhile
+/// would keep the file open for writing, and the kernel would refuse to start it (ETXTBSY).
+fn write_program(directory: &Path, script: &str) {
+    let write = "printf '#!/bin/sh\\n%s' \"$1\" > apt-get && chmod +x apt-get";
+    let status = Command::new("sh")
+        .args(["-c", write, "sh", script])
+        .current_dir(directory)
+        .status();
+    assert!(status.expect("sh").success(), "cannot write the program");
 }
 
 #[test]
 fn update_probe_waits_for_locks() {
     let root = tempfile::tempdir().expect("directory");
-    let program = root.path().join("apt-get");
-    let text = format!(
-        "#!/bin/sh\ncase \"$*\" in -s*) echo 'Inst a [1] (2 D:1 [x])'; exit 0 ;; esac\n[ ! -e '{0}' ] || exit 0\n: > '{0}'\n\
-         echo 'E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (x)' >&2\nexit 100\n",
-        root.path().join("called").display()
+    write_program(
+        root.path(),
+        &format!(
+            "case \"$*\" in -s*) echo 'Inst a [1] (2 D:1 [x])'; exit 0 ;; esac\n[ ! -e '{0}' ] || exit 0\n: > '{0}'\n\
+             echo 'E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (x)' >&2\nexit 100\n",
+            root.path().join("called").display()
+        ),
     );
-    fs::write(&program, text).expect("program");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("permissions");
     let ended = start_plain_script(
         &["sh"],
         &Platform::Debian.pending_script(),

@@ -1,6 +1,7 @@
 //! Builds an AMI and tags it as a candidate.
 
 pub(in crate::steps) mod candidate;
+pub(in crate::steps) mod discard;
 pub(in crate::steps) mod packer;
 
 pub use packer::FAILED;

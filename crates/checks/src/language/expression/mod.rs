@@ -206,13 +206,10 @@ fn compare(
             .ok_or(EvaluationError::NotComparable(tree.describe()))
     };
     Ok(match operator {
-        "in" => b
-            .items()
-            .iter()
-            .any(|item| item.scalar_text() == a.scalar_text()),
+        "in" => b.items().iter().any(|item| is_equal(item, a)),
         "matches" => patterns.is_match(&spelled(b)?, spelled(a)?.as_bytes())?,
-        "==" => a.scalar_text() == b.scalar_text() && a.items().len() == b.items().len(),
-        "!=" => a.scalar_text() != b.scalar_text(),
+        "==" => is_equal(a, b),
+        "!=" => !is_equal(a, b),
         _ => {
             let number = |tree: &Tree| matches!(tree, Tree::Int(_) | Tree::Float(_));
             let numbers = !versions && (number(a) || number(b));
@@ -229,6 +226,18 @@ fn compare(
             }
         }
     })
+}
+
+/// Returns whether two scalars have the same text, or two lists the same items in the same order.
+fn is_equal(a: &Tree, b: &Tree) -> bool {
+    match (a.scalar_text(), b.scalar_text()) {
+        (Some(a), Some(b)) => a == b,
+        (None, None) => {
+            let (a, b) = (a.items(), b.items());
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_equal(a, b))
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,104 @@
+//! Deregisters an AMI that this run built, if it was never in use.
+
+use async_trait::async_trait;
+
+use crate::engine::{StepContext, StepOutput};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lifecycle::tags;
+use crate::model::{Ami, ImageName, State, pointer_name};
+use crate::plan::Step;
+use crate::ports::{CloudErrorKind, ImageQuery};
+use crate::steps::context::{StepEffect, Steps};
+
+/// Deregistration of an AMI that this run built.
+pub(in crate::steps) struct Discard<'a> {
+    pub(in crate::steps) ami_name: &'a str,
+}
+
+#[async_trait]
+impl StepEffect for Discard<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        _context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let Self { ami_name } = *self;
+        deregister_candidate(steps, step, ami_name).await?;
+        Ok(StepOutput::Discarded {
+            discarded: ami_name.to_owned(),
+        })
+    }
+}
+
+/// Deregisters the AMI of this name, unless it may be in use.
+pub(super) async fn deregister_candidate(steps: &Steps, step: &Step, ami_name: &str) -> Result<()> {
+    let Some(ami) = find_by_name(steps, step, ami_name).await? else {
+        return Ok(());
+    };
+    if let Some(why) = use_reason(steps, step, &ami).await? {
+        let text = format!("{} in {} is not deregistered: {why}", ami.id, step.region);
+        return Err(Error::new(ErrorKind::Stuck, text).hint(
+            "run `bakeline doctor` to compare pointers and tags; \
+             then release again, or run `bakeline revoke`",
+        ));
+    }
+    crate::steps::ami::deregister(steps, step, &ami).await
+}
+
+/// Returns the reason why an AMI may be in use, if there is one. A candidate, or the AMI of an
+/// unfinished build, was never in use. An unfinished AMI has no tags, or those of the build's
+/// temporary resources: packer-plugin-amazon sets `run_tags` on the AMI in CreateImage from version
+/// 1.1.0 on, and the tags of the AMI last.
+async fn use_reason(steps: &Steps, step: &Step, ami: &Ami) -> Result<Option<String>> {
+    let tag = |key: &str| ami.tags.get(key).map_or("", String::as_str);
+    let unfinished = tag(tags::STATE).is_empty() && tag(tags::CURRENT).is_empty();
+    if ami.tags.is_empty() || unfinished && tag(tags::RUN) == steps.run.as_str() {
+        return Ok(None);
+    }
+    if tag(tags::STATE) != State::Candidate.as_str() || !tag(tags::CURRENT).is_empty() {
+        let (state, current) = (tag(tags::STATE), tag(tags::CURRENT));
+        return Ok(Some(format!(
+            "its tags have state {state:?} and current {current:?}"
+        )));
+    }
+    let settings = &steps.catalog.settings;
+    if tag(tags::IMAGE).is_empty() {
+        return Ok(None); // Pointer names contain the image name.
+    }
+    let (image, arch) = (
+        ImageName::from(tag(tags::IMAGE)),
+        tag(tags::ARCH).parse().unwrap_or_default(),
+    );
+    for env in &settings.environments {
+        let pointer = pointer_name(&settings.name, &image, &env.name, arch);
+        match steps.cloud.parameter(&step.region, &pointer).await {
+            Ok(value) if value.as_deref() == Some(ami.id.as_str()) => {
+                return Ok(Some(format!("SSM parameter {pointer} points at it")));
+            }
+            // A caller without permission to read pointers publishes none either.
+            Err(e) if e.kind != CloudErrorKind::Denied => return Err(e.into()),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the AMI of this name in any state. The name contains the run ID, so the AMI belongs to
+/// this run.
+pub(super) async fn find_by_name(
+    steps: &Steps,
+    step: &Step,
+    ami_name: &str,
+) -> Result<Option<Ami>> {
+    let query = ImageQuery {
+        name: Some(ami_name.to_owned()),
+        ..ImageQuery::default()
+    };
+    Ok(steps
+        .cloud
+        .images(&step.region, &query)
+        .await?
+        .into_iter()
+        .find(|a| a.name == ami_name))
+}
