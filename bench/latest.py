@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures `bakeline latest` against the awscli call that answers the same question, 20 interleaved."""
+"""Measures `bakeline latest` against the equivalent awscli call, in 20 interleaved rounds."""
 
 import os
 import statistics

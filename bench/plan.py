@@ -2,7 +2,8 @@
 """Measures `validate` and `plan` of generated catalogs of 1,000 and 10,000 images, alternating, with the peak memory of each.
 
 The catalog and the recorded inventory are the same each time: one base image for each fifty, children up to three layers deep,
-scripts and files of their own, a shared profile; two versions of each image, of which a tenth of the newest lag behind in their recipe.
+scripts and files of their own, a shared profile; two versions of each image. For a tenth of the images, the newest version has an
+outdated recipe.
 """
 
 import json
@@ -123,7 +124,7 @@ def main() -> None:
         places = {}
         for size in (SMALL, LARGE):
             places[size] = pathlib.Path(work) / str(size)
-            # In a process of its own: a child inherits the peak memory of the process that starts it.
+            # In a separate process: the peak memory of this process would count as the child's.
             subprocess.run([sys.executable, __file__, str(places[size]), str(size)], check=True)
         both: dict[int, list[float]] = {SMALL: [], LARGE: []}
         parts: dict[tuple[int, str], list[float]] = {}

@@ -22,14 +22,15 @@ pub(crate) struct ResourceType {
     pub(crate) subject: Subject,
     /// Keys that control the collection.
     pub(crate) parameters: &'static [Parameter],
-    /// Properties that can be expected.
+    /// Properties that expectations can use.
     pub(crate) properties: &'static [Property],
     /// Property for all other keys, such as the options of a configuration file.
     pub(crate) open: Option<Property>,
     /// Default expectations. `name` means `true` (or not empty for a list), `!name` means `false`
     /// (or empty).
     pub(crate) by_default: &'static [&'static str],
-    /// Properties that must be `true` unless the check uses one of the listed properties.
+    /// Pairs of a property and others: the property must be `true` unless the check uses one of the
+    /// others.
     pub(crate) implied: &'static [(&'static str, &'static [&'static str])],
     /// Property that is false if the resource does not exist.
     pub(crate) presence: Option<&'static str>,

@@ -126,7 +126,7 @@ fn requested_properties(controls: &[&Control]) -> BTreeMap<ResourceRef, BTreeSet
                 continue;
             };
             let mut facts = Vec::new();
-            condition.collect_facts(&mut facts);
+            condition.collect_properties(&mut facts);
             facts
                 .into_iter()
                 .for_each(|(target, property)| add(target.clone(), property));

@@ -92,7 +92,8 @@ pub struct Identity {
     pub machine_id: String,
     /// Output of `uname -srm`.
     pub kernel: String,
-    /// True if the system owns its kernel: not in a container or chroot, with writable parameters.
+    /// True if the kernel belongs to the system: it is not a container or chroot, and its kernel
+    /// parameters are writable.
     #[serde(default)]
     pub kernel_owned: bool,
     /// True if systemd runs as the service manager.

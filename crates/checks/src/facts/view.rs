@@ -31,13 +31,13 @@ impl<'f> View<'f> {
         }
     }
 
-    /// Clears the flag that [`View::read_secret`] returns.
+    /// Clears the flag that [`View::has_read_secret`] returns.
     pub(crate) fn reset_secret_flag(&self) {
         self.secret.set(false);
     }
 
     /// Returns whether a secret was read since the last reset.
-    pub(crate) fn read_secret(&self) -> bool {
+    pub(crate) fn has_read_secret(&self) -> bool {
         self.secret.get()
     }
 

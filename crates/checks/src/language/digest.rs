@@ -50,7 +50,7 @@ fn control_digest(control: &Control) -> String {
     value
         .as_object_mut()
         .map(|map| (map.remove("origin"), map.remove("waiver")));
-    // A digest must not allow guesses of a secret.
+    // A digest of a secret would confirm guesses, so the value is left out.
     for (name, input) in control.inputs.iter().filter(|(_, input)| input.sensitive) {
         value["inputs"][name] =
             serde_json::json!({"sensitive": true, "choices": input.choices.len()});

@@ -136,7 +136,8 @@ fn new_control_rechecks_image_and_children() {
             "{line}"
         );
     }
-    // With another cause it is built, and on the last good build if no input changed.
+    // If there is another reason, the image is built. It starts from the last good build if no
+    // recipe input changed.
     let got = decisions_for(&edited, &released_inventory(&c), &["base"], true);
     assert!(
         got[0].contains("build 20261122.1 on last good build")
@@ -181,7 +182,8 @@ fn build_only_control_needs_a_build() {
         "{}",
         got[0]
     );
-    // The changed control is unknown, so only a build is sure to judge it.
+    // Without a manifest, bakeline cannot tell which control changed. Only a build evaluates all
+    // of them.
     let got = decisions_for(
         &inside("0600"),
         &inventory(both(&inside("0644")), Some("ami-vendor")),

@@ -8,7 +8,7 @@ use crate::lifecycle::tags;
 use crate::model::{AmiId, Sharing, SnapshotId};
 use crate::steps::tests::TestEnv;
 
-/// Returns the newest version at home, which is promoted, with a second snapshot.
+/// Adds a second snapshot to the AMI that the tests promote, and returns both IDs.
 fn original(setup: &TestEnv) -> (AmiId, Vec<SnapshotId>) {
     setup.cloud.state(|w| {
         let newest = |a: &&mut crate::model::Ami| {

@@ -38,7 +38,7 @@ pub fn judge(controls: &[&Control], facts: &Facts, phase: Phase) -> Vec<Verdict>
 fn judge_control(control: &Control, view: &View<'_>, conditions: &Conditions) -> Verdict {
     let findings =
         control_findings(control, view, conditions).unwrap_or_else(|finding| vec![*finding]);
-    // The parser creates no control without expectations. Without findings, it must not pass.
+    // A control without findings is an error. The parser never creates one.
     let outcome = findings
         .iter()
         .map(|f| f.outcome)
@@ -61,7 +61,8 @@ fn judge_control(control: &Control, view: &View<'_>, conditions: &Conditions) ->
     }
 }
 
-/// Returns the findings of a control, or the only finding if its expectations are not judged.
+/// Returns a finding for each expectation. If the control is disabled or manual, or its condition
+/// does not hold, returns that finding as the error.
 fn control_findings(
     control: &Control,
     view: &View<'_>,
@@ -266,7 +267,7 @@ impl ControlEvaluation<'_> {
         };
         self.view.reset_secret_flag();
         let observed = observe(target, name, self.view);
-        let secret = self.view.read_secret();
+        let secret = self.view.has_read_secret();
         let finding = match (matcher, observed, of.if_absent) {
             (Err(error), ..) => Finding {
                 resource: target.display_name(),

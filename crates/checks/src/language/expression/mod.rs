@@ -40,15 +40,15 @@ type EvaluationResult = Result<Option<Tree>, EvaluationError>;
 
 impl Expression {
     /// Collects the properties that the expression uses.
-    pub(crate) fn collect_facts<'e>(&'e self, out: &mut Vec<(&'e ResourceRef, &'e str)>) {
+    pub(crate) fn collect_properties<'e>(&'e self, out: &mut Vec<(&'e ResourceRef, &'e str)>) {
         match self {
             Self::Fact(target, property) => out.push((target, property)),
-            Self::Not(inner) => inner.collect_facts(out),
+            Self::Not(inner) => inner.collect_properties(out),
             Self::And(a, b) | Self::Or(a, b) | Self::Compare(_, a, b) => {
-                a.collect_facts(out);
-                b.collect_facts(out);
+                a.collect_properties(out);
+                b.collect_properties(out);
             }
-            Self::List(items) => items.iter().for_each(|i| i.collect_facts(out)),
+            Self::List(items) => items.iter().for_each(|i| i.collect_properties(out)),
             Self::Literal(_) | Self::Input(_) | Self::Variable(_) => {}
         }
     }

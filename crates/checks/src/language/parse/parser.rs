@@ -1,4 +1,4 @@
-//! Defines the parser of a check. Its methods are in the files of their keys.
+//! Defines the parser of a check. The other files of this module implement its methods, by key.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub(super) struct CheckParser<'a> {
 }
 
 impl<'a> CheckParser<'a> {
-    /// Creates a parser without problems.
+    /// Creates a parser with no recorded problems.
     pub(super) fn new(inputs: &'a BTreeMap<String, Input>) -> Self {
         Self {
             problems: Vec::new(),

@@ -56,7 +56,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
 .with_defaults(&["mounted"])
 .with_collection(FUNCTIONS, requests);
 
-/// The base set includes the current mounts.
+/// Returns no calls for the current mounts: the collector always reads them.
 fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let configured = asked
         .iter()

@@ -9,7 +9,7 @@ use crate::facts::view::{Parsed, View};
 use crate::matcher::value::mode_text;
 use crate::text::truncate_for_display;
 
-/// Shell functions. The base set includes them.
+/// Shell functions, which the collector always includes.
 pub(crate) const SHELL: &str = include_str!("walk.sh");
 
 /// File that a walk found.

@@ -59,7 +59,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
 .without_directories("a directory has no open ports")
 .with_collection("", requests);
 
-/// Shell functions. The base set includes `listening`.
+/// Shell functions. The collector always calls `listening`.
 pub(crate) const SHELL: &str = include_str!("port.sh");
 
 fn check_port(text: &str) -> Result<(), InvalidValue> {

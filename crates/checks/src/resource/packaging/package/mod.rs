@@ -45,7 +45,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
 .with_presence("installed")
 .with_collection("", no_requests);
 
-/// The base set includes all packages.
+/// Returns no calls: the collector always reads all packages.
 fn no_requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     Vec::new()
 }

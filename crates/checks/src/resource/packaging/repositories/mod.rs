@@ -53,7 +53,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
 .with_defaults(&["!insecure"])
 .with_collection("", requests);
 
-/// Shell functions. The base set includes `repositories`.
+/// Shell functions. The collector always calls `repositories`.
 pub(crate) const SHELL: &str = include_str!("../repositories.sh");
 
 fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
