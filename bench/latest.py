@@ -13,7 +13,7 @@ CATALOG, IMAGE = "ours0", "left"
 
 
 def timed(command: list[str], cwd: str) -> tuple[float, str]:
-    """Seconds and what it printed."""
+    """Runs a command and returns its duration in seconds and its output."""
     begun = time.monotonic()
     ran = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     took = time.monotonic() - begun

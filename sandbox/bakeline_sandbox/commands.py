@@ -74,9 +74,8 @@ def _start_server(state_dir: StateDirectory, args: Namespace, lock: int) -> dict
     report(f"backend {backend.name}: {reason}")
     _remove_leftovers(state_dir)
     backend.sweep()
-    if backend.name == "stub":
-        state_dir.run_dir.mkdir(parents=True, exist_ok=True)
-    else:
+    state_dir.write_backend(backend.name)
+    if backend.name != "stub":
         VendorRoots(state_dir.path).ensure_roots(report=report)
     report("starting the API")
     log = state_dir.run_dir / "server.log"
@@ -120,8 +119,7 @@ def _remove_leftovers(state_dir: StateDirectory) -> None:
     from .backends.selection import create_backend
 
     if state_dir.run_dir.exists():
-        name = (state_dir.read_state() or {}).get("backend", "nspawn")
-        create_backend(state_dir.path, name).sweep()
+        create_backend(state_dir.path, state_dir.read_backend()).sweep()
         state_dir.remove_run_dir()
 
 
@@ -203,8 +201,8 @@ def _print_result(args: Namespace, facts: dict[str, Any], text: str) -> int:
 def stop_sandbox(state_dir: StateDirectory, args: Namespace) -> int:
     """Stops the server, by force if necessary, and deletes everything except the cache."""
     if state_dir.run_dir.exists() or state_dir.running_state():
-        stub = (state_dir.read_state() or {}).get("backend") == "stub"
-        if problem := None if stub else become_root(args.argv):
+        is_stub = state_dir.read_backend() == "stub"
+        if problem := None if is_stub else become_root(args.argv):
             return _print_problems([problem], args.json)
         if state_dir.acquire_lock() is None:
             role, pid = state_dir.read_lock_holder()

@@ -48,6 +48,18 @@ class StateDirectory:
         except (OSError, ValueError):
             return None
 
+    def write_backend(self, name: str) -> None:
+        """Records the backend of a server that is about to start."""
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        (self.run_dir / "backend").write_text(name)
+
+    def read_backend(self) -> str:
+        """Returns the backend of the last server, or the default for an older state directory."""
+        try:
+            return (self.run_dir / "backend").read_text()
+        except OSError:
+            return str((self.read_state() or {}).get("backend", "nspawn"))
+
     def read_environment(self) -> dict[str, str]:
         """Returns the environment variables for clients."""
         path = self.run_dir / "env"

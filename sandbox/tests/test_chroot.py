@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
-from real_instances import STATE_DIR, Key, create_spec, private_address, wait_until
+from real_instances import (
+    STATE_DIR,
+    Key,
+    create_spec,
+    private_address,
+    remove_leftovers,
+    wait_until,
+)
 
 from bakeline_sandbox.backends.requirements import chroot_problems
 from bakeline_sandbox.backends.selection import select_backend
@@ -55,11 +62,11 @@ def main(image: str) -> None:
             cache.symlink_to(shared_cache)
         else:
             cache.mkdir()
-    VendorRoots(CHROOT_DIR).ensure_roots([image])
     backend, reason = select_backend(CHROOT_DIR, None)
     assert backend.name == "chroot" and "forbidden" in reason, reason
+    remove_leftovers(backend, CHROOT_DIR)
+    VendorRoots(CHROOT_DIR).ensure_roots([image])
     exits = []
-    backend.sweep()
     backend.open(lambda instance_id, reason: exits.append((instance_id, reason)))
     shutil.rmtree(folder)
     folder.mkdir()

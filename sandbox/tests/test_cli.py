@@ -176,3 +176,18 @@ def launch_and_publish(state: dict[str, Any], environment: dict[str, str]) -> No
         ec2.get_waiter("instance_running").wait(InstanceIds=[instance], WaiterConfig={"Delay": 1})
         image = ec2.create_image(InstanceId=instance, Name=f"of-{instance}")["ImageId"]
         ec2.get_waiter("image_available").wait(ImageIds=[image], WaiterConfig={"Delay": 1})
+
+
+def test_interrupted_start_with_stubs_is_cleaned_up_without_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state_dir = StateDirectory(tmp_path / "state")
+    state_dir.write_backend("stub")
+    (state_dir.run_dir / "server.log").write_text("killed before the state was written")
+
+    def fail(_: object) -> Problem:
+        raise AssertionError("root is not needed")
+
+    monkeypatch.setattr(commands, "become_root", fail)
+    assert cli.main(["down", "--dir", str(state_dir.path)]) == 0
+    assert not state_dir.run_dir.exists()

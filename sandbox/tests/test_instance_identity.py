@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from real_instances import STATE_DIR, Key, create_spec, private_address
+from real_instances import STATE_DIR, Key, create_spec, private_address, remove_leftovers
 
 from bakeline_sandbox.backends.requirements import chroot_problems, nspawn_problems
 from bakeline_sandbox.backends.selection import create_backend
@@ -33,9 +33,9 @@ def backend(request):
     (STATE_DIR / "cache").mkdir(parents=True, exist_ok=True)
     if not (state_dir / "cache").exists():
         (state_dir / "cache").symlink_to(STATE_DIR / "cache")
-    VendorRoots(state_dir).ensure_roots(["debian-12", "debian-13"])
     backend = create_backend(state_dir, request.param)
-    backend.sweep()
+    remove_leftovers(backend, state_dir)
+    VendorRoots(state_dir).ensure_roots(["debian-12", "debian-13"])
     backend.open(print)
     yield backend
     backend.close()

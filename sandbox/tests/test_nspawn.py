@@ -19,6 +19,7 @@ from real_instances import (
     Key,
     create_spec,
     private_address,
+    remove_leftovers,
     survey_host,
     wait_until,
 )
@@ -57,8 +58,9 @@ def exits():
 
 @pytest.fixture(scope="module")
 def backend(exits):
-    VendorRoots(STATE_DIR).ensure_roots()
     backend = NspawnBackend(STATE_DIR)
+    remove_leftovers(backend, STATE_DIR)
+    VendorRoots(STATE_DIR).ensure_roots()
     backend.sweep()
     before = survey_host(backend.tag)
     backend.open(lambda instance_id, reason: exits.append((instance_id, reason)))
@@ -335,7 +337,7 @@ def test_sweep_removes_killed_server_and_instances(tmp_path):
         import sys, time
         from pathlib import Path
         sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parent.parent)]!r}
-        from real_instances import Key, create_spec, private_address
+        from real_instances import Key, create_spec, instance_id, private_address
         from bakeline_sandbox.backends.nspawn import NspawnBackend
         from bakeline_sandbox.vendor_roots import VendorRoots
         backend = NspawnBackend(Path({str(state_dir)!r}))
@@ -346,7 +348,7 @@ def test_sweep_removes_killed_server_and_instances(tmp_path):
             address = private_address(backend, number)
             backend.launch(create_spec(number, ("debian-12",), address, key))
             key.wait_for_ssh(address)
-        backend.instances["i-0000000000000000c"].process.kill()
+        backend.instances[instance_id(12)].process.kill()
         print("ready", flush=True)
         time.sleep(600)
     """

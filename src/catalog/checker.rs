@@ -83,12 +83,12 @@ impl Checker<'_, '_> {
         self.check_name(codes::AWS_SYNTAX, what, text?, syntax)
     }
 
-    /// Parses a duration such as `7d`.
+    /// Parses a duration above zero, such as `7d`.
     pub(crate) fn parse_duration(&mut self, text: &Text) -> Option<jiff::SignedDuration> {
         self.check_duration(text, &syntax::DURATION)
     }
 
-    /// Parses a duration such as `7d` or `0s`.
+    /// Parses a duration that can be zero, such as `7d` or `0s`.
     pub(crate) fn parse_delay(&mut self, text: &Text) -> Option<jiff::SignedDuration> {
         self.check_duration(text, &syntax::DELAY)
     }
@@ -136,8 +136,8 @@ impl Checker<'_, '_> {
     ) -> Option<String> {
         let before = self.diagnostics.error_count();
         if let Some(c) = text.value.chars().find(|c| !c.is_ascii()) {
-            // The source text does not contain an escaped character. The range is then the whole
-            // text.
+            // If the character was written as an escape sequence, the source text does not contain
+            // it. The error then covers the whole text.
             let written = self.source.text.get(text.span.clone()).unwrap_or_default();
             let at = written
                 .find(|w: char| !w.is_ascii())

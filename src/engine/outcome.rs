@@ -73,7 +73,7 @@ impl ScopeEnd {
         Self::Stuck {
             step: "?".to_owned(),
             verb: "finish".to_owned(),
-            error: format!("the task of this scope panicked: {error}"),
+            error: format!("the task of this scope panicked: {error}; please report this"),
             left: vec![
                 "resources of this scope, which were not undone; \
                  list them with `bakeline sweep`"

@@ -125,7 +125,7 @@ fn rollback_steps(
                 super::hold::set_state(others, State::Released, State::Held),
             ));
         }
-        let reason = if scope.home_image().is_some() {
+        let reason = if !scope.is_replica() {
             reason.to_owned()
         } else {
             format!("{reason} in {location}")

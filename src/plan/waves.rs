@@ -35,7 +35,7 @@ pub fn waves(plan: &Plan, inventory: &Inventory) -> Vec<Wave> {
             .unwrap_or(0);
         number.insert(scope, after + 1);
         // Copies to other locations have scopes of their own, but are not images.
-        let Some(image) = scope.home_image().filter(|image| images.contains(image)) else {
+        let Some(image) = images.iter().copied().find(|image| scope.is_home_of(image)) else {
             continue;
         };
         if out.len() <= after {

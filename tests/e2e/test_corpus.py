@@ -26,7 +26,7 @@ CORPUS = {
     "option": "--version; rm -rf / | true > /x < /y # end",
     "unicode": "grün 漢字 café",
 }
-# Only AWS itself checks the characters of tags. All of these are legal in a tag's value.
+# EC2 checks the characters of tags, but moto does not. EC2 accepts all of these in a value.
 ALL = " ".join(text for name, text in CORPUS.items() if name != "unicode")[:240]
 DESCRIPTION = " ".join([CORPUS["interpolation"], CORPUS["directive"], CORPUS["slack"], CORPUS["backtick"], '"', "'"])
 
@@ -35,9 +35,9 @@ DESCRIPTION = " ".join([CORPUS["interpolation"], CORPUS["directive"], CORPUS["sl
 def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
     """Builds an image with the corpus in every free-text field."""
     made = Catalog(sandbox, tmp_path_factory.mktemp("corpus"), "corpus", builder={"tags": {"owner": ALL[:200]}})
-    all_processes = "\n".join([*CORPUS.values(), "{{ env `HOME` }} {{env}}", "last"]) + "\n"
-    made.file("files/corpus.txt", all_processes)
-    made.file("scripts/corpus.sh", f"set -eu\nprintf '%s' {shlex.quote(all_processes)} > /etc/corpus-by-script\n")
+    all_texts = "\n".join([*CORPUS.values(), "{{ env `HOME` }} {{env}}", "last"]) + "\n"
+    made.file("files/corpus.txt", all_texts)
+    made.file("scripts/corpus.sh", f"set -eu\nprintf '%s' {shlex.quote(all_texts)} > /etc/corpus-by-script\n")
     checks: list[dict[str, Any]] = []
     for name, text in CORPUS.items():
         run = f"printf %s {shlex.quote(text)}"
@@ -105,7 +105,7 @@ def test_slack_message_escapes_mentions(sandbox: Sandbox, catalog: Catalog) -> N
     catalog.image("app", source=VENDOR, description=DESCRIPTION, checks=[check])
     told = len(sandbox.slack())
     catalog.release("--force", want=3)
-    assert "<!channel>" in catalog.last.err, "the terminal shows the text as it is"
+    assert "<!channel>" in catalog.last.err, "the terminal does not show the text unchanged"
     [message] = sandbox.slack()[told:]
     assert message["status"] == 200, message
     texts = re.findall(r'"text": "((?:[^"\\]|\\.)*)"', json.dumps(message["payload"]))
@@ -151,5 +151,5 @@ def test_description_beyond_ascii_is_refused_before_a_build(
     done = made.bakeline(command)
     assert done.code == 1 and f"images/app.yaml:2:{column}" in done.err, done
     assert shown in done.err and "EC2 accepts ASCII only" in done.err, done
-    assert "images/app.yaml:3" not in done.err, "a tag may have any character"
+    assert "images/app.yaml:3" not in done.err, "the tag was refused, too"
     assert shared_sandbox.changes(mark) == []

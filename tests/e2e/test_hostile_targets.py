@@ -36,7 +36,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def target(stock: Server) -> Iterator[Server]:
-    """Yields the target and restores its shell and moved files."""
+    """Prepares the judged file, yields the target, and restores root's login shell."""
     stock.sh("echo secret > /etc/judged; chmod 0600 /etc/judged; mkdir -p /closed; chmod 0755 /closed")
     set_login_shell(stock, PLAIN)
     yield stock
@@ -71,11 +71,11 @@ def test_replayed_answer_is_refused(target: Server, judged: Checker) -> None:
     record_collection(target, judged)
     target.sh("chmod 0666 /etc/judged")
     assert judged.judge(target).outcome("mode") == "failed"
-    recorded_then = "cat >/dev/null; cat /opt/said"
+    replay_script = "cat >/dev/null; cat /opt/said"
     target.sh("chmod 0600 /etc/judged")
     record_collection(target, judged)
     target.sh("chmod 0666 /etc/judged")
-    set_login_shell(target, recorded_then)
+    set_login_shell(target, replay_script)
     refused = judged.run_refused(target)
     assert "printed no facts" in refused.err, refused
 
@@ -112,20 +112,20 @@ def test_truncated_answer_is_an_error(cut: str, target: Server, judged: Checker)
 )
 def test_other_output_is_ignored(noise: str, target: Server, judged: Checker) -> None:
     set_login_shell(target, noise)
-    assert len(target.ssh("echo x").stdout + target.ssh("echo x").stderr) > 2, "there was something to be seen"
+    assert len(target.ssh("echo x").stdout + target.ssh("echo x").stderr) > 2, "the shell printed no noise"
     assert judged.judge(target).outcomes() == GOOD
 
 
 def test_path_without_sbin_hides_nothing(target: Server, judged: Checker) -> None:
     set_login_shell(target, f"PATH=/usr/local/bin:/usr/bin:/bin:/usr/games {PLAIN}")
-    assert target.ssh("command -v sshd").returncode != 0, "sshd is out of sight"
+    assert target.ssh("command -v sshd").returncode != 0, "sshd is still in PATH"
     assert judged.judge(target).outcomes() == GOOD
 
 
 def test_unreadable_file_is_an_error(target: Server, judged: Checker) -> None:
     target.sh("chmod 0 /etc/judged /closed")
     set_login_shell(target, POWERLESS + '/bin/sh "$@"')
-    assert target.ssh("cat /etc/judged").returncode != 0, "it may not be read"
+    assert target.ssh("cat /etc/judged").returncode != 0, "the file can be read in spite of its mode"
     answer: CheckRun = judged.judge(target)
     denied = {name: answer.outcome(name) for name in ("content", "absent", "innocent")}
     assert denied == dict.fromkeys(denied, "error"), answer.done
@@ -152,7 +152,7 @@ def test_drop_in_settings_count(target: Server, tmp_path: Path) -> None:
     drop_in.write_text("PermitRootLogin no\nX11Forwarding no\n")
     try:
         assert judged.judge(target).outcomes() == dict.fromkeys(("effective", "file"), "passed")
-        # Without host keys, as in a cleaned image, sshd says nothing of itself: the files do.
+        # Without host keys, as in a sealed image, `sshd -T` fails. The options then come from the files.
         target.sh("mkdir /opt/keys; mv /etc/ssh/ssh_host_*_key /opt/keys")
         assert "no hostkeys" in target.sh("sshd -T 2>&1", want=None)
         assert judged.judge(target.root, phase="build").outcome("effective") == "passed"
@@ -217,7 +217,7 @@ def test_hanging_command_is_an_error(target: Server, tmp_path: Path) -> None:
     quick = {"id": "quick", "command": "true"}
     answer = Checker(tmp_path, [hang, quick]).judge(target)
     assert answer.outcomes() == {"hang": "error", "quick": "passed"} and "1 s" in answer.messages("hang")
-    assert "sleep 1000" not in target.sh("ps ax"), "nothing is left of it"
+    assert "sleep 1000" not in target.sh("ps ax"), "the command still runs"
 
 
 def test_noexec_tmp_does_not_prevent_checks(target: Server, judged: Checker) -> None:

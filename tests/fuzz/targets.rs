@@ -19,7 +19,7 @@ pub(crate) const TARGETS: [(&str, Target); 3] = [
 /// Nonce of the parsed output. The corpus contains it.
 const NONCE: &str = "n0nce";
 
-/// Parses the output of a target. Facts need a counted end, and survive a round trip through JSON.
+/// Parses the output of a target. Facts are accepted only with the collector's last line, and survive a round trip through JSON.
 fn frames(bytes: &[u8]) {
     let Ok(facts) = checks::parse_facts(NONCE, bytes) else {
         return;

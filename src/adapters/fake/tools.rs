@@ -204,6 +204,7 @@ const PACKAGE_QUERY: &str = r#"dpkg-query -W -f="$form""#;
 /// Limits the package list to one package. With all packages of this machine, reports take most of
 /// the time of a run.
 fn limit_packages(script: &str) -> String {
+    assert!(script.contains(PACKAGE_QUERY), "the query has changed");
     script.replace(PACKAGE_QUERY, &format!("{PACKAGE_QUERY} dpkg"))
 }
 

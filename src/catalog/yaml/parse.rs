@@ -125,7 +125,7 @@ impl TreeBuilder<'_, '_> {
                             range.start..range.start + 3,
                             "a second document starts here",
                         )
-                        .help("use one file for each image");
+                        .help("write one document in each file");
                         return Outcome::Error;
                     }
                     Ok(())

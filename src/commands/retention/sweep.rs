@@ -135,8 +135,8 @@ async fn find_leftovers(
     .find_leftovers(&things))
 }
 
-/// Returns the reason to keep each untagged AMI that would be removed but is referenced. If the
-/// references cannot be listed, all of these AMIs are kept.
+/// Returns a reason to keep each untagged AMI that would be removed but is referenced. If the
+/// references cannot be listed, every untagged AMI that would be removed gets a reason.
 async fn find_referrers(
     loaded: &LoadedCatalog,
     clouds: &Clouds,

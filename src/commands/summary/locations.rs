@@ -30,11 +30,9 @@ pub(super) fn location_summaries(
     done: &'static str,
 ) -> Vec<LocationSummary> {
     let scope_location = |scope: &Scope| {
-        let is_own = match scope.subject() {
-            ScopeSubject::Image(image) => *image == decision.image,
-            ScopeSubject::Revocation => decision.verdict == PlanVerdict::Revoke,
-            _ => false,
-        };
+        let is_revocation = matches!(scope.subject(), ScopeSubject::Revocation);
+        let is_own = scope.is_of_image(&decision.image)
+            || is_revocation && decision.verdict == PlanVerdict::Revoke;
         scope.location().filter(|_| is_own).map(Location::to_string)
     };
     let all = outcome

@@ -285,7 +285,7 @@ pub(super) fn discard_instead_of_release(steps: Vec<Step>, image: &ImageName) ->
     });
     let own_steps = steps
         .into_iter()
-        .filter(|step| step.scope.home_image() == Some(image));
+        .filter(|step| step.scope.is_home_of(image));
     own_steps
         .map(|step| match (&step.action, &built_name) {
             (Action::MoveCurrent { .. }, Some(name)) => Step {

@@ -105,23 +105,27 @@ impl Scope {
         &self.subject
     }
 
-    /// Returns the location, unless the scope has only one.
+    /// Returns the location, or `None` for a scope without a location in its text, such as an image
+    /// at home.
     #[must_use]
     pub fn location(&self) -> Option<&Location> {
         self.location.as_ref()
     }
 
-    /// Returns the image if this is the scope of an image at home.
+    /// Returns whether the subject is this image, by its text: a parsed scope of an image named
+    /// `ami-0a1b` has an AMI as its subject.
     #[must_use]
-    pub fn home_image(&self) -> Option<&ImageName> {
-        match (&self.subject, &self.location) {
-            (ScopeSubject::Image(image), None) => Some(image),
-            _ => None,
-        }
+    pub fn is_of_image(&self, image: &ImageName) -> bool {
+        self.subject.to_string() == image.as_str()
     }
 
-    /// Returns whether this is one of several locations of its subject. Its failure does not stop
-    /// other scopes.
+    /// Returns whether this is the scope of this image at home.
+    #[must_use]
+    pub fn is_home_of(&self, image: &ImageName) -> bool {
+        self.location.is_none() && self.is_of_image(image)
+    }
+
+    /// Returns whether the scope names a location. Its failure does not stop other scopes.
     #[must_use]
     pub fn is_replica(&self) -> bool {
         self.location.is_some()
@@ -200,7 +204,7 @@ fn parse_location(text: &str) -> Location {
 }
 
 /// Parses a subject. An image name such as `ami-0a1b` could also be an ID: both have the same text,
-/// so they are the same scope.
+/// so they are the same scope. Use [`Scope::is_of_image`] to compare with an image.
 fn parse_subject(text: &str, has_location: bool) -> ScopeSubject {
     let is_id = |prefix: &str| {
         let number = text.strip_prefix(prefix).unwrap_or_default();

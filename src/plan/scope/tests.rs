@@ -78,3 +78,20 @@ fn scopes_sort_and_match_by_text() {
     let named_like_an_ami = Scope::of_image(&"ami-0a1b".into());
     assert_eq!(named_like_an_ami, "ami-0a1b".parse().expect("a scope"));
 }
+
+#[test]
+fn image_named_like_another_subject_is_recognized_after_a_round_trip() {
+    let location = parse_location("eu-west-1");
+    for name in ["web", "ami-2023", "key-db", "i-386", "revoke"] {
+        let image = ImageName::from(name);
+        for scope in [
+            Scope::of_image(&image),
+            Scope::of_image(&image).at(&location),
+        ] {
+            let read: Scope = scope.to_string().parse().expect("a scope");
+            assert!(read.is_of_image(&image), "{scope}");
+            assert_eq!(read.is_home_of(&image), scope.location().is_none());
+            assert!(!read.is_of_image(&"other".into()));
+        }
+    }
+}

@@ -10,10 +10,9 @@ use crate::ports::ImageQuery;
 use crate::steps::context::Steps;
 
 pub(in crate::steps) async fn describe_kept(steps: &Steps, scope: &Scope) -> Result<Vec<String>> {
-    let image = scope
-        .home_image()
-        .and_then(|name| steps.catalog.images.get(name));
-    let Some(image) = image else {
+    let images = &steps.catalog.images;
+    let image = images.iter().find(|(name, _)| scope.is_home_of(name));
+    let Some((_, image)) = image else {
         return Ok(Vec::new());
     };
     let (settings, mine) = (&steps.catalog.settings, steps.run_tags(scope));

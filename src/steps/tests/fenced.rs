@@ -110,11 +110,8 @@ async fn lost_lock_stops_all_changes_and_is_reported() {
     for limit in 0.. {
         let setup = Arc::new(start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z"));
         let mut plan = setup.release_plan("run2", true);
-        plan.steps.retain(|step| {
-            step.scope
-                .home_image()
-                .is_some_and(|i| i.as_str() == "base")
-        });
+        plan.steps
+            .retain(|step| step.scope.is_home_of(&"base".into()));
         let guard = guard_lost_after(&setup, limit);
         let outcome = execute(&setup, &plan, &guard).await;
         let Some(state_at_loss) = guard.state_at_loss.lock().expect("no panic").clone() else {

@@ -23,11 +23,9 @@ import random
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
+import prune_reference as reference
 import yaml
 from support.run import BAKELINE
-
-reference = pytest.importorskip("prune_reference", reason="tests/e2e/prune_reference.py is not written yet")
 
 WORLDS = 10_000 if os.environ.get("BAKELINE_MATRIX") == "1" else 1_000
 LEAST = WORLDS // 10

@@ -117,7 +117,7 @@ pub(super) fn mask_all(finding: Finding) -> Finding {
     }
 }
 
-/// Removes the actual value, which is part of a secret.
+/// Removes the actual value, because the content that it comes from contains a secret.
 pub(super) fn mask_actual(finding: Finding) -> Finding {
     if finding.actual.is_none() {
         return finding;

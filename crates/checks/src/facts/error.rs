@@ -25,7 +25,7 @@ pub(crate) enum ReadError {
     PermissionDenied,
     /// Message of the collector or of a tool on the target.
     #[error("{0}")]
-    ResourceRef(String),
+    TargetMessage(String),
     /// Error about one of several files.
     #[error("{path}: {cause}")]
     File {
@@ -83,7 +83,7 @@ impl ReadError {
 
     /// Creates an error from a message on the target; shortens it.
     pub(crate) fn target_message(message: &[u8]) -> Self {
-        Self::ResourceRef(truncate_for_display(message))
+        Self::TargetMessage(truncate_for_display(message))
     }
 
     /// Creates an error for a file without read permission.

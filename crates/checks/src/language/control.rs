@@ -55,7 +55,7 @@ pub struct Control {
     /// Waiver for a failure; not part of the digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiver: Option<Waiver>,
-    /// Definition of the control; not part of the digest.
+    /// Location of the definition in its file; not part of the digest.
     #[serde(default, rename = "origin")]
     pub defined_at: SourceLocation,
 }
@@ -81,13 +81,13 @@ pub struct SourceLocation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// Number of expectations that must be met.
+    /// Rule for how many items must pass.
     pub mode: Mode,
     /// Members of the group.
     pub items: Vec<Item>,
 }
 
-/// Number of members of a group that must pass.
+/// Rule for how many items of a group must pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {

@@ -19,7 +19,8 @@ impl IdAllocator {
         self.ids.insert(id);
     }
 
-    /// Returns the ID, with `#2`, `#3`, … appended if it is in use.
+    /// Returns the ID, with `#2`, `#3`, … appended if it is in use. Does
+    /// not reserve it: call [`Self::insert`].
     pub(super) fn allocate(&mut self, id: &str) -> String {
         if !self.ids.contains(id) {
             return id.to_owned();

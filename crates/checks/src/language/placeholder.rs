@@ -62,7 +62,8 @@ pub(crate) fn has_placeholders(tree: &Tree, variables: &[String]) -> bool {
     found
 }
 
-/// Returns a problem for each unknown name in the placeholders of a value.
+/// Returns a problem for each unknown name in the placeholders of a value. Without loop variables,
+/// `${NAME}` is literal text and gives none.
 pub(crate) fn find_unknown_names(
     tree: &Tree,
     variables: &[String],

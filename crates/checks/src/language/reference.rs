@@ -43,7 +43,7 @@ fn write_kind(kind: &ResourceType, out: &mut String) {
     for parameter in kind.parameters {
         let _ = writeln!(
             out,
-            "| `{}` | {} | {} |",
+            "| `{}` (parameter) | {} | {} |",
             parameter.name,
             type_name(parameter.of),
             escape_cell(parameter.doc)

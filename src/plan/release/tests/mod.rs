@@ -148,7 +148,7 @@ fn decisions_for(
         let steps = plan
             .steps
             .iter()
-            .filter(|s| s.scope.home_image() == Some(&decision.image))
+            .filter(|s| s.scope.is_home_of(&decision.image))
             .count();
         assert_eq!(
             steps > 0,

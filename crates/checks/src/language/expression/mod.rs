@@ -230,13 +230,14 @@ fn compare(
 
 /// Returns whether two scalars have the same text, or two lists the same items in the same order.
 fn is_equal(a: &Tree, b: &Tree) -> bool {
-    match (a.scalar_text(), b.scalar_text()) {
-        (Some(a), Some(b)) => a == b,
-        (None, None) => {
-            let (a, b) = (a.items(), b.items());
+    match (a, b) {
+        (Tree::List(a), Tree::List(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_equal(a, b))
         }
-        _ => false,
+        _ => match (a.scalar_text(), b.scalar_text()) {
+            (Some(a), Some(b)) => a == b,
+            _ => false,
+        },
     }
 }
 

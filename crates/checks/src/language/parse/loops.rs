@@ -49,6 +49,6 @@ fn name_problem(name: &str) -> Option<Problem> {
         "`{}` is not a valid name of a loop variable",
         name.escape_debug()
     );
-    let help = "use letters, digits and `_`, but not the name of a resource";
+    let help = "use letters, digits and `_`, but neither `inputs` nor the name of a resource";
     Some(Problem::new(message, help).at_key().under(name))
 }

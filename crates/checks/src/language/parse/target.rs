@@ -74,7 +74,8 @@ impl CheckParser<'_> {
     }
 }
 
-/// Returns the text of a subject. A number is accepted if the subject is one.
+/// Returns the text of a subject. An unquoted number is accepted for resources whose subject is a
+/// number, such as `port`.
 fn subject_text(value: &Tree, kind: &ResourceType) -> Result<String, Problem> {
     let text = match value {
         Tree::Int(n) if kind.subject.name == "number" => n.to_string(),

@@ -278,7 +278,7 @@ fn parse_matches(text: &str) -> Result<Matches, ReadError> {
                 }
             }
             ("! ", Some(of)) => {
-                drop(out.insert(of.clone(), Err(ReadError::ResourceRef(rest.to_owned()))))
+                drop(out.insert(of.clone(), Err(ReadError::TargetMessage(rest.to_owned()))))
             }
             _ => {
                 return Err(ReadError::unknown_line("included files", line));

@@ -13,8 +13,9 @@ use crate::text::{hex, sh_quote};
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "command",
-    "Shell command that runs in the image, never on the machine that runs bakeline. By \
-     default, it must exit with status 0, unless `exit_status` is set.",
+    "Shell command that runs on the target: the build instance, the booted instance or, for \
+     the target `local`, this machine. By default, it must exit with status 0, unless \
+     `exit_status` is set.",
     Subject::new("command", "Command line for sh.", check_command),
     observe,
 )
