@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# A process begins with the peak memory of the one that made it (getrusage(2)), so a small one makes it.
+# A child process inherits the peak memory of its parent (getrusage(2)), so a small helper process starts the program.
 HELPER = """\
 import json, os, resource, sys, time
 begun = time.monotonic()
@@ -33,7 +33,7 @@ class Used:
 def measured(
     command: Sequence[str], cwd: Path | str, env: Mapping[str, str] | None = None, codes: Sequence[int] = (0,)
 ) -> Used:
-    """Runs it to its end, which must be with one of the codes."""
+    """Runs a command until it exits. Ends the benchmark if its exit code is not in `codes`."""
     told, tell = os.pipe()
     words = [sys.executable, "-S", "-E", "-c", HELPER, str(tell), *command]
     with os.fdopen(told) as answer:

@@ -26,7 +26,8 @@ pub const BRAKES: Brakes = Brakes {
     most: 50,
     percent: 50,
 };
-/// Promotion gates: no soak time, and the parent version must be current.
+/// Promotion gates: no soak time; the layer parent must be released and have reached the
+/// environment.
 pub const GATES: Gates = Gates {
     soak: SignedDuration::ZERO,
     parent: true,

@@ -95,12 +95,20 @@ fn kernel_expectations(controls: &[Control]) -> Vec<(String, String, String)> {
     order
 }
 
+/// Returns at most 48 characters of a subject. An ellipsis marks a shortened one.
+fn shorten(subject: &str) -> String {
+    match subject.char_indices().nth(48) {
+        Some((end, _)) => format!("{}…", &subject[..end]),
+        None => subject.to_owned(),
+    }
+}
+
 fn collect_resources(group: &Group, out: &mut Vec<String>) {
     for item in &group.items {
         match item {
             Item::Group(inner) => collect_resources(inner, out),
             Item::Expect(expectation) => {
-                let subject: String = expectation.target.subject.chars().take(48).collect();
+                let subject = shorten(&expectation.target.subject);
                 let shown = format!("`{} {subject}`", expectation.target.kind).replace('|', "\\|");
                 if !out.contains(&shown) {
                     out.push(shown);

@@ -170,7 +170,12 @@ pub fn describe_changes(then: &PruneFacts, now: &PruneFacts) -> Vec<String> {
     let mut out = Vec::new();
     for (object, facts) in then {
         let Some(current) = now.get(object) else {
-            out.push(format!("{object} no longer exists"));
+            let end = if object.starts_with("ami-") {
+                "exists"
+            } else {
+                "applies"
+            };
+            out.push(format!("{object} no longer {end}"));
             continue;
         };
         let keys: std::collections::BTreeSet<&String> =
@@ -181,8 +186,11 @@ pub fn describe_changes(then: &PruneFacts, now: &PruneFacts) -> Vec<String> {
                 (Some(before), Some(after)) => {
                     out.push(format!("{object}: {key} is {after:?}, not {before:?}"))
                 }
-                (Some(_), None) => out.push(format!("{object}: {key} no longer refers to it")),
-                (None, _) => out.push(format!("{object}: {key} refers to it now")),
+                (Some(before), None) => {
+                    out.push(format!("{object}: {key} ({before}) was removed"));
+                }
+                (None, Some(after)) => out.push(format!("{object}: {key} ({after}) was added")),
+                (None, None) => {}
             }
         }
     }

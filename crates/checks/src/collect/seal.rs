@@ -8,7 +8,7 @@ pub(crate) const SHELL: &str = include_str!("seal.sh");
 pub(crate) const CALL: &str = "seal";
 
 /// Returns a line for each file with the same content on the builder (`build`) and on an instance of its image (`boot`).
-/// Facts without digests, such as those of older versions, give no lines.
+/// Facts that did not request digests, such as those of older versions, give no lines.
 #[must_use]
 pub fn leftover_identity(build: &Facts, boot: &Facts) -> Vec<String> {
     let (Some(before), Some(reading)) = (digests(build), boot.reading(CALL, "")) else {

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packages_are_installed_and_name_foreign_architectures() {
+    fn only_installed_packages_count_and_ambiguous_names_have_architecture() {
         let text = "curl\tamd64\tinstall ok installed\t8\t\t\nold\tall\tdeinstall ok config-files\t1\t\t\n\
                     libc6\tamd64\tinstall ok installed\t2.36\tglibc\t\nlibc6\ti386\tinstall ok installed\t2.35\tglibc\t\n";
         let expected = [

@@ -201,7 +201,7 @@ mod tests {
             assert_eq!(
                 comparable,
                 json.contains("text"),
-                "secrets and truncated bytes are not compared"
+                "omitted secrets and truncated bytes are not compared"
             );
         }
         for bad in [

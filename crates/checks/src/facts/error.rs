@@ -20,7 +20,7 @@ pub(crate) enum ReadError {
     /// File that does not exist, although another file names it.
     #[error("it does not exist")]
     NoSuchFile,
-    /// File or directory that the collector must not read.
+    /// File or directory that the collector has no permission to read.
     #[error("permission denied")]
     PermissionDenied,
     /// Message of the collector or of a tool on the target.
@@ -99,7 +99,7 @@ impl ReadError {
         }
     }
 
-    /// Creates an error for a text in an unknown format that is not shown.
+    /// Creates an error for a text in an unknown format, without showing the text.
     pub(crate) fn unknown_format(what: &'static str) -> Self {
         Self::UnknownFormat { what, line: None }
     }

@@ -41,7 +41,8 @@ pub fn combine_digests(digests: &BTreeMap<String, String>) -> String {
     format!("{:x}", hasher.finalize())
 }
 
-/// Returns the SHA-256 of the canonical JSON of a control: sorted keys, no white space.
+/// Returns the SHA-256 of a canonical text of a control without its origin, waiver and secret
+/// values. The text is like JSON with sorted keys, but has a comma after every entry.
 fn control_digest(control: &Control) -> String {
     // Serialization cannot fail: map keys are text, and the impact is from 0.0 to 1.0.
     let mut value =

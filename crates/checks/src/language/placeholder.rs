@@ -47,7 +47,7 @@ pub(super) fn split_placeholders<'t>(
     out
 }
 
-/// Returns whether a text is the name of an input or a loop variable.
+/// Returns whether a text has the syntax of a name. The input or loop variable need not exist.
 pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

@@ -18,9 +18,9 @@ const MATCHER_GUIDE: &str = include_str!("matchers.md");
 #[must_use]
 pub fn reference() -> String {
     let mut out = String::from(GUIDE);
-    // Writing to a String cannot fail.
     out.push_str("\n## Matchers\n\n| matcher | meaning |\n|---|---|\n");
     for (name, doc) in MATCHERS {
+        // Writing to a String cannot fail.
         let _ = writeln!(out, "| `{name}` | {} |", escape_cell(doc));
     }
     out.push_str(MATCHER_GUIDE);

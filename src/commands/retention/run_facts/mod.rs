@@ -1,4 +1,5 @@
-//! Loads facts about past runs for a sweep: live runs, and builds that never finished.
+//! Loads facts about runs for a sweep: which runs still hold a lock, and which builds never
+//! finished.
 
 #[cfg(test)]
 mod tests;
@@ -59,8 +60,8 @@ pub(super) fn is_untagged(thing: &TemporaryResource) -> bool {
     thing.kind == TemporaryKind::Image && thing.tags.is_empty()
 }
 
-/// Finds the runs that planned to build AMIs with these names. Returns, for each AMI, the reason to
-/// keep it, or `None` if its build never finished.
+/// Returns the runs that planned to build an AMI with one of these names. Each run has its planned
+/// AMIs by name, each with the reason to keep it, or `None` if its build never finished.
 async fn unfinished_builds(
     catalog: &CatalogName,
     store: &dyn Store,
