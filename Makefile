@@ -22,8 +22,9 @@ api: ## tests of the API only: a local EC2 that boots nothing, without root
 clients: ## third-party clients: awscli, boto3, schema validators
 	@scripts/clients.sh
 
+# Many tests wait for processes, so two tests for each core run at a time.
 core: ## the everyday loop: Rust tests without the AWS SDK
-	cargo test --no-default-features
+	RUST_TEST_THREADS=$$((2 * $$(getconf _NPROCESSORS_ONLN))) cargo test --no-default-features
 
 matrix: ## all cases of the tests of which the other targets run a sample
 	@scripts/matrix.sh

@@ -14,28 +14,7 @@ from bakeline_sandbox.backends.base import BaseBackend
 from bakeline_sandbox.instance_backend import FirewallRule, InstanceBackend, InstanceSpec
 from bakeline_sandbox.state_dir import StateDirectory
 
-
-def worker_directory() -> Path:
-    """Returns the state directory of this test worker. No directory name is a prefix of another."""
-    path = Path(os.environ.get("BAKELINE_SANDBOX_TEST_DIR", "/var/lib/bakeline-sandbox-tests"))
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    return path if worker == "gw0" else path.with_name(f"{worker}-{path.name}")
-
-
-def instance_id(number: int) -> str:
-    """Returns the ID of an instance. nspawn needs names that are unique on the host."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-    return f"i-{int(worker):x}{number:016x}"
-
-
-def remove_leftovers(backend: BaseBackend, state_dir: Path) -> None:
-    """Removes instances and disk layers of a test run that was killed."""
-    backend.sweep()
-    StateDirectory(state_dir).remove_run_dir()
-    backend.sweep()
-
-
-STATE_DIR = worker_directory()
+STATE_DIR = Path(os.environ.get("BAKELINE_SANDBOX_TEST_DIR", "/var/lib/bakeline-sandbox-tests"))
 SSH_RULE = FirewallRule(False, "tcp", 22, 22, "0.0.0.0/0")
 EGRESS_RULE = FirewallRule(True, "-1", None, None, "0.0.0.0/0")
 PRINT_BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
@@ -50,6 +29,13 @@ SSH_OPTIONS = (
     "ConnectTimeout=3",
     "BatchMode=yes",
 )
+
+
+def remove_leftovers(backend: BaseBackend, state_dir: Path) -> None:
+    """Removes instances and disk layers of a test run that was killed."""
+    backend.sweep()
+    StateDirectory(state_dir).remove_run_dir()
+    backend.sweep()
 
 
 def private_address(backend: InstanceBackend, number: int) -> str:
@@ -113,7 +99,7 @@ def create_spec(
     """Returns the parameters of an instance, as the API would create them."""
     defaults = {"public_ip": None, "user_data": None, "rules": (SSH_RULE, EGRESS_RULE)}
     return InstanceSpec(
-        instance_id=instance_id(number),
+        instance_id=f"i-{number:017x}",
         account="123456789012",
         region="eu-central-1",
         zone="eu-central-1a",

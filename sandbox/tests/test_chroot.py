@@ -35,7 +35,6 @@ SNAPSHOTS = ("snap-c1", "snap-c2")
 
 
 @pytest.mark.real
-@pytest.mark.xdist_group("chroot")
 @pytest.mark.skipif(bool(PROBLEMS), reason="; ".join(problem.cause for problem in PROBLEMS))
 @pytest.mark.skipif(not shutil.which("capsh"), reason="needs capsh (apt-get install libcap2-bin)")
 @pytest.mark.parametrize("image", JAVA_PACKAGES)

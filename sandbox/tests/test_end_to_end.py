@@ -18,10 +18,9 @@ from typing import Any
 
 import boto3
 import pytest
-from real_instances import worker_directory
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("end-to-end")]
-STATE_DIR = worker_directory()
+pytestmark = pytest.mark.real
+STATE_DIR = Path(os.environ.get("BAKELINE_SANDBOX_TEST_DIR", "/var/lib/bakeline-sandbox-tests-api"))
 ACCOUNT, OTHER_ACCOUNT, VENDOR_ACCOUNT = "123456789012", "210987654321", "136693071363"
 WAITER_CONFIG = {"Delay": 1, "MaxAttempts": 300}
 SSH_OPTIONS = (

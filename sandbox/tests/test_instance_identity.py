@@ -15,8 +15,7 @@ from bakeline_sandbox.backends.requirements import chroot_problems, nspawn_probl
 from bakeline_sandbox.backends.selection import create_backend
 from bakeline_sandbox.vendor_roots import VendorRoots
 
-# Chroots of two local EC2s would listen on the same loopback addresses.
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("chroot")]
+pytestmark = pytest.mark.real
 SEAL = (Path(__file__).parents[2] / "templates/provision/debian/seal.sh").read_text()
 BACKENDS = {"nspawn": nspawn_problems, "chroot": chroot_problems}
 MACHINE_ID = re.compile(r"[0-9a-f]{32}\n")

@@ -38,7 +38,6 @@ from bakeline_sandbox.vendor_roots import VendorRoots
 PROBLEMS = nspawn_problems(STATE_DIR)
 pytestmark = [
     pytest.mark.real,
-    pytest.mark.xdist_group("nspawn"),
     pytest.mark.skipif(bool(PROBLEMS), reason="; ".join(problem.cause for problem in PROBLEMS)),
 ]
 RELEASES = {"debian-12": "bookworm", "debian-13": "trixie"}
@@ -337,7 +336,7 @@ def test_sweep_removes_killed_server_and_instances(tmp_path):
         import sys, time
         from pathlib import Path
         sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parent.parent)]!r}
-        from real_instances import Key, create_spec, instance_id, private_address
+        from real_instances import Key, create_spec, private_address
         from bakeline_sandbox.backends.nspawn import NspawnBackend
         from bakeline_sandbox.vendor_roots import VendorRoots
         backend = NspawnBackend(Path({str(state_dir)!r}))
@@ -348,7 +347,7 @@ def test_sweep_removes_killed_server_and_instances(tmp_path):
             address = private_address(backend, number)
             backend.launch(create_spec(number, ("debian-12",), address, key))
             key.wait_for_ssh(address)
-        backend.instances[instance_id(12)].process.kill()
+        backend.instances["i-0000000000000000c"].process.kill()
         print("ready", flush=True)
         time.sleep(600)
     """

@@ -20,7 +20,6 @@ from bakeline_sandbox.vendor_roots import VendorRoots
 
 pytestmark = [
     pytest.mark.real,
-    pytest.mark.xdist_group("killed"),
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
     pytest.mark.skipif(not has_capabilities([SYS_ADMIN]), reason="needs CAP_SYS_ADMIN"),
 ]
