@@ -170,12 +170,7 @@ pub fn describe_changes(then: &PruneFacts, now: &PruneFacts) -> Vec<String> {
     let mut out = Vec::new();
     for (object, facts) in then {
         let Some(current) = now.get(object) else {
-            let end = if object.starts_with("ami-") {
-                "exists"
-            } else {
-                "applies"
-            };
-            out.push(format!("{object} no longer {end}"));
+            out.push(format!("{object} is gone"));
             continue;
         };
         let keys: std::collections::BTreeSet<&String> =

@@ -47,7 +47,7 @@ async fn reviewed_prune_is_refused_after_facts_changed() {
             "{words}: {messages:?}"
         );
     };
-    change(&|w| drop(w.images.remove(&id)), "no longer exists");
+    change(&|w| drop(w.images.remove(&id)), "is gone");
     change(
         &|w| w.images.get_mut(&id).expect("it").protected = true,
         "protected is \"true\", not \"false\"",
