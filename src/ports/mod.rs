@@ -5,7 +5,6 @@ mod builder;
 mod cloud;
 mod http;
 mod machine;
-mod retirement;
 mod secret;
 mod shell;
 mod store;
@@ -13,12 +12,13 @@ mod workspace;
 
 pub use builder::{BuildJob, BuildOutcome, BuilderError, ImageBuilder, OnLine};
 pub use cloud::{
-    Cloud, CloudError, CloudErrorKind, CloudReader, CloudResult, CloudWriter, CopyRequest,
-    GroupRequest, Identity, ImageQuery, Instance, LaunchRequest, TemporaryQuery,
+    AccessReader, AccessWriter, Cloud, CloudError, CloudErrorKind, CloudReader, CloudResult,
+    CloudWriter, CopyRequest, GroupRequest, Identity, IdentityReader, ImageQuery, ImageReader,
+    ImageWriter, Instance, InstanceReader, InstanceWriter, LaunchRequest, ParameterReader,
+    ParameterWriter, ResourceReader, ResourceWriter, Retirement, TemporaryQuery, UsageReader,
 };
 pub use http::{Http, HttpError, HttpResponse};
 pub use machine::{Clock, Processes, Vcs};
-pub use retirement::{Retirement, UsageReader};
 pub use secret::Secret;
 pub use shell::{
     HostKey, HostKeyPolicy, ScriptLimits, ScriptOutput, Shell, ShellError, ShellErrorKind,

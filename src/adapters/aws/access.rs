@@ -1,12 +1,50 @@
 //! Creates and deletes EC2 key pairs and security groups.
 
+use async_trait::async_trait;
 use aws_sdk_ec2::types::{IpPermission, IpRange, KeyType, ResourceType};
 
+use super::Aws;
 use super::clients::Clients;
 use super::errors::cloud_error;
 use super::tags::{filter, tag_specification};
-use crate::model::Tags;
-use crate::ports::{CloudErrorKind, CloudResult, GroupRequest, Secret};
+use crate::model::{Region, Tags};
+use crate::ports::{AccessReader, AccessWriter, CloudErrorKind, CloudResult, GroupRequest, Secret};
+
+#[async_trait]
+impl AccessReader for Aws {
+    async fn find_group(
+        &self,
+        region: &Region,
+        name: &str,
+        tags: &Tags,
+    ) -> CloudResult<Option<String>> {
+        find_group(&self.clients(region), name, tags).await
+    }
+}
+
+#[async_trait]
+impl AccessWriter for Aws {
+    async fn create_key_pair(
+        &self,
+        region: &Region,
+        name: &str,
+        tags: &Tags,
+    ) -> CloudResult<Secret> {
+        create_key_pair(&self.clients(region), name, tags).await
+    }
+
+    async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<()> {
+        delete_key_pair(&self.clients(region), name).await
+    }
+
+    async fn create_group(&self, region: &Region, request: &GroupRequest) -> CloudResult<String> {
+        create_group(&self.clients(region), request).await
+    }
+
+    async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<()> {
+        delete_group(&self.clients(region), id).await
+    }
+}
 
 pub(super) async fn create_key_pair(
     clients: &Clients,

@@ -1,17 +1,17 @@
-//! Copies AMIs, shares them for copies, and tests launches with a dry run.
+//! Copies AMIs and shares them for copies.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{
-    ImageAttributeName, InstanceType, LaunchPermission, LaunchPermissionModifications,
-    OperationType, ResourceType, SnapshotAttributeName,
+    ImageAttributeName, LaunchPermission, LaunchPermissionModifications, OperationType,
+    ResourceType, SnapshotAttributeName,
 };
 
 use super::clients::Clients;
 use super::errors::cloud_error;
 use super::tags::tag_specification;
 use crate::model::{Ami, AmiId, Sharing};
-use crate::ports::{CloudErrorKind, CloudResult, CopyRequest};
+use crate::ports::{CloudResult, CopyRequest};
 
 /// Starts a copy in the Region of the copy. The client token makes a repeated call return the same
 /// ID.
@@ -133,40 +133,4 @@ pub(super) async fn share(
             .map_err(|e| cloud_error("ModifySnapshotAttribute", &clients.region, &e))?;
     }
     Ok(())
-}
-
-/// Tests a launch with a dry run. `DryRunOperation` means success. `VPCIdNotSpecified` of an account
-/// without a default VPC also means success, because EC2 checks the AMI first.
-pub(super) async fn dry_run_launch(
-    clients: &Clients,
-    ami: &AmiId,
-    instance_type: &str,
-) -> CloudResult<()> {
-    let call = clients
-        .ec2
-        .run_instances()
-        .image_id(ami.as_str())
-        .instance_type(InstanceType::from(instance_type))
-        .min_count(1)
-        .max_count(1)
-        .dry_run(true);
-    match call
-        .send()
-        .await
-        .map_err(|e| cloud_error("RunInstances", &clients.region, &e))
-    {
-        Ok(_) => Ok(()),
-        Err(e)
-            if ["DryRunOperation", "VPCIdNotSpecified"]
-                .iter()
-                .any(|code| e.message.starts_with(code)) =>
-        {
-            Ok(())
-        }
-        // DryRunOperation has status 412, which some endpoints report as a denial.
-        Err(e) if e.kind == CloudErrorKind::Denied && e.message.contains("DryRunOperation") => {
-            Ok(())
-        }
-        Err(e) => Err(e),
-    }
 }

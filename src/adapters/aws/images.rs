@@ -1,15 +1,56 @@
 //! Describes AMIs and deregisters them with their snapshots.
 
+use async_trait::async_trait;
 use aws_sdk_ec2::types::{Image, SnapshotReturnCodes};
 
 use super::clients::Clients;
 use super::errors::cloud_error;
 use super::tags::filter;
-use crate::model::{Ami, AmiId, SnapshotId};
-use crate::ports::{CloudErrorKind, CloudResult, ImageQuery};
+use super::{Aws, copies};
+use crate::model::{Ami, AmiId, Region, Sharing, SnapshotId};
+use crate::ports::{
+    CloudErrorKind, CloudResult, CopyRequest, ImageQuery, ImageReader, ImageWriter,
+};
 
 /// AMIs per page. AWS recommends pagination, because calls without it may be throttled or time out.
 const PAGE_SIZE: i32 = 500;
+
+#[async_trait]
+impl ImageReader for Aws {
+    async fn images(&self, region: &Region, query: &ImageQuery) -> CloudResult<Vec<Ami>> {
+        describe_images(&self.clients(region), query).await
+    }
+
+    async fn failure_reason(&self, region: &Region, ami: &AmiId) -> CloudResult<Option<String>> {
+        copies::failure_reason(&self.clients(region), ami).await
+    }
+
+    async fn sharing(&self, region: &Region, ami: &Ami, account: &str) -> CloudResult<Sharing> {
+        copies::read_sharing(&self.clients(region), ami, account).await
+    }
+}
+
+#[async_trait]
+impl ImageWriter for Aws {
+    async fn copy_image(&self, region: &Region, request: &CopyRequest) -> CloudResult<AmiId> {
+        copies::copy_image(&self.clients(region), request).await
+    }
+
+    async fn share(
+        &self,
+        region: &Region,
+        ami: &AmiId,
+        what: &Sharing,
+        account: &str,
+        on: bool,
+    ) -> CloudResult<()> {
+        copies::share(&self.clients(region), ami, what, account, on).await
+    }
+
+    async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Vec<SnapshotId>> {
+        deregister_image(&self.clients(region), ami).await
+    }
+}
 
 pub(super) async fn describe_images(
     clients: &Clients,

@@ -1,15 +1,55 @@
-//! Launches, describes and terminates EC2 instances.
+//! Launches, describes and terminates EC2 instances, and tests launches with a dry run.
 
+use async_trait::async_trait;
 use aws_sdk_ec2::types::{
     HttpTokensState, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification,
     InstanceType, ResourceType, ShutdownBehavior,
 };
 
+use super::Aws;
 use super::clients::Clients;
 use super::errors::cloud_error;
 use super::tags::{filter, tag_specification};
-use crate::model::{InstanceId, Tags};
-use crate::ports::{CloudError, CloudErrorKind, CloudResult, Instance, LaunchRequest};
+use crate::model::{AmiId, InstanceId, Region, Tags};
+use crate::ports::{
+    CloudError, CloudErrorKind, CloudResult, Instance, InstanceReader, InstanceWriter,
+    LaunchRequest,
+};
+
+#[async_trait]
+impl InstanceReader for Aws {
+    async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>> {
+        describe_instance(&self.clients(region), id).await
+    }
+
+    async fn instances_with_tags(
+        &self,
+        region: &Region,
+        tags: &Tags,
+    ) -> CloudResult<Vec<Instance>> {
+        list_tagged(&self.clients(region), tags).await
+    }
+
+    async fn dry_run_launch(
+        &self,
+        region: &Region,
+        ami: &AmiId,
+        instance_type: &str,
+    ) -> CloudResult<()> {
+        dry_run_launch(&self.clients(region), ami, instance_type).await
+    }
+}
+
+#[async_trait]
+impl InstanceWriter for Aws {
+    async fn launch(&self, region: &Region, request: &LaunchRequest) -> CloudResult<InstanceId> {
+        launch_instance(&self.clients(region), request).await
+    }
+
+    async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<()> {
+        terminate_instance(&self.clients(region), id).await
+    }
+}
 
 pub(super) async fn launch_instance(
     clients: &Clients,
@@ -139,4 +179,36 @@ fn convert_reservations(
             })
         })
         .collect()
+}
+
+/// Tests a launch with a dry run. `DryRunOperation` means success. `VPCIdNotSpecified` of an account
+/// without a default VPC also means success, because EC2 checks the AMI first.
+async fn dry_run_launch(clients: &Clients, ami: &AmiId, instance_type: &str) -> CloudResult<()> {
+    let call = clients
+        .ec2
+        .run_instances()
+        .image_id(ami.as_str())
+        .instance_type(InstanceType::from(instance_type))
+        .min_count(1)
+        .max_count(1)
+        .dry_run(true);
+    match call
+        .send()
+        .await
+        .map_err(|e| cloud_error("RunInstances", &clients.region, &e))
+    {
+        Ok(_) => Ok(()),
+        Err(e)
+            if ["DryRunOperation", "VPCIdNotSpecified"]
+                .iter()
+                .any(|code| e.message.starts_with(code)) =>
+        {
+            Ok(())
+        }
+        // DryRunOperation has status 412, which some endpoints report as a denial.
+        Err(e) if e.kind == CloudErrorKind::Denied && e.message.contains("DryRunOperation") => {
+            Ok(())
+        }
+        Err(e) => Err(e),
+    }
 }

@@ -1,14 +1,48 @@
 //! Reads and writes SSM parameters that hold AMI IDs.
 
+use async_trait::async_trait;
 use aws_sdk_ssm::types::{ParameterStringFilter, ParameterType, Tag};
 
+use super::Aws;
 use super::clients::Clients;
 use super::errors::{cloud_error, require_field};
-use crate::model::{AmiId, Reference, Tags};
-use crate::ports::{CloudError, CloudErrorKind, CloudResult};
+use crate::model::{AmiId, Reference, Region, Tags};
+use crate::ports::{CloudError, CloudErrorKind, CloudResult, ParameterReader, ParameterWriter};
 
 /// Names per call (SSM API Reference, GetParameters).
 const NAMES_PER_CALL: usize = 10;
+
+#[async_trait]
+impl ParameterReader for Aws {
+    async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>> {
+        get_parameter(&self.clients(region), name).await
+    }
+
+    async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>> {
+        list_below(&self.clients(region), path).await
+    }
+
+    async fn parameter_references(&self, region: &Region) -> CloudResult<Vec<Reference>> {
+        find_references(&self.clients(region)).await
+    }
+}
+
+#[async_trait]
+impl ParameterWriter for Aws {
+    async fn put_parameter(
+        &self,
+        region: &Region,
+        name: &str,
+        value: &AmiId,
+        tags: &Tags,
+    ) -> CloudResult<()> {
+        put_parameter(&self.clients(region), name, value, tags).await
+    }
+
+    async fn delete_parameter(&self, region: &Region, name: &str) -> CloudResult<()> {
+        delete_parameter(&self.clients(region), name).await
+    }
+}
 
 pub(super) async fn get_parameter(clients: &Clients, name: &str) -> CloudResult<Option<String>> {
     let answer = clients.ssm.get_parameter().name(name).send().await;

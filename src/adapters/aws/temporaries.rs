@@ -1,4 +1,4 @@
-//! Lists temporary resources for a sweep, and deletes snapshots and volumes.
+//! Lists temporary resources for a sweep.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::clients::Clients;
 use super::errors::cloud_error;
 use super::tags::filter;
 use crate::model::{Tags, TemporaryKind, TemporaryResource};
-use crate::ports::{CloudErrorKind, CloudResult, ImageQuery, TemporaryQuery};
+use crate::ports::{CloudResult, ImageQuery, TemporaryQuery};
 
 /// Names of Packer's key pairs and security groups (packer-plugin-amazon, `step_key_pair`,
 /// `step_security_group`).
@@ -229,20 +229,4 @@ async fn list_key_pairs(
         }
     }
     Ok(out)
-}
-
-pub(super) async fn delete_snapshot(clients: &Clients, id: &str) -> CloudResult<()> {
-    let answer = clients.ec2.delete_snapshot().snapshot_id(id).send().await;
-    match answer.map_err(|e| cloud_error("DeleteSnapshot", &clients.region, &e)) {
-        Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
-        _ => Ok(()),
-    }
-}
-
-pub(super) async fn delete_volume(clients: &Clients, id: &str) -> CloudResult<()> {
-    let answer = clients.ec2.delete_volume().volume_id(id).send().await;
-    match answer.map_err(|e| cloud_error("DeleteVolume", &clients.region, &e)) {
-        Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
-        _ => Ok(()),
-    }
 }

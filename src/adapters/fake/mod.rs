@@ -3,7 +3,6 @@
 
 mod calls;
 mod cloud;
-mod retirement;
 mod state;
 mod store;
 mod tools;

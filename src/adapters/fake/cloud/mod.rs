@@ -1,12 +1,40 @@
 //! Implements the cloud port on a [`FakeCloudState`](super::FakeCloudState). Every call is recorded
 //! and can fail.
 
-mod reader;
-mod writer;
+mod access;
+mod images;
+mod instances;
+mod parameters;
+mod resources;
+mod retirement;
+mod usage;
 
-use crate::ports::CloudErrorKind;
+use async_trait::async_trait;
+
+use super::FakeCloud;
+use crate::model::{Region, Tags};
+use crate::ports::{CloudErrorKind, CloudResult, Identity, IdentityReader};
 
 /// Returns the error for a resource that does not exist.
-pub(in crate::adapters::fake) fn not_found<T>(what: &str) -> Result<T, (CloudErrorKind, String)> {
+fn not_found<T>(what: &str) -> Result<T, (CloudErrorKind, String)> {
     Err((CloudErrorKind::NotFound, format!("{what} does not exist")))
+}
+
+/// Returns true if the tags contain all wanted tags.
+fn has_tags(tags: &Tags, wanted: &Tags) -> bool {
+    wanted
+        .iter()
+        .all(|(key, value)| tags.get(key) == Some(value))
+}
+
+#[async_trait]
+impl IdentityReader for FakeCloud {
+    async fn identity(&self, region: &Region) -> CloudResult<Identity> {
+        let who = Identity {
+            account: self.account().to_owned(),
+            arn: "arn:aws:iam::123456789012:user/test".to_owned(),
+        };
+        self.call(("identity", "", false), region, |_| Ok(who))
+            .await
+    }
 }

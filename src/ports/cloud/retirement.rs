@@ -1,24 +1,9 @@
-//! Defines the ports for the usage of AMIs and for their retirement.
+//! Defines the port to the retirement stages of AMIs.
 
 use async_trait::async_trait;
 
-use super::cloud::CloudResult;
-use crate::model::{AmiId, Reference, Region, Timestamp};
-
-/// Reads who may launch an AMI and who uses it.
-#[async_trait]
-pub trait UsageReader: Send + Sync {
-    /// Lists the launch permissions of an AMI, sorted: account IDs, ARNs of organizations and
-    /// organizational units, or `all`.
-    async fn permissions(&self, region: &Region, ami: &AmiId) -> CloudResult<Vec<String>>;
-    /// Lists the references that EC2 reports for these AMIs. Returns `None` if the endpoint does
-    /// not support the call. Missing permissions are an error.
-    async fn reported_references(
-        &self,
-        region: &Region,
-        amis: &[AmiId],
-    ) -> CloudResult<Option<Vec<Reference>>>;
-}
+use super::error::CloudResult;
+use crate::model::{AmiId, Region, Timestamp};
 
 /// Changes for the retirement stages of an AMI. Every call may be repeated.
 #[async_trait]

@@ -2,38 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::FakeCloud;
-use super::cloud::not_found;
-use crate::model::{AmiId, Reference, Region, Timestamp};
-use crate::ports::{CloudErrorKind, CloudResult, Retirement, UsageReader};
-
-#[async_trait]
-impl UsageReader for FakeCloud {
-    async fn permissions(&self, region: &Region, ami: &AmiId) -> CloudResult<Vec<String>> {
-        self.call(("permissions", ami.as_str(), false), region, |state| {
-            Ok(state
-                .permissions
-                .get(ami)
-                .cloned()
-                .unwrap_or_default()
-                .into_iter()
-                .collect())
-        })
-        .await
-    }
-
-    async fn reported_references(
-        &self,
-        region: &Region,
-        amis: &[AmiId],
-    ) -> CloudResult<Option<Vec<Reference>>> {
-        let about = amis.first().map_or("", |a| a.as_str());
-        self.call(("reported", about, false), region, |state| {
-            Ok(state.reports.then(|| state.references_to(amis)))
-        })
-        .await
-    }
-}
+use super::not_found;
+use crate::adapters::fake::FakeCloud;
+use crate::model::{AmiId, Region, Timestamp};
+use crate::ports::{CloudErrorKind, CloudResult, Retirement};
 
 #[async_trait]
 impl Retirement for FakeCloud {

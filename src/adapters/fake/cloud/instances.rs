@@ -1,0 +1,101 @@
+//! Implements the calls for instances on a fake cloud.
+
+use async_trait::async_trait;
+
+use super::{has_tags, not_found};
+use crate::adapters::fake::FakeCloud;
+use crate::adapters::fake::state::FakeInstance;
+use crate::model::{AmiId, InstanceId, Region, Tags};
+use crate::ports::{CloudResult, Instance, InstanceReader, InstanceWriter, LaunchRequest};
+
+#[async_trait]
+impl InstanceReader for FakeCloud {
+    async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>> {
+        self.call(("instance", id.as_str(), false), region, |state| {
+            Ok(state.observe_instance(id))
+        })
+        .await
+    }
+
+    async fn instances_with_tags(
+        &self,
+        region: &Region,
+        tags: &Tags,
+    ) -> CloudResult<Vec<Instance>> {
+        self.call(("instances_with_tags", "", false), region, |state| {
+            let live = state
+                .instances
+                .iter()
+                .filter(|(_, i)| i.status != "terminated" && has_tags(&i.tags, tags));
+            let ids: Vec<InstanceId> = live.map(|(id, _)| id.clone()).collect();
+            Ok(ids
+                .iter()
+                .filter_map(|id| state.observe_instance(id))
+                .collect())
+        })
+        .await
+    }
+
+    async fn dry_run_launch(
+        &self,
+        region: &Region,
+        ami: &AmiId,
+        _instance_type: &str,
+    ) -> CloudResult<()> {
+        self.call(
+            ("dry_run_launch", ami.as_str(), false),
+            region,
+            |state| match state.images.get(ami).map(|a| a.status.as_str()) {
+                Some("available") => Ok(()),
+                _ => not_found(ami.as_str()),
+            },
+        )
+        .await
+    }
+}
+
+#[async_trait]
+impl InstanceWriter for FakeCloud {
+    async fn launch(&self, region: &Region, request: &LaunchRequest) -> CloudResult<InstanceId> {
+        self.call(("launch", request.ami.as_str(), true), region, |state| {
+            if let Some((id, _)) = state
+                .instances
+                .iter()
+                .find(|(_, i)| i.token == request.token)
+            {
+                return Ok(id.clone());
+            }
+            let usable = state.images.contains_key(&request.ami)
+                && state.groups.contains_key(&request.group);
+            if !usable || !state.key_pairs.contains_key(&request.key_name) {
+                return not_found("the AMI, the group or the key pair");
+            }
+            let id = InstanceId(state.id("i"));
+            let (group, token) = (request.group.clone(), request.token.clone());
+            let instance = FakeInstance {
+                ami: request.ami.clone(),
+                status: "pending".to_owned(),
+                group,
+                token,
+                tags: request.tags.clone(),
+            };
+            state.instances.insert(id.clone(), instance);
+            Ok(id)
+        })
+        .await
+    }
+
+    async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<()> {
+        self.call(("terminate", id.as_str(), true), region, |state| {
+            if let Some(instance) = state
+                .instances
+                .get_mut(id)
+                .filter(|i| i.status != "terminated")
+            {
+                instance.status = "shutting-down".to_owned();
+            }
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,73 @@
+//! Implements tags and temporary resources on a fake cloud.
+
+use async_trait::async_trait;
+
+use super::not_found;
+use crate::adapters::fake::FakeCloud;
+use crate::model::{Region, SnapshotId, Tags, TemporaryResource};
+use crate::ports::{CloudResult, ResourceReader, ResourceWriter, TemporaryQuery};
+
+#[async_trait]
+impl ResourceReader for FakeCloud {
+    async fn temporaries(
+        &self,
+        region: &Region,
+        query: &TemporaryQuery,
+    ) -> CloudResult<Vec<TemporaryResource>> {
+        self.call(("temporaries", &query.prefix, false), region, |state| {
+            Ok(state.temporaries(region, query))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl ResourceWriter for FakeCloud {
+    async fn tag(&self, region: &Region, ids: &[String], tags: &Tags) -> CloudResult<()> {
+        self.call(
+            ("tag", ids.first().map_or("", String::as_str), true),
+            region,
+            |state| {
+                for id in ids {
+                    state.start_tag_lag(id);
+                    let Some(now) = state.tags_of(id) else {
+                        return not_found(id);
+                    };
+                    now.extend(tags.clone());
+                }
+                Ok(())
+            },
+        )
+        .await
+    }
+
+    async fn untag(&self, region: &Region, ids: &[String], keys: &[String]) -> CloudResult<()> {
+        self.call(
+            ("untag", ids.first().map_or("", String::as_str), true),
+            region,
+            |state| {
+                for id in ids {
+                    let Some(now) = state.tags_of(id) else {
+                        return not_found(id);
+                    };
+                    now.retain(|key, _| !keys.contains(key));
+                }
+                Ok(())
+            },
+        )
+        .await
+    }
+
+    async fn delete_snapshot(&self, region: &Region, id: &str) -> CloudResult<()> {
+        self.call(("delete_snapshot", id, true), region, |state| {
+            state.snapshots.remove(&SnapshotId::from(id));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_volume(&self, region: &Region, id: &str) -> CloudResult<()> {
+        self.call(("delete_volume", id, true), region, |_| Ok(()))
+            .await
+    }
+}

@@ -1,0 +1,50 @@
+//! Defines the port to the EC2 key pair and the security group of a run.
+
+use async_trait::async_trait;
+
+use super::error::CloudResult;
+use crate::model::{Region, Tags};
+use crate::ports::secret::Secret;
+
+/// Settings of the security group of a run.
+#[derive(Debug, Clone)]
+pub struct GroupRequest {
+    /// Name, unique within the VPC.
+    pub name: String,
+    /// Subnet that determines the VPC. `None` means the default VPC.
+    pub subnet: Option<String>,
+    /// CIDR blocks that may connect to port 22.
+    pub ssh_from: Vec<String>,
+    /// Tags set by the call that creates it.
+    pub tags: Tags,
+}
+
+/// Reads security groups.
+#[async_trait]
+pub trait AccessReader: Send + Sync {
+    /// Returns the ID of the security group with this name and these tags.
+    async fn find_group(
+        &self,
+        region: &Region,
+        name: &str,
+        tags: &Tags,
+    ) -> CloudResult<Option<String>>;
+}
+
+/// Creates and deletes key pairs and security groups.
+#[async_trait]
+pub trait AccessWriter: Send + Sync {
+    /// Creates an ed25519 key pair and returns its private key.
+    async fn create_key_pair(
+        &self,
+        region: &Region,
+        name: &str,
+        tags: &Tags,
+    ) -> CloudResult<Secret>;
+    /// Deletes a key pair. Succeeds if it does not exist.
+    async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<()>;
+    /// Creates a security group and returns its ID.
+    async fn create_group(&self, region: &Region, request: &GroupRequest) -> CloudResult<String>;
+    /// Deletes a security group. Succeeds if it does not exist.
+    async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<()>;
+}

@@ -1,0 +1,73 @@
+//! Defines the port to EC2 instances.
+
+use async_trait::async_trait;
+
+use super::error::CloudResult;
+use crate::model::{AmiId, InstanceId, Region, Tags};
+use crate::ports::secret::Secret;
+
+/// Settings of an instance.
+#[derive(Debug, Clone)]
+pub struct LaunchRequest {
+    /// AMI to boot.
+    pub ami: AmiId,
+    /// Instance type.
+    pub instance_type: String,
+    /// Name of the key pair.
+    pub key_name: String,
+    /// ID of the security group.
+    pub group: String,
+    /// Subnet. `None` means a default subnet.
+    pub subnet: Option<String>,
+    /// Name of the instance profile.
+    pub instance_profile: Option<String>,
+    /// Request for a public IP address.
+    pub public_address: bool,
+    /// User data for the first boot. May contain secrets of this instance.
+    pub user_data: Option<Secret>,
+    /// Tags of the instance and its volumes, set by the call that creates them.
+    pub tags: Tags,
+    /// Client token that makes a repeated call idempotent.
+    pub token: String,
+}
+
+/// State of an instance as EC2 describes it.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    /// Instance ID.
+    pub id: InstanceId,
+    /// `pending`, `running`, `stopped`, `terminated`, …
+    pub status: String,
+    /// Reason for the state, if EC2 gives one.
+    pub reason: Option<String>,
+    /// Private IP address in the VPC.
+    pub private_ip: Option<String>,
+    /// Public IP address.
+    pub public_ip: Option<String>,
+}
+
+/// Reads instances.
+#[async_trait]
+pub trait InstanceReader: Send + Sync {
+    /// Describes one instance.
+    async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>>;
+    /// Lists instances with these tags that are not terminated.
+    async fn instances_with_tags(&self, region: &Region, tags: &Tags)
+    -> CloudResult<Vec<Instance>>;
+    /// Checks with a dry run that an instance of the AMI could be launched.
+    async fn dry_run_launch(
+        &self,
+        region: &Region,
+        ami: &AmiId,
+        instance_type: &str,
+    ) -> CloudResult<()>;
+}
+
+/// Launches and terminates instances.
+#[async_trait]
+pub trait InstanceWriter: Send + Sync {
+    /// Starts one instance.
+    async fn launch(&self, region: &Region, request: &LaunchRequest) -> CloudResult<InstanceId>;
+    /// Terminates an instance. Succeeds if it does not exist.
+    async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<()>;
+}
