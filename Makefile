@@ -26,7 +26,7 @@ clients: ## third-party clients: awscli, boto3, schema validators
 core: ## the everyday loop: Rust tests without the AWS SDK
 	RUST_TEST_THREADS=$$((2 * $$(getconf _NPROCESSORS_ONLN))) cargo test --no-default-features
 
-matrix: ## all cases of the tests of which the other targets run a sample
+matrix: ## all cases of the tests that otherwise run only a sample
 	@scripts/matrix.sh
 
 bench: ## measure release and lookup against scripts doing the same

@@ -106,7 +106,7 @@ fn short_hex(digest: &[u8]) -> String {
         .collect()
 }
 
-/// Explains a failed creation of a virtual environment. Python reports missing modules itself.
+/// Returns the error for a virtual environment that could not be created.
 fn venv_error(output: &str) -> Error {
     let error = Error::new(
         ErrorKind::StepFailed,

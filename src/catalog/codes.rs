@@ -11,7 +11,7 @@ macro_rules! codes {
 codes! {
     MISSING_SETTINGS = "CAT001", "there is no `bakeline.yaml`";
     UNREADABLE = "CAT002",
-        "a YAML file of the catalog is unreadable, not a file, too large or outside the repository";
+        "a YAML file of the catalog is not a regular file, unreadable, too large or outside the repository";
     ENCODING = "CAT003", "a YAML file is not UTF-8";
     SYNTAX = "CAT004", "a file is not valid YAML";
     TAB = "CAT005", "a tab where YAML requires spaces";
@@ -38,7 +38,7 @@ codes! {
     CYCLE = "CAT042", "a cycle of parents";
     INHERITED = "CAT043", "a key that only base images have";
     DISK = "CAT044", "a root volume smaller than that of the parent";
-    SOURCE = "CAT045", "a source without `owner` and `name`, or `ssm`";
+    SOURCE = "CAT045", "a source that has neither `owner` and `name`, nor `ssm` alone";
     UNKNOWN_ENVIRONMENT = "CAT050", "an unknown environment";
     ENVIRONMENT_ORDER = "CAT051", "an image with a higher environment than its parent";
     DUPLICATE_ENVIRONMENT = "CAT052", "two environments with one name or one tag value";
@@ -49,7 +49,7 @@ codes! {
     PATH_MISSING = "CAT062", "a file that does not exist";
     PATH_KIND = "CAT063", "a path that is a directory, too large or unreadable";
     DESTINATION = "CAT064",
-        "a destination that is not an absolute path without `..`, or a duplicate destination";
+        "a destination that is relative or contains `.` or `..`, or a duplicate destination";
     MODE = "CAT065", "a file mode that is not octal";
     OWNER = "CAT066", "an owner that is not `user` or `user:group`";
     PACKAGE = "CAT067", "an invalid package name";

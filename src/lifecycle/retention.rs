@@ -284,7 +284,7 @@ fn sharing_result(shared: Option<String>, rules: &RetentionRules<'_>) -> RuleRes
             format!("shared with {accounts}, allowed by --shared-ok")
         }
         Some(accounts) => {
-            format!("shared with {accounts}: not beyond deprecation without --shared-ok")
+            format!("shared with {accounts}: will only be deprecated; --shared-ok allows disabling")
         }
     };
     rules::not_kept("shared", reason)
@@ -306,7 +306,7 @@ fn limit_stages(
         stages.due.retain(|s| *s == RetirementStage::Deprecate);
         stages.upcoming = None;
         let locations = rules.unreachable.join(", ");
-        let reason = format!("not beyond deprecation while {locations} cannot be read");
+        let reason = format!("will only be deprecated while {locations} cannot be read");
         limits.push(rules::not_kept("locations", reason));
     }
     if let Some((stage, due)) = stages.upcoming.filter(|_| stages.due.is_empty()) {

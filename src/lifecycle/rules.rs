@@ -230,12 +230,12 @@ fn state_rule(record: &Record<'_>) -> RuleResult {
             )
         }
         (State::Retiring, "disabled") | (_, "available") => {
-            return not_kept("finished", "ready to use");
+            return not_kept("unfinished", "ready to use");
         }
         (_, "disabled") => "disabled, but not by bakeline".to_owned(),
         (_, other) => format!("AMI state is {other}"),
     };
-    kept("finished", reason)
+    kept("unfinished", reason)
 }
 
 fn reference_rule(

@@ -163,7 +163,7 @@ impl<'w> ProfileResolver<'w, '_, '_> {
                 format!("a chain of `extends` has more than {MAX_EXTENDS_DEPTH} profiles");
             self.diagnostics
                 .error(codes::EXTENDS, span, message)
-                .help("extend fewer profiles, or several in one profile");
+                .help("shorten the chain: let one profile extend several profiles directly");
             return None;
         }
         if !self.files.contains_key(name) {
@@ -181,7 +181,7 @@ impl<'w> ProfileResolver<'w, '_, '_> {
         Some(resolved)
     }
 
-    /// Merges extended profiles and the own checks, and applies the overrides.
+    /// Merges the extended profiles with the checks of this profile, and applies its overrides.
     fn merge(
         &mut self,
         name: &str,
@@ -256,7 +256,7 @@ fn merge_extended_profiles(
     (inputs, checks)
 }
 
-/// Adds the own inputs of a profile. Reports inputs that an extended profile declares already.
+/// Adds the inputs that a profile declares. Reports inputs that an extended profile declares already.
 fn declare_inputs(
     file: &ProfileFile<'_>,
     inputs: &mut BTreeMap<String, Input>,

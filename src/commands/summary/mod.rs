@@ -219,7 +219,7 @@ pub(super) fn decision_table(plan: &Plan) -> String {
 /// Returns the base of an image and the reason for it.
 pub(super) fn base_cell(decision: &Decision) -> String {
     match (&decision.base, &decision.base_because) {
-        (Some(base), Some(because)) => format!("{base}: {because}"),
+        (Some(base), Some(because)) => format!("{base} (because {because})"),
         (Some(base), None) => base.clone(),
         (None, _) => "-".to_owned(),
     }

@@ -150,7 +150,7 @@ fn without(facts: &Facts, decision: &RetentionDecision) -> Facts {
             "newest" | "reserve" => set(ami, tags::STATE, "revoked"),
             "young" => out.days = 0,
             "orphaned" => out.wanted = IMAGES.to_vec(),
-            "finished" => {
+            "unfinished" => {
                 set(ami, tags::STATE, "revoked");
                 "available".clone_into(&mut ami.status);
             }

@@ -44,7 +44,7 @@ fn unreadable_location_stops_retirement_at_deprecation() {
         assert!(
             stopped
                 .reason()
-                .contains("not beyond deprecation while us-east-1 cannot be read"),
+                .contains("will only be deprecated while us-east-1 cannot be read"),
             "{stopped:?}"
         );
     }

@@ -115,7 +115,7 @@ impl ReleasePlanner<'_> {
     ) -> Vec<String> {
         let Some(manifest) = manifest.filter(|m| m.recipe == last.tag(tags::RECIPE)) else {
             return vec![format!(
-                "recipe changed since {} (its manifest is not in the store)",
+                "recipe changed since {0} (inputs unknown: the manifest of {0} is not in the store)",
                 last.version
             )];
         };
@@ -145,7 +145,7 @@ impl ReleasePlanner<'_> {
                 false => Cause::Checks,
             };
             let text = format!(
-                "checks changed since {} (its manifest is not in the store)",
+                "checks changed since {0} (controls unknown: the manifest of {0} is not in the store)",
                 last.version
             );
             return vec![Reason { cause, text }];

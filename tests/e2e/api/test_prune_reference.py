@@ -35,7 +35,7 @@ RULES = [
     "young",
     "reserve",
     "orphaned",
-    "finished",
+    "unfinished",
     "referenced",
     "launched",
     "protected",

@@ -7,8 +7,9 @@ pub(crate) const SHELL: &str = include_str!("seal.sh");
 /// Call of the function.
 pub(crate) const CALL: &str = "seal";
 
-/// Returns a line for each file with the same content on the builder (`build`) and on an instance of its image (`boot`).
-/// Facts that did not request digests, such as those of older versions, give no lines.
+/// Returns a line for each file with the same content on the build instance (`build`) and on an
+/// instance of its image (`boot`). Facts without digests, such as those that older versions of
+/// bakeline collected, give no lines.
 #[must_use]
 pub fn leftover_identity(build: &Facts, boot: &Facts) -> Vec<String> {
     let (Some(before), Some(reading)) = (digests(build), boot.reading(CALL, "")) else {
@@ -17,7 +18,7 @@ pub fn leftover_identity(build: &Facts, boot: &Facts) -> Vec<String> {
     let Some(after) = digests(boot) else {
         let why = String::from_utf8_lossy(reading.body.bytes());
         return vec![format!(
-            "the builder's identity could not be looked for: {}",
+            "cannot compare the identity with that of the build instance: {}",
             why.trim()
         )];
     };
@@ -29,8 +30,13 @@ pub fn leftover_identity(build: &Facts, boot: &Facts) -> Vec<String> {
             .map_or(line, |(_, path)| path)
             .to_owned()
     };
-    same.map(|line| format!("{} is the builder's", path(line)))
-        .collect()
+    same.map(|line| {
+        format!(
+            "{} has the same content as on the build instance",
+            path(line)
+        )
+    })
+    .collect()
 }
 
 fn digests(facts: &Facts) -> Option<String> {
@@ -67,7 +73,7 @@ mod tests {
         );
         assert_eq!(
             leftover_identity(&build, &facts(0, "aa /etc/machine-id\n")),
-            ["/etc/machine-id is the builder's"]
+            ["/etc/machine-id has the same content as on the build instance"]
         );
         let moved = facts(0, "aa /var/lib/dbus/machine-id\n");
         assert_eq!(
@@ -83,7 +89,9 @@ mod tests {
         let lines = leftover_identity(&build, &facts(3, "sha256sum is not installed"));
         assert_eq!(
             lines,
-            ["the builder's identity could not be looked for: sha256sum is not installed"]
+            [
+                "cannot compare the identity with that of the build instance: sha256sum is not installed"
+            ]
         );
         assert_eq!(
             leftover_identity(&Facts::default(), &build),

@@ -144,7 +144,7 @@ pub(crate) enum EvaluationError {
     #[error("{0} is not a condition: compare it with a value")]
     NotCondition(&'static str),
     /// Value without an order, such as a list.
-    #[error("{0} cannot be compared")]
+    #[error("{0} has no order: use `==`, `!=` or `in`")]
     NotComparable(&'static str),
     /// Value that cannot be inserted into a text, such as a list.
     #[error("{0} cannot be part of a text")]

@@ -46,7 +46,7 @@ pub(crate) enum ValueError {
     #[error("the names of users and groups could not be read")]
     UnknownNames,
     /// Repeated setting or list where one value is required.
-    #[error("{count} values have no order")]
+    #[error("found {count} values where one is required")]
     SeveralValues {
         /// Number of values.
         count: usize,

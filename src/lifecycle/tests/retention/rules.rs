@@ -59,7 +59,7 @@ fn each_tag_rule_keeps_by_itself() {
             "not in the catalog (run `bakeline retire old`)",
         ),
         (
-            "finished",
+            "unfinished",
             tags::STATE,
             "candidate",
             "candidate AMI (handled by sweep)",
@@ -76,7 +76,7 @@ fn amis_in_foreign_states_are_kept() {
         ("disabled", "disabled, but not by bakeline"),
         ("pending", "AMI state is pending"),
     ] {
-        assert_kept_by(&oldest(status(state), &[]), "finished", reason);
+        assert_kept_by(&oldest(status(state), &[]), "unfinished", reason);
     }
     let enabled_again = |a: &mut Ami| {
         tag(tags::STATE, "retiring")(a);
@@ -87,7 +87,7 @@ fn amis_in_foreign_states_are_kept() {
     };
     assert_kept_by(
         &oldest(enabled_again, &[]),
-        "finished",
+        "unfinished",
         "enabled again, but not by bakeline (run `bakeline restore ami-jdk-20261101.1`)",
     );
 }

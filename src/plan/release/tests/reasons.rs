@@ -210,7 +210,7 @@ fn manifest_of_another_version_is_ignored() {
     let got = decisions_for(&now, &inventory, &["jdk"], false);
     assert!(
         got[0].ends_with(
-            "because recipe changed since 20261101.1 (its manifest is not in the store)"
+            "because recipe changed since 20261101.1 (inputs unknown: the manifest of 20261101.1 is not in the store)"
         ),
         "{}",
         got[0]

@@ -212,7 +212,7 @@ fn exploding_pattern_is_an_error_of_its_control() {
     );
 }
 
-/// Benchmark for a profiler; the test itself does not measure time.
+/// Load for a profiler. The test does not measure time.
 #[test]
 fn ten_thousand_controls_are_judged() {
     let facts = parse_facts("n0nce", &output(&[IDENTITY, PACKAGES, DEBIAN])).expect("facts");

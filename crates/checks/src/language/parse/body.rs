@@ -81,8 +81,8 @@ impl CheckParser<'_> {
     }
 }
 
-/// Returns the resources of an entry: the first key that names one, and later keys that name one
-/// without being a property of the first.
+/// Returns the resource types that the keys of an entry name. Later keys that are a property or
+/// parameter of the first resource do not count.
 fn named_kinds(entry: &Tree) -> Vec<&'static ResourceType> {
     let mut all = entry
         .entries()
@@ -99,7 +99,7 @@ fn named_kinds(entry: &Tree) -> Vec<&'static ResourceType> {
         .collect()
 }
 
-/// Returns the problem of a check or an entry of a group without a resource.
+/// Returns the problem of a check, or of an entry in a group, that names no resource.
 fn no_resource(place: &str) -> Problem {
     let names: Vec<&str> = registry::RESOURCE_TYPES
         .iter()

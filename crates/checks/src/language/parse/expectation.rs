@@ -62,7 +62,7 @@ impl CheckParser<'_> {
         if kind.by_default.is_empty() {
             let names: Vec<&str> = kind.properties.iter().map(|p| p.name).collect();
             self.report(Problem::new(
-                format!("the check of this {} expects nothing", kind.name),
+                format!("the check of `{}` has no expected property", kind.name),
                 format!("add one of {}", names.join(", ")),
             ));
         }

@@ -65,7 +65,7 @@ impl Matcher {
     }
 }
 
-/// Returns whether a value equals one of the operands, or a list has no other items.
+/// Returns whether a value equals one of the operands. For a list, returns whether each item does.
 fn equals_one_of(value: &Value, list: &[String]) -> MatchResult {
     if value.list().is_some() {
         return Ok(to_set(&lines(value)).is_subset(&to_set(list)));

@@ -14,8 +14,9 @@ pub(crate) const MATCHERS: &[(&str, &str)] = &[
     ("absent", "true: no value; false: any value"),
     (
         "match",
-        "match of a regular expression, for a list in at least one item; ^ and $ match at line \
-         ends, classes are ASCII; patterns with lookaround have a step limit",
+        "contains a match of the regular expression; for a list, at least one item does; ^ and \
+         $ match at the start and end of each line; classes are ASCII; patterns with \
+         lookaround have a step limit",
     ),
     (
         "include",
@@ -26,7 +27,10 @@ pub(crate) const MATCHERS: &[(&str, &str)] = &[
         "text with this complete line, or list with it as an item",
     ),
     ("lines_include", "text with all lines of a list"),
-    ("in", "equal to one value of a list; for a list, each item"),
+    (
+        "in",
+        "equal to one of the operands; for a list, each item is equal to one of them",
+    ),
     (
         "at_most",
         "less than or equal; for a mode: no bits other than these; durations such as 1m count \

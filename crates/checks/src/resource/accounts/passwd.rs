@@ -53,7 +53,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Property::new(
         "system_logins",
         ValueType::List,
-        "`all`: the names of accounts with a login shell and a UID below 1000, without root.",
+        "`all`: the names of accounts with a login shell and a UID below 1000, except root.",
     ),
 ])
 .with_defaults(&["exists"])

@@ -11,8 +11,8 @@ use crate::resource_type::{
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "machine_id",
     "Machine ID in /etc/machine-id. An instance generates it at its first boot if the image \
-     has none. The ID itself stays on the target. A running system always has one, and \
-     seal.sh removes it after the build checks. Check at boot that it exists, and in a \
+     has none. The collector does not read out the ID itself. A running system always has an \
+     ID, and seal.sh removes it after the build checks. Check at boot that it exists, and in a \
      directory that the image has none. Judged in phase boot unless `phase` is set.",
     Subject::one_of("name", "Always `this`.", &["this"]),
     observe,

@@ -58,7 +58,7 @@ fn check_name(name: &str) -> Result<(), InvalidValue> {
     let help = "use the name of a program, such as `sshd`";
     if name.is_empty() || name.contains(['/', '\n', '\t', '\0']) {
         return Err(InvalidValue::new(
-            "the name must not contain a directory",
+            "the name must be a program name without a directory or control characters",
             help,
         ));
     }
