@@ -1,6 +1,7 @@
 //! Renders templates with automatic quoting of all values.
 
 pub mod packer;
+mod platform;
 pub mod provision;
 pub mod quote;
 pub mod slack;

@@ -4,50 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::platform::{self, PlatformScripts, platform_scripts};
 use super::{Language, RenderError, render};
 use crate::catalog::{Catalog, Image};
-use crate::platform::Platform;
 use crate::provision::puppet::Puppet;
 use crate::provision::{Provision, ansible};
-
-/// Scripts of a platform.
-struct PlatformScripts {
-    apt: &'static str,
-    prepare: &'static str,
-    packages: &'static str,
-    file: &'static str,
-    ansible_prepare: &'static str,
-    ansible: &'static str,
-    puppet: &'static str,
-    harden: &'static [&'static str],
-    cleanup: &'static str,
-    seal: &'static str,
-}
-
-fn platform_scripts(platform: Platform) -> PlatformScripts {
-    match platform {
-        Platform::Debian => PlatformScripts {
-            apt: "templates/provision/debian/apt.sh",
-            prepare: "templates/provision/debian/prepare.sh",
-            packages: "templates/provision/debian/packages.sh",
-            file: "templates/provision/debian/file.sh",
-            ansible_prepare: "templates/provision/debian/ansible-prepare.sh",
-            ansible: "templates/provision/debian/ansible.sh",
-            puppet: "templates/provision/debian/puppet.sh",
-            harden: &[
-                "templates/provision/debian/harden.sh",
-                "templates/provision/debian/harden-audit.sh",
-                "templates/provision/debian/harden-kernel.sh",
-                "templates/provision/debian/harden-login.sh",
-                "templates/provision/debian/harden-files.sh",
-                "templates/provision/debian/harden-ssh.sh",
-                "templates/provision/debian/harden-apply.sh",
-            ],
-            cleanup: "templates/provision/debian/cleanup.sh",
-            seal: "templates/provision/debian/seal.sh",
-        },
-    }
-}
 
 /// Returns the scripts that the build of an image uses. Other scripts are not part of its recipe.
 pub(super) fn templates(image: &Image) -> Vec<&'static str> {
@@ -64,7 +25,14 @@ pub(super) fn templates(image: &Image) -> Vec<&'static str> {
         seal,
     } = platform_scripts(image.platform);
     let uses = |predicate: fn(&Provision) -> bool| image.provision.iter().any(predicate);
-    let mut out = vec![apt, prepare, cleanup, seal];
+    let mut out = vec![
+        platform::CHECK,
+        apt,
+        prepare,
+        cleanup,
+        platform::SEAL_ACCOUNTS,
+        seal,
+    ];
     out.extend(uses(|p| matches!(p, Provision::Packages(_))).then_some(packages));
     out.extend(uses(|p| matches!(p, Provision::File(_))).then_some(file));
     if uses(|p| matches!(p, Provision::Ansible(_))) {
@@ -112,8 +80,13 @@ pub enum Block {
 pub struct ScriptValues<'v> {
     /// Name of the image.
     pub image: &'v str,
-    /// Rendered `apt.sh` with the function `apt_get`, for scripts that install or remove packages.
+    /// Rendered `apt.sh` with the function `apt_get`, or `dnf.sh` with the function `run_dnf`, for
+    /// scripts that install or remove packages.
     pub apt: &'v str,
+    /// Name of the platform, for scripts that several platforms share.
+    pub platform: &'v str,
+    /// Further options of dnf.
+    pub release_options: &'v str,
     /// True for a base image.
     pub is_base: bool,
     /// Packages to install; used by `packages.sh`.
@@ -174,6 +147,8 @@ pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderErro
     let base = ScriptValues {
         image: image.name.as_str(),
         apt: &apt,
+        platform: image.platform.name(),
+        release_options: image.platform.release_options(),
         is_base: image.parent().is_none(),
         packages: &[],
         uploaded: "",
@@ -194,7 +169,9 @@ pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderErro
         base: base.clone(),
         out: Vec::new(),
     };
-    build.add_script(prepare, &base)?;
+    let values = platform::check_values(catalog, image);
+    let check = render(catalog, platform::CHECK, Language::Shell, &values)?;
+    build.add_script_after(&check, prepare, &base)?;
     for provision in &image.provision {
         build.add_provisioner(provision)?;
     }
@@ -205,7 +182,8 @@ pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderErro
     }
     build.add_script(cleanup, &base)?;
     build.out.push(Block::Check);
-    build.add_script(seal, &base)?;
+    let accounts = render(catalog, platform::SEAL_ACCOUNTS, Language::Shell, &base)?;
+    build.add_script_after(&accounts, seal, &base)?;
     Ok(build.out)
 }
 
@@ -224,7 +202,18 @@ impl BlockBuilder<'_> {
     }
 
     fn add_script(&mut self, path: &str, values: &ScriptValues<'_>) -> Result<(), RenderError> {
-        let text = render(self.catalog, path, Language::Shell, values)?.into_bytes();
+        self.add_script_after("", path, values)
+    }
+
+    /// Adds a script with `first` before its text.
+    fn add_script_after(
+        &mut self,
+        first: &str,
+        path: &str,
+        values: &ScriptValues<'_>,
+    ) -> Result<(), RenderError> {
+        let text = render(self.catalog, path, Language::Shell, values)?;
+        let text = format!("{first}{text}").into_bytes();
         let name = self.next_name(path.rsplit('/').next().unwrap_or(path));
         self.out.push(Block::Script {
             name,

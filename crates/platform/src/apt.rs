@@ -1,10 +1,8 @@
-//! Lists pending updates of Debian with `apt-get -s dist-upgrade`.
+//! Lists pending updates of Debian and Ubuntu with `apt-get -s dist-upgrade`.
 
-use crate::{PlatformError, Update};
+use crate::pending::{BEGIN, END, FAILED, extract_list};
+use crate::update::{PlatformError, Update};
 
-const BEGIN: &str = "bakeline-updates-begin";
-const END: &str = "bakeline-updates-end";
-const FAILED: &str = "bakeline-updates-failed";
 /// Text of the function `apt_get`, which waits for locks. Builds render the same template.
 const LOCKS: &str = include_str!("../../../templates/provision/debian/apt.sh");
 
@@ -31,18 +29,7 @@ pub(crate) fn pending_script() -> String {
 ///
 /// A new package has no installed version. Other output of apt is ignored.
 pub(crate) fn parse_pending(out: &str) -> Result<Vec<Update>, PlatformError> {
-    if let Some((_, reason)) = out.split_once(FAILED) {
-        return Err(PlatformError(
-            reason.lines().next().unwrap_or("").trim().to_owned(),
-        ));
-    }
-    let (_, rest) = out
-        .split_once(BEGIN)
-        .ok_or_else(|| PlatformError("the output is empty".to_owned()))?;
-    let (list, _) = rest
-        .split_once(END)
-        .ok_or_else(|| PlatformError("the output is incomplete".to_owned()))?;
-    parse_upgrade(list)
+    parse_upgrade(extract_list(out)?)
 }
 
 /// Parses the `Inst` lines of a simulated upgrade.

@@ -169,7 +169,7 @@ impl<'a> Linker<'a, '_, '_> {
                     quote_text(&package.value)
                 );
                 c.error(codes::PACKAGE, &package.span, message)
-                    .help("use a package name, or `name=version`");
+                    .help(format!("use {}", platform.package_syntax()));
             }
         }
         let mut provision = draft.provision.clone();

@@ -66,7 +66,7 @@ impl<'c> Fingerprints<'c> {
     #[must_use]
     pub fn recipe(&self, image: &Image) -> Recipe {
         let mut inputs = BTreeMap::from([
-            ("platform".to_owned(), image.platform.folder().to_owned()),
+            ("platform".to_owned(), image.platform.name().to_owned()),
             ("arch".to_owned(), image.arch.to_string()),
             ("starts from".to_owned(), origin_label(&image.origin)),
         ]);

@@ -10,5 +10,8 @@ else
     # cleanup.sh removes files below the mount point, such as this script.
     systemctl start tmp.mount
 fi
+# systemd does not restart the auditd of RHEL (RefuseManualStop).
 systemctl reload-or-restart auditd.service || true
-systemctl reload ssh.service
+@% if platform == "debian" or platform == "ubuntu" %@systemctl reload ssh.service
+@% else %@systemctl reload sshd.service
+@% endif %@

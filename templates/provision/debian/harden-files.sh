@@ -3,10 +3,13 @@
 set -eu
 umask 022
 
-# rights OWNER GROUP MODE PATH: sets owner and mode now, and after each upgrade of the package.
+# rights OWNER GROUP MODE PATH: sets owner and mode now and, on Debian, after each upgrade of the
+# package.
 rights() {
     [ -e "$4" ] || return 0
-    if ! dpkg-statoverride --list "$4" >/dev/null; then dpkg-statoverride --add "$1" "$2" "$3" "$4"; fi
+    if command -v dpkg-statoverride >/dev/null && ! dpkg-statoverride --list "$4" >/dev/null; then
+        dpkg-statoverride --add "$1" "$2" "$3" "$4"
+    fi
     chown "$1:$2" "$4"
     chmod "$3" "$4"
 }
@@ -18,13 +21,16 @@ done
 
 # os-06: sshd has no host-based login here, so no program needs to read the host keys for others
 rights root root 0755 /usr/lib/openssh/ssh-keysign
+rights root root 0755 /usr/libexec/openssh/ssh-keysign
 
 # os-02, os-03, os-11
 chown root:root /etc/passwd /etc/group /var/log
 chmod 0644 /etc/passwd /etc/group
-chown root:shadow /etc/shadow /etc/gshadow
+@% if platform == "debian" or platform == "ubuntu" %@chown root:shadow /etc/shadow /etc/gshadow
 chmod 0640 /etc/shadow /etc/gshadow
-for path in /etc/passwd- /etc/group-; do if [ -e "$path" ]; then chmod 0600 "$path"; fi; done
+@% else %@chown root:root /etc/shadow /etc/gshadow
+chmod 0000 /etc/shadow /etc/gshadow
+@% endif %@for path in /etc/passwd- /etc/group-; do if [ -e "$path" ]; then chmod 0600 "$path"; fi; done
 for path in /etc/shadow- /etc/gshadow-; do if [ -e "$path" ]; then chmod 0600 "$path"; fi; done
 chmod 0755 /var/log
 chmod 0700 /root

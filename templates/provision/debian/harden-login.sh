@@ -17,14 +17,14 @@ option PASS_MIN_DAYS 7
 option PASS_WARN_AGE 7
 option LOGIN_RETRIES 5
 option LOGIN_TIMEOUT 60
-# crypt(5) recommends YESCRYPT. It is the default of Debian 13.
+@% if platform == "debian" or platform == "ubuntu" %@# crypt(5) recommends YESCRYPT. It is the default of Debian 13.
 option ENCRYPT_METHOD YESCRYPT
-# With UMASK 027 only, a home directory would be readable for its group.
+@% endif %@# With UMASK 027 only, a home directory would be readable for its group.
 option HOME_MODE 0700
 chown root:root /etc/login.defs
 chmod 0644 /etc/login.defs
 
-# pam_umask(8) applies UMASK to every session. Debian 12 has it but does not use it.
+@% if platform == "debian" or platform == "ubuntu" %@# pam_umask(8) applies UMASK to every session. Debian 12 has it but does not use it.
 if ! grep -qs pam_umask /etc/pam.d/common-session; then
     mkdir -p /usr/share/pam-configs
     cat > /usr/share/pam-configs/bakeline-umask <<'CONF'
@@ -37,7 +37,7 @@ Session:
 CONF
     pam-auth-update --package
 fi
-
+@% endif %@
 # root has no password login, and system accounts have no login shell.
 passwd -l root >/dev/null
 awk -F: '$3 > 0 && $3 < 1000 && $7 !~ /(nologin|false|sync)$/ { print $1 }' /etc/passwd | while read -r account; do
@@ -61,7 +61,7 @@ cat > /etc/systemd/system/bakeline-no-password-no-age.service <<'UNIT'
 Description=Passwords that can't be used don't expire
 # Before cloud-init 24.3 the first unit was named cloud-init.service. Both create the users.
 After=cloud-init-network.service cloud-init.service
-Before=ssh.service systemd-user-sessions.service
+Before=ssh.service sshd.service systemd-user-sessions.service
 
 [Service]
 Type=oneshot

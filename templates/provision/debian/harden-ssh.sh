@@ -66,8 +66,8 @@ X11UseLocalhost yes
 PrintMotd no
 PrintLastLog no
 Banner none
-DebianBanner no
-CONF
+@% if platform == "debian" or platform == "ubuntu" %@DebianBanner no
+@% endif %@CONF
 chmod 0600 /etc/ssh/sshd_config.d/10-bakeline.conf
 
 cat > /etc/ssh/ssh_config.d/10-bakeline.conf <<CONF

@@ -7,13 +7,6 @@ rm -f /etc/ssh/ssh_host_*
 # cloud-init writes the file again at the first boot. On Debian 12 it would add its line to that of
 # the builder.
 rm -f /etc/sudoers.d/90-cloud-init-users
-for home in /root /home/*; do
-    rm -f -- "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2" "$home/.ssh/known_hosts" "$home/.ssh/known_hosts.old"
-    rm -f -- "$home/.bash_history" "$home/.ash_history" "$home/.sh_history" "$home/.zsh_history" "$home/.python_history" \
-        "$home/.lesshst" "$home/.viminfo" "$home/.wget-hsts" "$home/.mysql_history" "$home/.psql_history" \
-        "$home/.sudo_as_admin_successful"
-    rm -rf -- "$home/.cache"
-done
 # Package lists of the build are outdated on an instance. The check for pending updates was their
 # last user.
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin

@@ -1,13 +1,13 @@
 //! Tests that values stay values in Packer JSON, in a shell and in Slack messages.
 
+mod platform;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::packer::{RENDERED, RunValues, files};
-use super::slack::{Values, message};
 use super::{Language, render};
 use crate::adapters::{assets, local};
 use crate::catalog::{Catalog, Image, load};
@@ -16,6 +16,8 @@ use crate::model::{ImageName, Tags};
 use crate::provision::Provision;
 use crate::provision::ansible::Ansible;
 use crate::provision::puppet::Puppet;
+use crate::render::packer::{RENDERED, RunValues, files};
+use crate::render::slack::{Values, message};
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
     let shipped = assets::shipped_paths().into_iter();

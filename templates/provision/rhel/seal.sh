@@ -1,0 +1,41 @@
+# Removes keys, identity and history. Runs last, because no login is possible afterwards.
+set -eu
+if command -v cloud-init >/dev/null; then
+    cloud-init clean --logs >/dev/null 2>&1 || rm -rf /var/lib/cloud/instances /var/lib/cloud/instance /var/lib/cloud/data /var/lib/cloud/sem
+fi
+rm -f /etc/ssh/ssh_host_*
+# cloud-init writes the file again at the first boot. Older versions would add their line to that of
+# the builder.
+rm -f /etc/sudoers.d/90-cloud-init-users
+# Metadata of the build is outdated on an instance. The check for pending updates was its last user.
+rm -rf /var/cache/dnf/* /var/cache/yum/* /var/cache/libdnf5/*
+# journald now writes to /run. Otherwise its last messages would be a journal in the image.
+if [ -d /run/systemd/system ]; then journalctl --relinquish-var || true; fi
+rm -rf /var/log/journal/*
+if command -v cloud-init >/dev/null; then
+    # cloud-init keeps the mode of an existing log, and creates a new one with mode 0644.
+    for log in /var/log/cloud-init.log /var/log/cloud-init-output.log; do
+        : >> "$log"
+        chown root:adm "$log"
+        chmod 0640 "$log"
+    done
+fi
+find /var/log -xdev -type f -exec truncate -s 0 {} +
+# An empty file keeps the SELinux label of the file. systemd writes an ID at the first boot.
+: > /etc/machine-id
+# Services that save their state at shutdown would create the files again.
+if [ -d /run/systemd/system ]; then
+    mkdir -p /run/systemd/system/systemd-random-seed.service.d
+    printf '[Service]\nExecStop=\n' > /run/systemd/system/systemd-random-seed.service.d/bakeline.conf
+    systemctl daemon-reload || true
+    systemctl stop chronyd.service 2>/dev/null || true
+fi
+rm -f /var/lib/dbus/machine-id /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
+# Leases, keys and saved networks of NetworkManager and dhclient, and the registration with Red Hat.
+rm -f /var/lib/dhclient/*.lease* /var/lib/chrony/* /run/systemd/netif/leases/*
+rm -f /var/lib/NetworkManager/*.lease /var/lib/NetworkManager/secret_key /var/lib/NetworkManager/timestamps \
+    /var/lib/NetworkManager/seen-bssids /etc/NetworkManager/system-connections/*
+if command -v subscription-manager >/dev/null; then subscription-manager clean >/dev/null 2>&1 || true; fi
+# The last run of a timer would be that of the builder, and missed runs would start immediately.
+rm -f /var/lib/systemd/timers/stamp-*
+sync
