@@ -75,7 +75,7 @@ class ControlApi:
     def read_status(self, _: dict[str, Any]) -> dict[str, Any]:
         """Returns the instances by Region and state, the AMIs and the vendor AMIs."""
         from .ec2 import vendor_images
-        from .ec2.images import VENDOR_ACCOUNT
+        from .ec2.images import VENDOR_ACCOUNTS
         from .ec2.state import current_state, iter_backends, iter_instances
 
         with current_state().lock:
@@ -92,7 +92,7 @@ class ControlApi:
                 }
                 for ec2 in iter_backends()
                 for image in ec2.amis.values()
-                if image.owner_id != VENDOR_ACCOUNT
+                if image.owner_id not in VENDOR_ACCOUNTS
             ]
             vendor = vendor_images.list_vendor_images("us-east-1")
             return {"instances": instances, "images": images, "vendor": vendor}

@@ -10,6 +10,7 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+from .backends.base import BaseBackend
 from .backends.selection import create_backend
 from .server import REGION, SandboxServer
 from .state_dir import StateDirectory
@@ -38,6 +39,8 @@ def run_daemon(state_dir: StateDirectory, backend_name: str, reason: str, port: 
         )
 
     backend = create_backend(state_dir.path, backend_name)
+    if isinstance(backend, BaseBackend):
+        backend.build_root = lambda name: roots.build_on_demand(name, LOG.info)
     server = SandboxServer(backend, state_dir, create_root_version, port)
     server.start()
     _write_state(state_dir.run_dir, server, backend_name, reason)

@@ -141,8 +141,8 @@ class SandboxServer:
         """Publishes a newer vendor AMI and returns its name."""
         from .ec2 import vendor_images
 
-        if debian not in vendor_images.RELEASES:
-            published = " and ".join(vendor_images.RELEASES)
+        if debian not in vendor_images.PUBLISHED:
+            published = " and ".join(vendor_images.PUBLISHED)
             raise ValueError(f"{debian}: the vendor publishes {published}")
         with self.publish_lock:
             date, serial = vendor_images.next_release(debian)

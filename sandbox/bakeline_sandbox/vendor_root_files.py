@@ -9,6 +9,7 @@ from .host.apt import RELAY_ADDRESS, AptConfig
 SOURCES_LIST = "etc/apt/sources.list"
 APT_CONF = "etc/apt/apt.conf.d/95mirror"
 AUTH_CONF = "etc/apt/auth.conf.d/95mirror.conf"  # logins for mirrors and proxies; mode 0600
+CLOUD_CFG_FILE = "etc/cloud/cloud.cfg.d/95_ec2.cfg"
 _CLOUD_CFG = """\
 # A container has no firmware that identifies the cloud, so the data source is configured.
 datasource_list: [Ec2]
@@ -16,11 +17,11 @@ datasource_pkg_list: [bakeline_firmware]
 datasource: {Ec2: {strict_id: false, timeout: 5, max_wait: 20}}
 network: {config: disabled}
 system_info:
-  default_user:
-    name: admin
+%(distro)s  default_user:
+    name: %(user)s
     lock_passwd: true
-    gecos: Debian
-    groups: [adm, sudo]
+    gecos: %(gecos)s
+    groups: [%(groups)s]
     sudo: ["ALL=(ALL) NOPASSWD:ALL"]
     shell: /bin/bash
 manage_etc_hosts: true
@@ -45,8 +46,19 @@ def get_datasource_list(depends):
     required = (sources.DEP_FILESYSTEM, sources.DEP_NETWORK)
     return sources.list_from_depends(depends, [(DataSourceEc2, required)])
 '''
+
+
+def cloud_cfg(user: str, gecos: str, groups: str, distro: str = "") -> str:
+    """Returns the configuration of cloud-init with the login user of a vendor.
+
+    `distro` selects the functions of cloud-init for the system.
+    """
+    line = f"  distro: {distro}\n" if distro else ""
+    return _CLOUD_CFG % {"user": user, "gecos": gecos, "groups": groups, "distro": line}
+
+
 FILES = {
-    "etc/cloud/cloud.cfg.d/95_ec2.cfg": _CLOUD_CFG,
+    CLOUD_CFG_FILE: cloud_cfg("admin", "Debian", "adm, sudo"),
     "etc/cloud/ds-identify.cfg": "policy: enabled\n",
     "usr/lib/python3/dist-packages/bakeline_firmware/__init__.py": "",
     "usr/lib/python3/dist-packages/bakeline_firmware/DataSourceEc2.py": _DATA_SOURCE,

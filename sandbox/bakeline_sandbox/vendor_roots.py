@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from .backends.requirements import SYS_ADMIN
+from .derived_roots import BASE, DERIVED_ROOTS, build_derived_root
 from .errors import VendorRootError
 from .host.apt import AptConfig, detect_apt_config
 from .host.mounts import remove_tree, unmount_below
-from .host.processes import has_capabilities, run_command
+from .host.processes import NAMESPACES, has_capabilities, run_command
+from .rpm_root_script import BUILD_SCRIPT
 from .vendor_root_files import FILES, REMOVED_FILES, write_root_files
 
 SUITES = {"debian-12": "bookworm", "debian-13": "trixie"}
@@ -30,10 +33,6 @@ EXTRA_PACKAGES = {"debian-12": "", "debian-13": ",linux-sysctl-defaults"}
 PARALLEL_BUILDS = 2
 CA_CERTIFICATES = "usr/local/share/ca-certificates"
 SERIAL_FILE = "etc/bakeline-vendor-serial"
-# If a build is killed, its processes end and its mounts vanish with the namespaces.
-NAMESPACES = shlex.split(
-    "setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc"
-)
 Report = Callable[[str], None]
 
 
@@ -42,6 +41,7 @@ class VendorRoots:
 
     def __init__(self, state_dir: Path) -> None:
         self.cache_dir, self.layers_dir = state_dir / "cache", state_dir / "run" / "layers"
+        self._lock = threading.Lock()
 
     def ensure_roots(self, names: Sequence[str] = tuple(SUITES), report: Report = print) -> None:
         """Builds missing roots, two at a time, and links all of them as disk layers."""
@@ -51,9 +51,22 @@ class VendorRoots:
         with ThreadPoolExecutor(PARALLEL_BUILDS) as pool:
             paths = list(pool.map(lambda name: self._ensure_root(name, apt, report), names))
         for name, path in zip(names, paths, strict=True):
-            link = self.layers_dir / name
-            link.unlink(missing_ok=True)
-            link.symlink_to(os.path.relpath(path, self.layers_dir))
+            self._link_layer(name, path)
+
+    def build_on_demand(self, name: str, report: Report = print) -> None:
+        """Builds and links the root of another vendor when the first instance needs it."""
+        with self._lock:
+            if name in DERIVED_ROOTS and not (self.layers_dir / name).exists():
+                if not (self.layers_dir / BASE).exists():
+                    self.ensure_roots([BASE], report)
+                apt = detect_apt_config()
+                base = (self.layers_dir / BASE).resolve()
+                self._link_layer(name, self._ensure_derived(name, base, apt, report))
+
+    def _link_layer(self, name: str, path: Path) -> None:
+        link = self.layers_dir / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(path, self.layers_dir))
 
     def create_version(self, name: str, serial: str) -> str:
         """Creates a newer version of a root, as a vendor publishes one; returns its layer name."""
@@ -79,18 +92,38 @@ class VendorRoots:
             report(f"{name}: cached")
             return path
         report(f"{name}: building with mmdebstrap (about one minute)")
+        with self._new_root(name, path) as part:
+            self._run_mmdebstrap(name, apt, part)
+            _finish_root(part, SUITES[name], apt)
+        report(f"{name}: ready")
+        return path
+
+    def _ensure_derived(self, name: str, base: Path, apt: AptConfig, report: Report) -> Path:
+        derived = DERIVED_ROOTS[name]
+        recipe = json.dumps([base.name, repr(derived), BUILD_SCRIPT, FILES])
+        path = self.cache_dir / f"{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:10]}"
+        if path.is_dir():
+            report(f"{name}: cached")
+            return path
+        report(f"{name}: building from {BASE} (about one minute)")
+        with self._new_root(name, path) as part:
+            log = self.cache_dir / f"{name}.log"
+            build_derived_root(derived, base, part, apt, SUITES[BASE], log)
+        report(f"{name}: ready")
+        return path
+
+    @contextmanager
+    def _new_root(self, name: str, path: Path) -> Iterator[Path]:
+        """Yields the directory of an unfinished root. Renames it, and deletes older roots."""
         # The kernel lists mounts by their real paths.
         part = path.parent.resolve() / f".{path.name}.part"
         unmount_below(part)
         remove_tree(part)
-        self._run_mmdebstrap(name, apt, part)
-        _finish_root(part, SUITES[name], apt)
+        yield part
         part.rename(path)
         for older in self.cache_dir.glob(f"{name}-*"):
             if older != path and older.is_dir():
                 remove_tree(older)
-        report(f"{name}: ready")
-        return path
 
     def _run_mmdebstrap(self, name: str, apt: AptConfig, target: Path) -> None:
         log = self.cache_dir / f"{name}.log"

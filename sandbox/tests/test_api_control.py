@@ -157,7 +157,7 @@ def test_reset_clears_all_state(api: Api) -> None:
     for _ in range(2):
         assert api.control("reset", {}) == {"reset": True}
     after = api.control("status")
-    assert (after["instances"], after["images"], len(after["vendor"])) == ({}, [], 2)
+    assert (after["instances"], after["images"], len(after["vendor"])) == ({}, [], 5)
     assert "terminate" in api.backend.operations(instance)
     assert len(api.backend.deleted_layers) == 1
     assert_error("ParameterNotFound", ssm.get_parameter, Name="/a")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import InstanceError, SandboxError
@@ -27,6 +27,7 @@ class BaseBackend(ABC):
         self.instances_dir, self.layers_dir = self.run_dir / "instances", self.run_dir / "layers"
         self.instances: dict[str, Machine] = {}
         self.on_exit: ExitHandler = lambda _instance_id, _reason: None
+        self.build_root: Callable[[str], None] = lambda _name: None  # builds a missing vendor root
 
     def sweep(self) -> None:
         """Ends and removes what an earlier server of this state directory left."""
@@ -109,6 +110,8 @@ class BaseBackend(ABC):
         raise InstanceError(f"instance {instance_id} does not exist")
 
     def _layer_path(self, name: str) -> Path:
+        if not (self.layers_dir / name).is_dir():
+            self.build_root(name)
         if not (self.layers_dir / name).is_dir():
             text = f"disk layer `{name}` does not exist"
             raise InstanceError(f"{text}: its snapshot was deleted, or vendor roots are missing")

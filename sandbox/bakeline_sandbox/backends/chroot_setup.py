@@ -11,6 +11,7 @@ from pathlib import Path
 from ..host.apt import RELAY_ADDRESS
 from ..host.mounts import remove_tree
 from ..vendor_root_files import APT_CONF, AUTH_CONF, SOURCES_LIST
+from .first_boot import default_user
 from .initctl import PIPE
 
 DEVICES = {"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9}  # minor numbers
@@ -23,7 +24,7 @@ JAVA_LIBRARY_PATH = ":".join(
     for version in (17, 21)
     for architecture in ("amd64", "arm64")
 )
-SUDOERS = "admin ALL=(ALL) NOPASSWD:ALL\nDefaults env_file=/run/ec2-environment\n"
+SUDOERS = "%s ALL=(ALL) NOPASSWD:ALL\nDefaults env_file=/run/ec2-environment\n"
 # systemd's tools do nothing in a chroot. These four must work: they write to the init pipe.
 POWER_COMMANDS = {
     f"usr/local/sbin/{name}": f'#!/bin/sh\nSYSTEMD_IGNORE_CHROOT=1 exec /usr/sbin/{name} "$@"\n'
@@ -41,7 +42,7 @@ def set_up_root(root: Path) -> None:
     _create_proc(root)
     _create_run(root)
     sudoers = root / "etc/sudoers.d/90-cloud-init-users"
-    sudoers.write_text(SUDOERS)
+    sudoers.write_text(SUDOERS % default_user(root)[0])
     sudoers.chmod(0o440)
     _write_name_resolution(root)
     _replace_relay_address(root)

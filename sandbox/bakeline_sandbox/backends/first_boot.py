@@ -20,6 +20,12 @@ PRINT_SSH_DELETEKEYS = (
     "config = util.read_conf_with_confd('/etc/cloud/cloud.cfg'); "
     "print(config.get('ssh_deletekeys', True))"
 )
+PRINT_DEFAULT_USER = (
+    "from cloudinit import util; "
+    "config = util.read_conf_with_confd('/etc/cloud/cloud.cfg'); "
+    "user = config['system_info']['default_user']; "
+    "print(user['name'], ','.join(user['groups']))"
+)
 # systemd keeps an existing ID. It fills an empty or missing file from the ID of D-Bus, or at
 # random. At boot, `uninitialized` counts as missing (machine-id(5)).
 SET_UP_MACHINE_ID = """
@@ -35,17 +41,25 @@ grep -qxF "$0" ~/.ssh/authorized_keys || printf "%s\\n" "$0" >> ~/.ssh/authorize
 
 
 def configure_root(root: Path, spec: InstanceSpec) -> None:
-    """Sets up host keys, machine ID, host name, the user `admin` and its SSH key."""
+    """Sets up host keys, machine ID, host name, the login user and its SSH key."""
     _set_up_host_keys(root, spec.user_data or b"")
     run_command("chroot", root, "sh", "-c", SET_UP_MACHINE_ID)
     (root / "etc/hostname").write_text(f"ip-{spec.private_ip.replace('.', '-')}\n")
+    user, groups = default_user(root)
     users = (root / "etc/passwd").read_text().splitlines()
-    if not any(line.startswith("admin:") for line in users):
-        options = ["-m", "-s", "/bin/bash", "-G", "adm,sudo", "-p", "*"]
-        run_command("chroot", root, "useradd", *options, "admin")
+    if not any(line.startswith(f"{user}:") for line in users):
+        options = ["-m", "-s", "/bin/bash", "-G", groups, "-p", "*"]
+        run_command("chroot", root, "useradd", *options, user)
     if spec.public_key:
-        as_admin = ["chroot", "--userspec=admin:admin", str(root), "env", "HOME=/home/admin"]
-        run_command(*as_admin, "sh", "-c", ADD_AUTHORIZED_KEY, spec.public_key.strip())
+        as_user = ["chroot", f"--userspec={user}:{user}", str(root), "env", f"HOME=/home/{user}"]
+        run_command(*as_user, "sh", "-c", ADD_AUTHORIZED_KEY, spec.public_key.strip())
+
+
+def default_user(root: Path) -> tuple[str, str]:
+    """Returns the login user and its groups in the cloud-init configuration of an image."""
+    output = run_command("chroot", root, "python3", "-c", PRINT_DEFAULT_USER, check=False)
+    name, _, groups = output.strip().partition(" ")
+    return (name, groups) if name else ("admin", "adm,sudo")
 
 
 def _set_up_host_keys(root: Path, user_data: bytes) -> None:

@@ -13,7 +13,7 @@ from moto.ec2.utils import random_ami_id, random_snapshot_id
 from moto.kms.models import kms_backends
 
 from .client_tokens import run_idempotently
-from .images import VENDOR_ACCOUNT, Image, Snapshot, find_available_image, is_shared_with
+from .images import VENDOR_ACCOUNTS, Image, Snapshot, find_available_image, is_shared_with
 from .state import LOG, client_error, current_state, patch
 
 _NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
@@ -143,7 +143,7 @@ def _find_copy_source(response: Any) -> tuple[Any, Any]:
     ec2 = ec2_backends[account][region]
     image = find_available_image(ec2, response._get_param("SourceImageId"))
     snapshot = image.ebs_snapshot
-    has_access = image.owner_id in (account, VENDOR_ACCOUNT) or is_shared_with(snapshot, account)
+    has_access = image.owner_id in (account, *VENDOR_ACCOUNTS) or is_shared_with(snapshot, account)
     if not has_access:
         text = (
             "You do not have permission to access the storage of this ami: "

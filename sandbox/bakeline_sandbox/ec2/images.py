@@ -20,6 +20,8 @@ from .paging import filter_items, format_time, paginate
 from .state import client_error, current_state, iter_backends, patch
 
 VENDOR_ACCOUNT = "136693071363"  # Debian's
+# Debian, Canonical, Amazon and Red Hat
+VENDOR_ACCOUNTS = (VENDOR_ACCOUNT, "099720109477", "137112412989", "309956199498")
 _MAPPING = "block-device-mapping"
 IMAGE_FILTERS = (
     "name state owner-id architecture root-device-type root-device-name virtualization-type "
@@ -169,7 +171,8 @@ def _find_visible(
 
 def _shared_views(ec2: Any, kind: str) -> list[Any]:
     """Returns copies of shared items of other accounts, with the tags of this account."""
-    _ = ec2_backends[VENDOR_ACCOUNT][ec2.region_name]  # moto creates it and its AMIs on first use
+    for account in VENDOR_ACCOUNTS:
+        _ = ec2_backends[account][ec2.region_name]  # moto creates it and its AMIs on first use
     views = []
     for other in iter_backends(ec2.region_name):
         for item in getattr(other, kind).values() if other is not ec2 else ():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -11,6 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ..errors import HostError
+
+# Prefix of a command in its own namespaces. If its caller is killed, its processes end and its
+# mounts vanish with the namespaces.
+NAMESPACES = shlex.split(
+    "setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc"
+)
 
 
 def run_command(
