@@ -70,6 +70,7 @@ pub(crate) const BASE_SHELL: &[&str] = &[
     config::drop_in::FUNCTIONS,
     filesystem::walk::SHELL,
     network::port::SHELL,
+    packaging::package::SHELL,
     packaging::repositories::SHELL,
 ];
 
