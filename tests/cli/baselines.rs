@@ -27,6 +27,20 @@ bakeline ships three profiles. The base images use all of them, and every image 
 * `profiles/image-hygiene.yaml` is specific to bakeline. It checks the clean-up of a build and the
   state of a new instance.
 
+The profiles apply to Debian, Ubuntu, Amazon Linux 2023, RHEL, Rocky Linux, AlmaLinux and CentOS
+Stream. Values that differ are inputs with `by_os`, so you can set them for your system:
+
+| profile | inputs |
+|---|---|
+| linux-baseline | `shadow_group`, `shadow_mode` |
+| ssh-baseline | `kex` (by version of OpenSSH), `syslog_facilities` |
+| image-hygiene | `login_user`, `system_logins`, `ssh_service`, `selinux_modes` |
+
+Controls that a system cannot meet are *skipped* with the reason, such as `DebianBanner` on Red Hat
+systems, or SELinux and the crypto policy on Debian. The verdicts for Debian 12 and 13 come from
+booted instances. The verdicts for the other systems come from recorded facts and from directories
+with an rpm database, not from instances of these systems.
+
 The last column lists the differences from the verdicts of InSpec. Two common ones have a keyword:
 
 * `kernel`: InSpec reads the running kernel. In a chroot or a container, this is the kernel of the
