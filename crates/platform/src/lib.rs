@@ -2,6 +2,7 @@
 
 mod apt;
 pub mod debian;
+pub mod rpm;
 mod shell;
 
 use schemars::JsonSchema;
