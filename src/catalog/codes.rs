@@ -73,6 +73,12 @@ codes! {
     INPUT = "CAT102", "an undeclared input, or an invalid value of an input";
     UNKNOWN_CONTROL = "CAT103", "an unknown control";
     WAIVER = "CAT104", "an incomplete, unused or expired waiver";
+    PLACEHOLDER = "CAT110", "an invalid or unterminated `${…}`";
+    UNKNOWN_VARIABLE = "CAT111", "an unknown variable, or an unknown key of a variable";
+    UNUSED_VARIABLE = "CAT112", "a variable that no image uses";
+    VARIABLE_CYCLE = "CAT113", "a cycle of variables";
+    VARIABLE_TYPE = "CAT114", "a list or map as part of a text";
+    MATRIX = "CAT115", "an invalid matrix";
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod checker;
 mod checks;
 pub mod codes;
 pub mod defaults;
+mod expand;
 mod files;
 mod image;
 mod load;

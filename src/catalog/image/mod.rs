@@ -63,6 +63,7 @@ pub(crate) fn parse_image<'a>(
             .and_then(|t| checker.parse_duration(t))
             .or(known.max_age),
         rebase_after: raw.rebase_after.unwrap_or(known.rebase_after),
+        variables: BTreeMap::new(),
     }
 }
 

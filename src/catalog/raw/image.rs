@@ -19,7 +19,19 @@ use crate::platform::Platform;
 #[serde(deny_unknown_fields)]
 #[schemars(title = "A bakeline image", extend("oneOf" = [{"required": ["source"]}, {"required": ["parent"]}]))]
 pub(crate) struct RawImage {
-    /// Name of the image. Must be the name of the file without `.yaml`, which is the default.
+    /// Variables for this image and its children, used as `${NAME}`. They override variables of the
+    /// parent and of `bakeline.yaml`. Values are text, numbers, booleans, lists or maps, and must
+    /// not be secrets.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read before the rest")]
+    pub(crate) variables: BTreeMap<String, serde_json::Value>,
+    /// Variables with lists of values: the file defines one image for each combination. `exclude`
+    /// removes combinations, and `include` adds some.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read before the rest")]
+    pub(crate) matrix: BTreeMap<String, Vec<serde_json::Value>>,
+    /// Name of the image. Must be the name of the file without `.yaml`, which is the default. With a
+    /// matrix the name is required, and must differ for each combination.
     #[schemars(regex(pattern = syntax::NAME.pattern))]
     pub(crate) name: Option<Text>,
     /// Description of the AMI: one line of ASCII, because EC2 accepts no other characters.

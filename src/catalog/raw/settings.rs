@@ -1,5 +1,7 @@
 //! Defines the keys of `bakeline.yaml`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -23,6 +25,11 @@ pub(crate) struct RawSettings {
     /// Environments in the order of promotion. Default: `Test` and `Prod`.
     #[schemars(length(min = 1))]
     pub(crate) environments: Option<Vec<Spanned<RawEnvironment>>>,
+    /// Variables for all images. An image uses one as `${NAME}`. Values are text, numbers,
+    /// booleans, lists or maps, and must not be secrets.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read before the rest")]
+    pub(crate) variables: BTreeMap<String, serde_json::Value>,
     /// Settings of build and test instances.
     pub(crate) builder: Option<RawBuilder>,
     /// Keys of tags.

@@ -317,7 +317,8 @@ fn sources() {
 #[test]
 fn file_names_are_checked() {
     check("images/x.yml", BASE, &["CAT033 0:0"]);
-    check("images/sub/x.yaml", BASE, &["CAT033 0:0"]);
+    check("images/sub/x.yml", BASE, &["CAT033 0:0"]);
+    check("images/sub/base.yaml", BASE, &["CAT032 1:1"]);
     check("images/X.yaml", BASE, &["CAT030 1:1"]);
     check("profiles/X.yaml", "checks: []\n", &["CAT030 1:1"]);
     check(

@@ -10,6 +10,7 @@ mod linked;
 mod messages;
 mod overrides;
 mod profiles;
+mod variables;
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
 //! Defines a checked image, with inherited values applied.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -40,6 +41,8 @@ pub struct Image {
     pub max_age: Option<SignedDuration>,
     /// Number of builds on top of the previous version before a build starts from the origin again.
     pub rebase_after: u32,
+    /// Variables that the recipe uses, with their values as text.
+    pub variables: BTreeMap<String, String>,
     /// Path of the file, relative to the repository.
     pub file: String,
 }

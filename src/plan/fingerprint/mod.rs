@@ -79,6 +79,12 @@ impl<'c> Fingerprints<'c> {
                 .iter()
                 .map(|(key, value)| (format!("tag {key}"), value.clone())),
         );
+        inputs.extend(
+            image
+                .variables
+                .iter()
+                .map(|(name, value)| (format!("variable {name}"), value.clone())),
+        );
         let mut order: Vec<String> = Vec::new();
         for provision in &image.provision {
             let mut label = provisioner_label(provision);

@@ -1,0 +1,322 @@
+//! Tests of variables and matrices.
+
+use super::{BASE, SETTINGS, codes_and_positions, load_valid, repository};
+use crate::catalog::{Catalog, load};
+use crate::model::ImageName;
+
+/// Image with a matrix of two variables.
+const JDK: &str = "\
+matrix: {jdk: [17, 21], release: [12, 13], exclude: [{jdk: 21, release: 12}]}
+name: jdk-${jdk}-${release}
+parent: base
+description: OpenJDK ${jdk}
+packages: [\"openjdk-${jdk}-jdk\", \"${extra}\"]
+variables: {extra: \"deb${release}-tools\"}
+";
+
+fn image<'c>(catalog: &'c Catalog, name: &str) -> &'c crate::catalog::Image {
+    &catalog.images[&ImageName(name.to_owned())]
+}
+
+fn package_names(catalog: &Catalog, name: &str) -> Vec<String> {
+    match image(catalog, name).provision.as_slice() {
+        [crate::provision::Provision::Packages(packages)] => packages.names.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Returns the errors of a catalog as `CODE file:line:column message`.
+fn errors(files: &[(&str, &str)]) -> Vec<String> {
+    let (catalog, found) = load(&repository(files));
+    assert!(catalog.is_none() || found.is_empty(), "{found:?}");
+    codes_and_positions(&found)
+        .into_iter()
+        .zip(&found)
+        .map(|(place, d)| format!("{place} {}", d.message))
+        .collect()
+}
+
+#[test]
+fn matrix_defines_one_image_per_combination() {
+    let catalog = load_valid(&[("images/jdk.yaml", JDK)]);
+    let names: Vec<&str> = catalog.images.keys().map(ImageName::as_str).collect();
+    assert_eq!(names, ["base", "jdk-17-12", "jdk-17-13", "jdk-21-13"]);
+    assert_eq!(
+        package_names(&catalog, "jdk-21-13"),
+        ["openjdk-21-jdk", "deb13-tools"]
+    );
+    assert_eq!(image(&catalog, "jdk-17-12").description, "OpenJDK 17");
+    assert_eq!(image(&catalog, "jdk-17-12").file, "images/jdk.yaml");
+}
+
+#[test]
+fn recipe_records_used_variables_only() {
+    let catalog = load_valid(&[("images/jdk.yaml", JDK)]);
+    let variables = &image(&catalog, "jdk-17-12").variables;
+    let recorded: Vec<(&str, &str)> = variables
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(
+        recorded,
+        [("extra", "deb12-tools"), ("jdk", "17"), ("release", "12")]
+    );
+    let only_described = "parent: base\nvariables: {word: x}\ndescription: \"${word}\"\n";
+    let catalog = load_valid(&[("images/a.yaml", only_described)]);
+    assert_eq!(image(&catalog, "a").variables.len(), 0);
+}
+
+#[test]
+fn nearest_definition_of_a_variable_applies() {
+    let settings = format!("{SETTINGS}variables: {{a: catalog, b: catalog, c: catalog}}\n");
+    let base = format!("{BASE}variables: {{b: base, c: base}}\ntags: {{T: \"${{a}}\"}}\n");
+    let child = "parent: base\nvariables: {c: child, all: \"${a} ${b} ${c}\"}\n\
+                 tags: {T: \"${all}\"}\n";
+    let grandchild = "parent: child\nvariables: {a: leaf}\ntags: {T: \"${all}\"}\n";
+    let catalog = load_valid(&[
+        ("bakeline.yaml", &settings),
+        ("images/base.yaml", &base),
+        ("images/child.yaml", child),
+        ("images/sub/leaf.yaml", grandchild),
+    ]);
+    let tag = |name: &str| image(&catalog, name).tags["T"].clone();
+    assert_eq!(tag("base"), "catalog");
+    assert_eq!(tag("child"), "catalog base child");
+    assert_eq!(tag("leaf"), "leaf base child");
+}
+
+#[test]
+fn whole_values_keep_their_type() {
+    let settings = format!(
+        "{SETTINGS}variables: {{list: [curl, jq], size: 30, map: {{Team: x, Deep: {{k: v}}}}}}\n"
+    );
+    let child = "parent: base\npackages: \"${list}\"\ndisk_gib: \"${size}\"\n\
+                 tags: {A: \"${map.Team}\", B: \"x${map.Deep.k}\", C: \"$${size} ${size}\"}\n";
+    let catalog = load_valid(&[("bakeline.yaml", &settings), ("images/a.yaml", child)]);
+    let a = image(&catalog, "a");
+    assert_eq!(package_names(&catalog, "a"), ["curl", "jq"]);
+    assert_eq!(a.disk_gib, Some(30));
+    let tags: Vec<&str> = a.tags.values().map(String::as_str).collect();
+    assert_eq!(tags, ["x", "xv", "${size} 30"]);
+    assert_eq!(a.variables["list"], "[\"curl\",\"jq\"]");
+}
+
+#[test]
+fn checks_keep_their_own_placeholders() {
+    let child = "parent: base\nvariables: {folder: /srv}\nchecks:\n  \
+                 - {id: a, for_each: {name: [x, y]}, file: \"${folder}/${name}\"}\n  \
+                 - {id: b, command: \"echo $${HOME}\", stdout: {match: x}}\n";
+    let catalog = load_valid(&[("images/a.yaml", child)]);
+    let text = format!("{:?}", catalog.controls(&ImageName("a".to_owned())));
+    assert!(text.contains("/srv/${name}"), "{text}");
+    assert!(text.contains("echo ${HOME}"), "{text}");
+    let injected = "parent: base\nvariables: {a: \"$${inputs.x}\", b: $inputs.x, c: $, d: \"{inputs.x}\"}\n\
+                    checks:\n  - {file: \"${a}\"}\n  - {file: \"${b}\"}\n  - {file: \"${c}${d}\"}\n";
+    let expected = "would be read as a placeholder of the check";
+    let found = errors(&[("images/a.yaml", injected)]);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found.iter().all(|e| e.contains(expected)), "{found:?}");
+}
+
+#[test]
+fn invalid_variables_have_positions() {
+    for (settings, child, expected) in [
+        (
+            "",
+            "description: \"${jdc}\"",
+            "CAT111 images/a.yaml:2:15 the variable `jdc` does not exist",
+        ),
+        (
+            "",
+            "description: \"x ${ \"",
+            "CAT110 images/a.yaml:2:17 `${` has no closing `}`",
+        ),
+        (
+            "",
+            "description: \"${a-b}\"",
+            "CAT110 images/a.yaml:2:15 `a-b` is not the name of a variable",
+        ),
+        (
+            "",
+            "tags: {\"${x}\": y}",
+            "CAT110 images/a.yaml:2:8 a key cannot contain a variable",
+        ),
+        (
+            "variables: {a: x}",
+            "",
+            "CAT112 bakeline.yaml:3:13 no image uses the variable `a`",
+        ),
+        (
+            "",
+            "variables: {a: x}",
+            "CAT112 images/a.yaml:2:13 neither this image nor its children use the variable `a`",
+        ),
+        (
+            "variables: {a: \"${b}\", b: \"${a}\"}",
+            "description: \"${a}\"",
+            "CAT113 bakeline.yaml:3:13 cycle of variables: a -> b -> a",
+        ),
+        (
+            "variables: {a: [x]}",
+            "description: \"x${a}\"",
+            "CAT114 images/a.yaml:2:16 `a` is a list, which cannot be part of a text",
+        ),
+        (
+            "variables: {a: {k: v}}",
+            "description: \"${a.key}\"",
+            "CAT111 images/a.yaml:2:15 `a` has no key `key`",
+        ),
+        (
+            "variables: {a: }",
+            "",
+            "CAT021 bakeline.yaml:3:13 the variable `a` has no value",
+        ),
+        (
+            "variables: {\"1\": x}",
+            "",
+            "CAT084 bakeline.yaml:3:13 `1` is not a valid name of a variable",
+        ),
+        (
+            "variables: {size: small}",
+            "disk_gib: \"${size}\"",
+            "CAT021 images/a.yaml:2:11 `disk_gib` must be a whole number, not text",
+        ),
+    ] {
+        let settings = format!("{SETTINGS}{settings}\n");
+        let child = format!("parent: base\n{child}\n");
+        let found = errors(&[("bakeline.yaml", &settings), ("images/a.yaml", &child)]);
+        assert_eq!(found, [expected], "{child}");
+    }
+}
+
+#[test]
+fn wrong_inserted_value_names_the_definition() {
+    let settings = format!("{SETTINGS}variables: {{size: small}}\n");
+    let child = "parent: base\ndisk_gib: ${size}\n";
+    let (_, found) = load(&repository(&[
+        ("bakeline.yaml", &settings),
+        ("images/a.yaml", child),
+    ]));
+    let (span, reason) = found[0].related.as_ref().expect("the definition");
+    assert_eq!((span.file.as_str(), span.line), ("bakeline.yaml", 3));
+    assert_eq!(reason, "`size` is defined here");
+}
+
+#[test]
+fn invalid_matrices_have_positions() {
+    let many = format!(
+        "matrix: {{a: [{}]}}\nname: x-${{a}}",
+        vec!["1"; 300].join(", ")
+    );
+    let distinct: Vec<String> = (0..300).map(|n| n.to_string()).collect();
+    let many_images = format!("matrix: {{a: [{}]}}\nname: x-${{a}}", distinct.join(", "));
+    for (head, expected) in [
+        (
+            "matrix: {a: [1, 2]}\nname: x",
+            "CAT115 images/a.yaml:2:7 two combinations have the name `x`: a=1 and a=2",
+        ),
+        (
+            "matrix: {a: [1, 2]}",
+            "CAT115 images/a.yaml:1:1 an image file with a matrix needs `name`",
+        ),
+        (
+            "matrix: {a: x}\nname: x-${a}",
+            "CAT115 images/a.yaml:1:13 `a` must be a list, not text",
+        ),
+        (
+            "matrix: {a: []}\nname: x-${a}",
+            "CAT115 images/a.yaml:1:13 `a` has no values",
+        ),
+        (
+            "matrix: [a]\nname: x",
+            "CAT115 images/a.yaml:1:9 `matrix` must be a map, not a list",
+        ),
+        (
+            "matrix: {a: [1], exclude: [{a: 2}]}\nname: x-${a}",
+            "CAT115 images/a.yaml:1:28 `exclude` matches no combination",
+        ),
+        (
+            "matrix: {abc: [1], exclude: [{abd: 1}]}\nname: x-${abc}",
+            "CAT115 images/a.yaml:1:31 `abd` is not in the matrix",
+        ),
+        (
+            "matrix: {a: [1], b: [1], include: [{a: 2}]}\nname: x-${a}-${b}",
+            "CAT115 images/a.yaml:1:36 `include` has no value for `b`",
+        ),
+        (
+            "matrix: {a: [1], exclude: [{a: 1}]}\nname: x-${a}",
+            "CAT115 images/a.yaml:1:9 the matrix has no images",
+        ),
+        (
+            &many_images,
+            "CAT115 images/a.yaml:1:9 the matrix has more than 256 images",
+        ),
+        (
+            "matrix: {a: [1]}\nname: x",
+            "CAT112 images/a.yaml:1:14 no image uses the variable `a` of the matrix",
+        ),
+    ] {
+        let text = format!("{head}\nparent: base\n");
+        assert_eq!(errors(&[("images/a.yaml", &text)]), [expected], "{head}");
+    }
+    let found = errors(&[("images/a.yaml", &format!("{many}\nparent: base\n"))]);
+    assert!(
+        found.len() == 299 && found[0].contains("duplicate value"),
+        "{}",
+        found[0]
+    );
+}
+
+#[test]
+fn variables_of_a_parent_cannot_name_an_image() {
+    let base = format!("{BASE}variables: {{v: x}}\ntags: {{T: \"${{v}}\"}}\n");
+    let files = [
+        ("images/base.yaml", base.as_str()),
+        ("images/a.yaml", "parent: \"${v}\"\n"),
+    ];
+    let (_, found) = load(&repository(&files));
+    assert_eq!(codes_and_positions(&found), ["CAT111 images/a.yaml:1:10"]);
+    let help = found[0].help.as_deref().unwrap_or_default();
+    assert_eq!(
+        help,
+        "`name`, `parent` and `matrix` cannot use variables of a parent"
+    );
+}
+
+#[test]
+fn expansion_has_limits() {
+    let mut settings = format!("{SETTINGS}variables:\n  v0: [a, b, c, d, e, f, g, h, i, j]\n");
+    for n in 1..20 {
+        let before = format!("\"${{v{}}}\"", n - 1);
+        settings += &format!("  v{n}: [{}]\n", vec![before; 10].join(", "));
+    }
+    let files = [
+        ("bakeline.yaml", settings.as_str()),
+        ("images/a.yaml", "parent: base\npackages: ${v19}\n"),
+    ];
+    let found = errors(&files);
+    assert!(found.iter().all(|e| e.starts_with("CAT009")), "{found:?}");
+    let mut settings = format!("{SETTINGS}variables:\n  v0: x\n");
+    for n in 1..2000 {
+        settings += &format!("  v{n}: \"${{v{}}}\"\n", n - 1);
+    }
+    let files = [
+        ("bakeline.yaml", settings.as_str()),
+        ("images/a.yaml", "parent: base\ndescription: ${v1999}\n"),
+    ];
+    let found = errors(&files);
+    assert!(
+        found[0].contains("a chain of more than 32 variables"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn secrets_in_variables_are_reported() {
+    let key = format!("AKIA{}", "IOSFODNN7EXAMPLE");
+    let settings = format!("{SETTINGS}variables: {{a: {key}, b: AKIA, c: IOSFODNN7EXAMPLE}}\n");
+    let child = "parent: base\ndescription: \"${b}${c}\"\ntags: {T: \"${a}\"}\n";
+    let found = errors(&[("bakeline.yaml", &settings), ("images/a.yaml", child)]);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found.iter().all(|e| e.starts_with("CAT080")), "{found:?}");
+}
