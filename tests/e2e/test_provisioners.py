@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.catalog import VENDOR, Catalog
+from support.catalog import VENDOR, Catalog, literal
 from support.instance import Instance, running_instance
 from support.inventory import all_processes, describe_difference, list_cloud
 from support.run import HANG, wait_until
@@ -81,7 +81,7 @@ def write_images(catalog: Catalog) -> None:
     catalog.file("ansible/roles/web/handlers/main.yaml", HANDLER)
     catalog.file("ansible/roles/web/templates/page.j2", "page of {{ inventory_hostname }}\n")
     catalog.file("ansible/roles/web/files/data.txt", "data\n")
-    play = {"playbook": "ansible/site.yaml", "vars": {"greeting": LINES}}
+    play = {"playbook": "ansible/site.yaml", "vars": literal({"greeting": LINES})}
     catalog.image("played", parent="ground", ansible=[play])
     catalog.file("puppet/site.pp", MANIFEST)
     catalog.file("puppet/modules/web/manifests/init.pp", MODULE)
@@ -90,7 +90,7 @@ def write_images(catalog: Catalog) -> None:
     catalog.file("puppet/data/common.yaml", "word: from-hiera\n")
     # Scripts come last: this one sees what the manifest made.
     catalog.file("scripts/last.sh", "set -eu\ncp /srv/puppet/page /srv/seen-by-the-script\n")
-    apply = {"manifest": "puppet/site.pp", "facts": {"greeting": AWKWARD}}
+    apply = {"manifest": "puppet/site.pp", "facts": literal({"greeting": AWKWARD})}
     catalog.image("puppeted", parent="played", puppet=[apply], scripts=["scripts/last.sh"])
 
 

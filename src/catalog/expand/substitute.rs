@@ -1,12 +1,13 @@
 //! Replaces the variables in a tree.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::scope::Resolver;
 use super::text::{Piece, has_placeholder, split_text};
 use crate::catalog::checker::quote_text;
 use crate::catalog::codes;
-use crate::catalog::yaml::node::{ByteRange, Node, Scalar, Value};
+use crate::catalog::yaml::node::{ByteRange, Key, Node, Scalar, Value};
 use crate::catalog::yaml::source::{DiagnosticBuilder, Diagnostics, SourceFile};
 
 /// Largest number of values that the variables of one image may insert.
@@ -102,25 +103,43 @@ impl<'s, 'l, 'a> Substitution<'s, 'l, 'a> {
                 let entries: Vec<Option<_>> = entries
                     .iter()
                     .map(|(key, value)| {
-                        self.check_key(&key.text, &key.span);
-                        Some((key.clone(), self.node(value)?))
+                        let (key, value) = (self.key(key), self.node(value));
+                        Some((key?, value?))
                     })
                     .collect();
                 self.loops.truncate(outer);
                 let entries = entries.into_iter().collect::<Option<Vec<_>>>()?;
+                self.check_unique_keys(&entries);
                 Some(Node::new(node.span.clone(), Value::Map(entries)))
             }
         }
     }
 
-    fn check_key(&mut self, key: &str, span: &ByteRange) {
-        if has_placeholder(key) && !self.is_check {
-            self.error(
-                codes::PLACEHOLDER,
-                span.clone(),
-                "a key cannot contain a variable",
-            )
-            .help("write the key as text; only values can use variables");
+    /// Returns a key with the values of its variables, which must be text.
+    fn key(&mut self, key: &Key) -> Option<Key> {
+        if !has_placeholder(&key.text) {
+            return Some(key.clone());
+        }
+        let node = self.text(&key.text, &key.span)?;
+        let Value::Scalar { text, .. } = node.value else {
+            let message = format!("a key cannot be {}", node.describe());
+            self.error(codes::VARIABLE_TYPE, key.span.clone(), message)
+                .help("use a variable with a text");
+            return None;
+        };
+        let span = key.span.clone();
+        Some(Key { text, span })
+    }
+
+    /// Reports keys that are equal after the replacement of their variables.
+    fn check_unique_keys(&mut self, entries: &[(Key, Node)]) {
+        let mut seen = BTreeSet::new();
+        for (key, _) in entries {
+            if !seen.insert(key.text.as_str()) {
+                let message = format!("duplicate key `{}`", quote_text(&key.text));
+                self.error(codes::DUPLICATE_KEY, key.span.clone(), message)
+                    .help("remove one of them");
+            }
         }
     }
 

@@ -91,13 +91,14 @@ fn whole_values_keep_their_type() {
         "{SETTINGS}variables: {{list: [curl, jq], size: 30, map: {{Team: x, Deep: {{k: v}}}}}}\n"
     );
     let child = "parent: base\npackages: \"${list}\"\ndisk_gib: \"${size}\"\n\
-                 tags: {A: \"${map.Team}\", B: \"x${map.Deep.k}\", C: \"$${size} ${size}\"}\n";
+                 tags: {A: \"${map.Team}\", \"K${size}$${x}\": key, B: \"x${map.Deep.k}\", C: \"$${size} ${size}\"}\n";
     let catalog = load_valid(&[("bakeline.yaml", &settings), ("images/a.yaml", child)]);
     let a = image(&catalog, "a");
     assert_eq!(package_names(&catalog, "a"), ["curl", "jq"]);
     assert_eq!(a.disk_gib, Some(30));
     let tags: Vec<&str> = a.tags.values().map(String::as_str).collect();
-    assert_eq!(tags, ["x", "xv", "${size} 30"]);
+    assert_eq!(tags, ["x", "xv", "${size} 30", "key"]);
+    assert!(a.tags.contains_key("K30${x}"), "{:?}", a.tags);
     assert_eq!(a.variables["list"], "[\"curl\",\"jq\"]");
 }
 
@@ -137,9 +138,14 @@ fn invalid_variables_have_positions() {
             "CAT110 images/a.yaml:2:15 `a-b` is not the name of a variable",
         ),
         (
-            "",
+            "variables: {x: [y]}",
             "tags: {\"${x}\": y}",
-            "CAT110 images/a.yaml:2:8 a key cannot contain a variable",
+            "CAT114 images/a.yaml:2:8 a key cannot be a list",
+        ),
+        (
+            "variables: {x: y}",
+            "tags: {\"${x}\": z, y: z}",
+            "CAT011 images/a.yaml:2:19 duplicate key `y`",
         ),
         (
             "variables: {a: x}",
