@@ -131,6 +131,7 @@ fn read_settings(
         environment_key: defaults::ENVIRONMENT_KEY.to_owned(),
         max_age: None,
         rebase_after: defaults::REBASE_AFTER,
+        require_errexit: false,
     };
     parsed.unwrap_or_else(|| (None, fallback()))
 }

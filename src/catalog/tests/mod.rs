@@ -10,6 +10,8 @@ mod linked;
 mod messages;
 mod overrides;
 mod profiles;
+mod scripts;
+mod trees;
 
 use std::collections::BTreeMap;
 

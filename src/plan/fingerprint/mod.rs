@@ -10,6 +10,8 @@ use sha2::{Digest as _, Sha256};
 use crate::catalog::{Catalog, Image, Origin, Source};
 use crate::model::{EVIDENCE_SCHEMA, ImageName, Manifest, RunId, Version};
 use crate::provision::Provision;
+use crate::provision::script::Script;
+use crate::provision::tree::TreeEntryKind;
 
 /// Input that holds the order of the provisioners.
 pub const ORDER: &str = "order";
@@ -115,28 +117,54 @@ impl<'c> Fingerprints<'c> {
                     put(format!("package {name}"), version.to_owned());
                 }
             }
-            Provision::Script(s) => drop(put(
-                format!("script {}", s.path),
-                self.content_digest(&s.path),
-            )),
+            Provision::Script(s) => {
+                put(format!("script {}", s.path), self.content_digest(&s.path));
+                inputs.extend(script_options(s, label));
+            }
             Provision::File(f) => {
                 put(format!("file {}", f.source), self.content_digest(&f.source));
+                let template = if f.template { " as a template" } else { "" };
                 put(
                     label.to_owned(),
-                    format!("{} {} from {}", f.owner, f.mode, f.source),
+                    format!("{} {} from {}{template}", f.owner, f.mode, f.source),
                 );
             }
-            Provision::Ansible(_) | Provision::Puppet(_) => {
-                if let Provision::Puppet(p) = provision {
-                    put(
-                        label.to_owned(),
-                        format!("modules {}", p.modules.as_deref().unwrap_or("none")),
-                    );
+            Provision::Tree(t) => {
+                for entry in &t.entries {
+                    let value = match &entry.kind {
+                        TreeEntryKind::Link(target) => format!("link to {target}"),
+                        TreeEntryKind::File { .. } => {
+                            format!("{} {}", t.mode_of(entry), self.content_digest(&entry.path))
+                        }
+                    };
+                    put(format!("{label} file {}", entry.path), value);
                 }
-                for path in provision.files() {
+                let template = if t.template { " as templates" } else { "" };
+                let mode = t.mode.as_deref().unwrap_or("own modes");
+                put(
+                    label.to_owned(),
+                    format!("{} {mode} from {}{template}", t.owner, t.source),
+                );
+            }
+            Provision::Ansible(a) => {
+                for path in &a.files {
                     put(format!("file {path}"), self.content_digest(path));
                 }
-                for (name, value) in provision.values().into_iter().flatten() {
+                for (name, value) in &a.vars {
+                    let text = value.as_str().map(str::to_owned);
+                    put(
+                        format!("{label} {name}"),
+                        text.unwrap_or_else(|| value.to_string()),
+                    );
+                }
+            }
+            Provision::Puppet(p) => {
+                let modules = p.modules.as_deref().unwrap_or("none");
+                put(label.to_owned(), format!("modules {modules}"));
+                for path in &p.files {
+                    put(format!("file {path}"), self.content_digest(path));
+                }
+                for (name, value) in &p.facts {
                     put(format!("{label} {name}"), value.clone());
                 }
             }
@@ -233,12 +261,39 @@ pub fn build_manifest(catalog: &Catalog, image: &Image, version: Version, run: &
     }
 }
 
+/// Returns the inputs for the options of a script. Options that are not set are not inputs.
+fn script_options(script: &Script, label: &str) -> Vec<(String, String)> {
+    let mut out: Vec<(String, String)> = script
+        .env
+        .iter()
+        .map(|(name, value)| (format!("{label} env {name}"), value.clone()))
+        .collect();
+    let mut put = |name: &str, value: String| out.push((format!("{label} {name}"), value));
+    if !script.args.is_empty() {
+        put(
+            "args",
+            serde_json::to_string(&script.args).unwrap_or_default(),
+        );
+    }
+    if let Some(seconds) = script.timeout {
+        put("timeout", format!("{seconds} s"));
+    }
+    if script.reboot {
+        put("reboot", "allowed".to_owned());
+    }
+    if let Some(user) = &script.user {
+        put("user", user.clone());
+    }
+    out
+}
+
 /// Returns the label of a provisioner in the order.
 fn provisioner_label(provision: &Provision) -> String {
     match provision {
         Provision::Packages(p) => format!("packages {}", p.names.join(" ")),
         Provision::Script(s) => format!("script {}", s.path),
         Provision::File(f) => format!("destination {}", f.destination),
+        Provision::Tree(t) => format!("destination {}", t.destination),
         Provision::Ansible(a) => format!("playbook {}", a.playbook),
         Provision::Puppet(p) => format!("manifest {}", p.manifest),
     }
