@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::file_template::render_file_template;
-use super::provision_scripts::{PlatformScripts, SCRIPT, TREE, platform_scripts};
+use super::provision_scripts::{PlatformScripts, SCRIPT, SUDO, TREE, platform_scripts};
 use super::script_values::{Fact, ScriptValues, ScriptWords, TreePath};
 use super::{Language, RenderError, render};
 use crate::catalog::{Catalog, Image};
@@ -79,10 +79,12 @@ pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderErro
     let none = BTreeMap::<String, String>::new();
     let apt = render(catalog, apt, Language::Shell, &none)?;
     let boot = render(catalog, boot, Language::Shell, &none)?;
+    let sudo = render(catalog, SUDO, Language::Shell, &none)?;
     let deadline = image.platform.deadline(BUILD_HOURS);
     let base = ScriptValues {
         image: image.name.as_str(),
         apt: &apt,
+        sudo: &sudo,
         boot: &boot,
         deadline: &deadline,
         is_base: image.parent().is_none(),

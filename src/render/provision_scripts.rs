@@ -22,6 +22,8 @@ pub(super) struct PlatformScripts {
 
 /// Script that runs a script of the catalog, on any platform.
 pub(super) const SCRIPT: &str = "templates/provision/common/script.sh";
+/// First part of `prepare.sh`, which allows sudo without a terminal, on any platform.
+pub(super) const SUDO: &str = "templates/provision/common/sudo.sh";
 /// Script that copies a folder, on any platform.
 pub(super) const TREE: &str = "templates/provision/common/tree.sh";
 
@@ -69,7 +71,7 @@ pub(super) fn templates(image: &Image) -> Vec<&'static str> {
         seal,
     } = platform_scripts(image.platform);
     let uses = |predicate: fn(&Provision) -> bool| image.provision.iter().any(predicate);
-    let mut out = vec![apt, boot, prepare, cleanup, seal];
+    let mut out = vec![apt, boot, SUDO, prepare, cleanup, seal];
     out.extend(uses(|p| matches!(p, Provision::Packages(_))).then_some(packages));
     out.extend(uses(|p| matches!(p, Provision::File(_))).then_some(file));
     out.extend(uses(|p| matches!(p, Provision::Tree(_))).then_some(TREE));

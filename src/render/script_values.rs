@@ -9,6 +9,8 @@ pub(super) struct ScriptValues<'v> {
     pub(super) image: &'v str,
     /// Rendered `apt.sh` with the function `apt_get`, for scripts that install or remove packages.
     pub(super) apt: &'v str,
+    /// Rendered `sudo.sh`, which allows sudo without a terminal, for `prepare.sh`.
+    pub(super) sudo: &'v str,
     /// Rendered `boot.sh`, which waits for the jobs of the boot, for `prepare.sh` and `reboot.sh`.
     pub(super) boot: &'v str,
     /// Script of the user data of a build, which stops the instance after its longest time.

@@ -286,3 +286,45 @@ fn folder_is_copied_with_names_owners_and_modes() {
         assert!(!uploaded.exists());
     }
 }
+
+#[test]
+fn sudo_is_allowed_without_terminal() {
+    for shell in shells() {
+        let dir = tempfile::tempdir().expect("directory");
+        let at = dir.path();
+        fs::create_dir(at.join("sudoers.d")).expect("directory");
+        let main = "# Defaults requiretty\nDefaults env_reset, requiretty\nDefaults:bob requiretty,umask=0022\n";
+        fs::write(at.join("sudoers"), main).expect("file");
+        fs::write(
+            at.join("sudoers.d/set"),
+            "Defaults !requiretty\nrequiretty ALL=ALL\n",
+        )
+        .expect("file");
+        let text = fs::read_to_string(format!("{TEMPLATES}/sudo.sh")).expect("the template");
+        let etc = format!("{}/", at.display());
+        let script = format!(
+            "visudo() {{ :; }}\n{}\necho more",
+            text.replace("/etc/", &etc)
+        );
+        let run = |argument: &str| {
+            let ended = Command::new(shell[0])
+                .args(&shell[1..])
+                .args(["-c", &script, "sh", argument])
+                .output()
+                .expect("spawn");
+            String::from_utf8_lossy(&ended.stdout).into_owned()
+        };
+        assert_eq!(run(""), "more\n", "{shell:?}");
+        assert_eq!(fs::read_to_string(at.join("sudoers")).expect("file"), main);
+        assert!(!run("tty").contains("more"), "{shell:?}");
+        assert_eq!(
+            fs::read_to_string(at.join("sudoers")).expect("file"),
+            "# Defaults requiretty\nDefaults env_reset, !requiretty\nDefaults:bob !requiretty,umask=0022\n",
+            "{shell:?}"
+        );
+        assert_eq!(
+            fs::read_to_string(at.join("sudoers.d/set")).expect("file"),
+            "Defaults !requiretty\nrequiretty ALL=ALL\n"
+        );
+    }
+}

@@ -209,3 +209,32 @@ fn file_cannot_replace_root() {
         ["CAT064 images/base.yaml:2:18"]
     );
 }
+
+#[test]
+fn recipe_names_variables_of_templates() {
+    let text = base_with("{source: t.conf, destination: /etc/t.conf, template: true}");
+    let mut catalog = load_valid(&[
+        ("images/base.yaml", &text),
+        ("t.conf", "listen {{ port }}; {# {{ other }} #}"),
+    ]);
+    let name = ImageName::from("base");
+    let image = catalog.images.get_mut(&name).expect("the image");
+    for (name, value) in [("port", 8080.into()), ("other", "x".into())] {
+        image.variables.insert(name.to_owned(), value);
+    }
+    let recipe = Recipe::from_image(&catalog, &catalog.images[&name]).0;
+    let variables: Vec<_> = recipe
+        .iter()
+        .filter(|(k, _)| k.starts_with("variable "))
+        .collect();
+    assert_eq!(
+        variables,
+        [(&"variable port".to_owned(), &"8080".to_owned())]
+    );
+    let blocks = crate::render::file_template::render_file_template(
+        "t.conf",
+        "listen {{ port }};",
+        &catalog.images[&name].variables,
+    );
+    assert_eq!(blocks.expect("rendered"), "listen 8080;");
+}

@@ -12,6 +12,7 @@ use crate::model::{EVIDENCE_SCHEMA, ImageName, Manifest, RunId, Version};
 use crate::provision::Provision;
 use crate::provision::script::Script;
 use crate::provision::tree::TreeEntryKind;
+use crate::render::file_template::template_variables;
 
 /// Input that holds the order of the provisioners.
 pub const ORDER: &str = "order";
@@ -88,6 +89,7 @@ impl<'c> Fingerprints<'c> {
                 label = format!("{label} ({})", order.len() + 1);
             }
             self.add_provisioner(provision, &label, &mut inputs);
+            inputs.extend(self.template_inputs(image, provision));
             order.push(label);
         }
         // JSON keeps names apart, with any characters they contain.
@@ -169,6 +171,31 @@ impl<'c> Fingerprints<'c> {
                 }
             }
         }
+    }
+
+    /// Returns the variables that the templates of a file or folder use.
+    fn template_inputs(&self, image: &Image, provision: &Provision) -> Vec<(String, String)> {
+        let is_template = match provision {
+            Provision::File(f) => f.template,
+            Provision::Tree(t) => t.template,
+            _ => false,
+        };
+        let texts = provision
+            .files()
+            .iter()
+            .filter(|_| is_template)
+            .filter_map(|path| std::str::from_utf8(self.catalog.files.get(path)?).ok());
+        texts
+            .flat_map(template_variables)
+            .filter_map(|name| {
+                let value = image.variables.get(&name)?;
+                let text = value.as_str().map(str::to_owned);
+                Some((
+                    format!("variable {name}"),
+                    text.unwrap_or_else(|| value.to_string()),
+                ))
+            })
+            .collect()
     }
 
     fn content_digest(&self, path: &str) -> String {

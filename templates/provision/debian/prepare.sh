@@ -2,6 +2,7 @@
 set -eu
 umask 022
 export DEBIAN_FRONTEND=noninteractive
+@{ sudo | safe }@
 @{ apt | safe }@
 @{ boot | safe }@
 # On a hardened parent, a login has umask 027 (login.defs(5), pam_umask(8)). Installed files must be
