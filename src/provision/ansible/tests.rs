@@ -212,3 +212,17 @@ fn variables_keep_their_types() {
         ]
     );
 }
+
+#[test]
+fn missing_vault_password_is_explained() {
+    let task = "TASK [include_vars] ***\nfatal: [web]: FAILED! => {\"message\": \"Attempting to decrypt but no vault secrets found\"}\n";
+    let wrong = "TASK [a] ***\nfatal: [web]: FAILED! => {\"message\": \"Decryption failed (no vault secrets were found that could decrypt) on x\"}\n";
+    let load = "ERROR! Attempting to decrypt but no vault secrets found\n";
+    for said in [task, wrong, load] {
+        let error = playbook_result(Some(2), said).expect_err("failed");
+        assert!(
+            error.contains("crypt") && error.ends_with("set `ANSIBLE_VAULT_PASSWORD_FILE` to the absolute path of a file with the password"),
+            "{error}"
+        );
+    }
+}
