@@ -133,9 +133,10 @@ fn script_and_children_stop_after_timeout() {
     std::thread::scope(|scope| {
         for shell in shells() {
             scope.spawn(move || {
+                let mark = format!("MARK=timeout-{}-{}", std::process::id(), shell.join("-"));
                 // One child ignores the signal, the other leaves the process group.
                 let text = "echo begin; (trap '' TERM; exec sleep 71) & setsid sleep 72 & sleep 73\n";
-                let options = json!({"timeout": 1, "env": [format!("MARK=timeout-{}", shell.join("-"))]});
+                let options = json!({"timeout": 1, "env": [mark]});
                 let ran = run_catalog_script(&shell, text, &options);
                 assert_eq!(
                     ran.last(),
@@ -143,7 +144,6 @@ fn script_and_children_stop_after_timeout() {
                     "{shell:?}"
                 );
                 assert!(ran.code == Some(1) && ran.seconds < 30, "{} s", ran.seconds);
-                let mark = format!("MARK=timeout-{}", shell.join("-"));
                 assert_eq!(processes_with(&mark), Vec::<String>::new(), "{shell:?}");
             });
         }
