@@ -314,7 +314,7 @@ impl BlockBuilder<'_> {
             template: path.to_owned(),
             message: "the file is not UTF-8, so it cannot be a template".to_owned(),
         })?;
-        render_file_template(path, &text, &self.image.variables).map(String::into_bytes)
+        render_file_template(path, &text, &self.image.template_variables).map(String::into_bytes)
     }
 
     fn add_puppet(

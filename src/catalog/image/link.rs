@@ -197,7 +197,7 @@ impl<'a> Linker<'a, '_, '_> {
                 .map(|entry| Arc::clone(&entry.control))
                 .collect(),
             profiles: controls.profiles.clone(),
-            variables: BTreeMap::new(),
+            template_variables: BTreeMap::new(),
             tags: draft.tags.clone(),
             disk_gib: draft.disk_gib.as_ref().map(|d| d.value),
             max_age: draft.max_age,

@@ -220,7 +220,7 @@ fn recipe_names_variables_of_templates() {
     let name = ImageName::from("base");
     let image = catalog.images.get_mut(&name).expect("the image");
     for (name, value) in [("port", 8080.into()), ("other", "x".into())] {
-        image.variables.insert(name.to_owned(), value);
+        image.template_variables.insert(name.to_owned(), value);
     }
     let recipe = Recipe::from_image(&catalog, &catalog.images[&name]).0;
     let variables: Vec<_> = recipe
@@ -234,7 +234,7 @@ fn recipe_names_variables_of_templates() {
     let blocks = crate::render::file_template::render_file_template(
         "t.conf",
         "listen {{ port }};",
-        &catalog.images[&name].variables,
+        &catalog.images[&name].template_variables,
     );
     assert_eq!(blocks.expect("rendered"), "listen 8080;");
 }

@@ -34,7 +34,7 @@ pub struct Image {
     /// checks of image files. Without digests: see [`super::catalog::Catalog::profiles`].
     pub profiles: Vec<Arc<Profile>>,
     /// Variables of the image for file templates.
-    pub variables: BTreeMap<String, serde_json::Value>,
+    pub template_variables: BTreeMap<String, serde_json::Value>,
     /// Extra tags of the AMI.
     pub tags: Tags,
     /// Size of the root volume in GiB, if larger than that of the parent.

@@ -188,7 +188,7 @@ impl<'c> Fingerprints<'c> {
         texts
             .flat_map(template_variables)
             .filter_map(|name| {
-                let value = image.variables.get(&name)?;
+                let value = image.template_variables.get(&name)?;
                 let text = value.as_str().map(str::to_owned);
                 Some((
                     format!("variable {name}"),
