@@ -150,6 +150,7 @@ fn read_settings<'a>(
         environment_key: defaults::ENVIRONMENT_KEY.to_owned(),
         max_age: None,
         rebase_after: defaults::REBASE_AFTER,
+        require_errexit: false,
     };
     let (settings, known) = parsed.unwrap_or_else(|| (None, fallback()));
     SettingsFile {
@@ -269,7 +270,7 @@ fn read_images<'a>(
         images: expanded,
         broken,
         has_unnamed,
-    } = expand_images(&files, variables, unreadable, diagnostics);
+    } = expand_images(&files, variables, context.files, unreadable, diagnostics);
     let mut images = ImageFiles {
         drafts: BTreeMap::new(),
         broken,
@@ -348,6 +349,7 @@ fn read_expanded_image<'a>(
     };
     let mut draft = parse_image(raw, &removed_keys, checks, context, &mut checker);
     draft.variables = image.inputs;
+    draft.template_variables = image.template_variables;
     Some((draft, alias))
 }
 

@@ -25,7 +25,7 @@ mod tests;
 mod types;
 mod yaml;
 
-pub use files::{Files, Lookup, SETTINGS_FILE};
+pub use files::{FileProperties, Files, Lookup, SETTINGS_FILE};
 pub use load::{load, load_settings, profile_diagnostics};
 pub use schema::schemas;
 pub use types::*;

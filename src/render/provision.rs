@@ -2,89 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
+use super::file_template::render_file_template;
+use super::provision_scripts::{PlatformScripts, SCRIPT, SUDO, TREE, platform_scripts};
+use super::script_values::{Fact, ScriptValues, ScriptWords, TreePath};
 use super::{Language, RenderError, render};
 use crate::catalog::{Catalog, Image};
-use crate::platform::Platform;
+use crate::provision::file::{File, user_and_group};
 use crate::provision::puppet::Puppet;
+use crate::provision::script::Script;
+use crate::provision::tree::{Tree, TreeEntryKind};
 use crate::provision::{Provision, ansible};
 
-/// Scripts of a platform.
-struct PlatformScripts {
-    apt: &'static str,
-    prepare: &'static str,
-    packages: &'static str,
-    file: &'static str,
-    ansible_prepare: &'static str,
-    ansible: &'static str,
-    puppet: &'static str,
-    harden: &'static [&'static str],
-    cleanup: &'static str,
-    seal: &'static str,
-}
-
-fn platform_scripts(platform: Platform) -> PlatformScripts {
-    match platform {
-        Platform::Debian => PlatformScripts {
-            apt: "templates/provision/debian/apt.sh",
-            prepare: "templates/provision/debian/prepare.sh",
-            packages: "templates/provision/debian/packages.sh",
-            file: "templates/provision/debian/file.sh",
-            ansible_prepare: "templates/provision/debian/ansible-prepare.sh",
-            ansible: "templates/provision/debian/ansible.sh",
-            puppet: "templates/provision/debian/puppet.sh",
-            harden: &[
-                "templates/provision/debian/harden.sh",
-                "templates/provision/debian/harden-audit.sh",
-                "templates/provision/debian/harden-kernel.sh",
-                "templates/provision/debian/harden-login.sh",
-                "templates/provision/debian/harden-files.sh",
-                "templates/provision/debian/harden-ssh.sh",
-                "templates/provision/debian/harden-apply.sh",
-            ],
-            cleanup: "templates/provision/debian/cleanup.sh",
-            seal: "templates/provision/debian/seal.sh",
-        },
-    }
-}
-
-/// Returns the scripts that the build of an image uses. Other scripts are not part of its recipe.
-pub(super) fn templates(image: &Image) -> Vec<&'static str> {
-    let PlatformScripts {
-        apt,
-        prepare,
-        packages,
-        file,
-        ansible_prepare,
-        ansible,
-        puppet,
-        harden,
-        cleanup,
-        seal,
-    } = platform_scripts(image.platform);
-    let uses = |predicate: fn(&Provision) -> bool| image.provision.iter().any(predicate);
-    let mut out = vec![apt, prepare, cleanup, seal];
-    out.extend(uses(|p| matches!(p, Provision::Packages(_))).then_some(packages));
-    out.extend(uses(|p| matches!(p, Provision::File(_))).then_some(file));
-    if uses(|p| matches!(p, Provision::Ansible(_))) {
-        out.extend([ansible_prepare, ansible]);
-    }
-    out.extend(uses(|p| matches!(p, Provision::Puppet(_))).then_some(puppet));
-    if image.parent().is_none() {
-        out.extend(harden);
-    }
-    out
-}
+/// Longest time of a build after a reboot in hours, as that of a new instance.
+const BUILD_HOURS: i64 = 12;
 
 /// Part of a build, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Block {
-    /// Runs a script as root with an interpreter. `name` is its file in the build directory.
+    /// Runs a script as root with `/bin/sh`. `name` is its file in the build directory.
     Script {
         name: String,
         text: Vec<u8>,
-        interpreter: String,
+        /// Script of the catalog that it runs or waits for, for messages.
+        source: Option<String>,
+        connection: Connection,
     },
     /// Uploads content to a path in the image. `name` is its file in the build directory.
     Upload {
@@ -107,46 +48,15 @@ pub enum Block {
     Check,
 }
 
-/// Variables of the scripts.
-#[derive(Debug, Clone, Serialize)]
-pub struct ScriptValues<'v> {
-    /// Name of the image.
-    pub image: &'v str,
-    /// Rendered `apt.sh` with the function `apt_get`, for scripts that install or remove packages.
-    pub apt: &'v str,
-    /// True for a base image.
-    pub is_base: bool,
-    /// Packages to install; used by `packages.sh`.
-    pub packages: &'v [String],
-    /// Path of the uploaded file, for `file.sh`.
-    pub uploaded: &'v str,
-    /// Destination of the file, for `file.sh`.
-    pub destination: &'v str,
-    /// Owner for `install -o`, for `file.sh`.
-    pub owner: &'v str,
-    /// Group of the file, for `file.sh`.
-    pub group: &'v str,
-    /// Mode of the file, for `file.sh`.
-    pub mode: &'v str,
-    /// Login user.
-    pub login_user: &'v str,
-    /// TemporaryResource directory of Ansible on the instance, for `ansible-prepare.sh` and `ansible.sh`.
-    pub remote_temp: &'v str,
-    /// Puppet manifest below `uploaded`. For `puppet.sh`, as the following variables.
-    pub manifest: &'v str,
-    /// Directory of the modules, or empty.
-    pub modules: &'v str,
-    /// Hiera configuration, or empty.
-    pub hiera: &'v str,
-    /// Facts of the user.
-    pub facts: Vec<Fact<'v>>,
-}
-
-/// A fact for Puppet.
-#[derive(Debug, Clone, Serialize)]
-pub struct Fact<'v> {
-    name: &'v str,
-    value: &'v str,
+/// Connection to the instance while a script runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// The connection exists until the end of the script.
+    Stable,
+    /// The script may reboot the instance.
+    MayReboot,
+    /// The instance may be rebooting when the script is started.
+    AfterReboot,
 }
 
 /// Returns the blocks of the build of an image.
@@ -159,21 +69,24 @@ pub struct Fact<'v> {
 pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderError> {
     let PlatformScripts {
         apt,
+        boot,
         prepare,
         harden,
         cleanup,
         seal,
         ..
     } = platform_scripts(image.platform);
-    let apt = render(
-        catalog,
-        apt,
-        Language::Shell,
-        &BTreeMap::<String, String>::new(),
-    )?;
+    let none = BTreeMap::<String, String>::new();
+    let apt = render(catalog, apt, Language::Shell, &none)?;
+    let boot = render(catalog, boot, Language::Shell, &none)?;
+    let sudo = render(catalog, SUDO, Language::Shell, &none)?;
+    let deadline = image.platform.deadline(BUILD_HOURS);
     let base = ScriptValues {
         image: image.name.as_str(),
         apt: &apt,
+        sudo: &sudo,
+        boot: &boot,
+        deadline: &deadline,
         is_base: image.parent().is_none(),
         packages: &[],
         uploaded: "",
@@ -187,6 +100,10 @@ pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderErro
         modules: "",
         hiera: "",
         facts: Vec::new(),
+        script: None,
+        folders: Vec::new(),
+        files: Vec::new(),
+        links: Vec::new(),
     };
     let mut build = BlockBuilder {
         catalog,
@@ -224,14 +141,37 @@ impl BlockBuilder<'_> {
     }
 
     fn add_script(&mut self, path: &str, values: &ScriptValues<'_>) -> Result<(), RenderError> {
+        self.add_script_of(path, values, None, Connection::Stable)
+    }
+
+    fn add_script_of(
+        &mut self,
+        path: &str,
+        values: &ScriptValues<'_>,
+        source: Option<&str>,
+        connection: Connection,
+    ) -> Result<(), RenderError> {
         let text = render(self.catalog, path, Language::Shell, values)?.into_bytes();
         let name = self.next_name(path.rsplit('/').next().unwrap_or(path));
         self.out.push(Block::Script {
             name,
             text,
-            interpreter: "/bin/sh".to_owned(),
+            source: source.map(str::to_owned),
+            connection,
         });
         Ok(())
+    }
+
+    /// Adds an upload of one file, and returns its path on the instance.
+    fn add_upload(&mut self, content: Vec<u8>) -> String {
+        let to = format!("/tmp/bakeline-upload-{}", self.out.len());
+        let name = self.next_name("upload");
+        self.out.push(Block::Upload {
+            name,
+            content,
+            to: to.clone(),
+        });
+        to
     }
 
     /// Adds the blocks of a provisioner.
@@ -246,39 +186,9 @@ impl BlockBuilder<'_> {
                     ..base
                 },
             ),
-            Provision::Script(s) => {
-                let name = self.next_name("script.sh");
-                let text = read_content(self.catalog, &s.path)?;
-                let interpreter = parse_interpreter(&s.path, &text)?;
-                self.out.push(Block::Script {
-                    name,
-                    text,
-                    interpreter,
-                });
-                Ok(())
-            }
-            Provision::File(f) => {
-                let uploaded = format!("/tmp/bakeline-upload-{}", self.out.len());
-                let name = self.next_name("upload");
-                self.out.push(Block::Upload {
-                    name,
-                    content: read_content(self.catalog, &f.source)?,
-                    to: uploaded.clone(),
-                });
-                let (owner, group) = f.owner.split_once(':').unwrap_or((&f.owner, "root"));
-                let (uploaded, destination, mode) = (&uploaded, &f.destination, &f.mode);
-                self.add_script(
-                    scripts.file,
-                    &ScriptValues {
-                        uploaded,
-                        destination,
-                        owner,
-                        group,
-                        mode,
-                        ..base
-                    },
-                )
-            }
+            Provision::Script(s) => self.add_catalog_script(s, scripts.reboot, base),
+            Provision::File(f) => self.add_file(f, scripts.file, base),
+            Provision::Tree(t) => self.add_tree(t, base),
             Provision::Ansible(a) => {
                 self.add_script(scripts.ansible_prepare, &base)?;
                 let name = self.next_name("ansible");
@@ -288,6 +198,123 @@ impl BlockBuilder<'_> {
             }
             Provision::Puppet(p) => self.add_puppet(p, scripts.puppet, base),
         }
+    }
+
+    fn add_catalog_script(
+        &mut self,
+        s: &Script,
+        reboot: &str,
+        base: ScriptValues<'_>,
+    ) -> Result<(), RenderError> {
+        let text = read_content(self.catalog, &s.path)?;
+        let words = ScriptWords {
+            path: &s.path,
+            interpreter: parse_interpreter(&s.path, &text)?,
+            env: s.env.iter().map(|(k, v)| format!("{k}={v}")).collect(),
+            args: &s.args,
+            timeout: s.timeout.unwrap_or(0),
+            user: s.user.as_deref().unwrap_or_default(),
+            may_reboot: if s.reboot { "yes" } else { "" },
+        };
+        let uploaded = self.add_upload(with_unix_lines(text));
+        let connection = if s.reboot {
+            Connection::MayReboot
+        } else {
+            Connection::Stable
+        };
+        let values = ScriptValues {
+            uploaded: &uploaded,
+            script: Some(words),
+            ..base.clone()
+        };
+        self.add_script_of(SCRIPT, &values, Some(&s.path), connection)?;
+        if s.reboot {
+            self.add_script_of(reboot, &base, Some(&s.path), Connection::AfterReboot)?;
+        }
+        Ok(())
+    }
+
+    fn add_file(
+        &mut self,
+        f: &File,
+        path: &str,
+        base: ScriptValues<'_>,
+    ) -> Result<(), RenderError> {
+        let content = self.file_content(&f.source, f.template)?;
+        let uploaded = self.add_upload(content);
+        let (owner, group) = user_and_group(&f.owner);
+        let values = ScriptValues {
+            uploaded: &uploaded,
+            destination: &f.destination,
+            owner,
+            group,
+            mode: &f.mode,
+            ..base
+        };
+        self.add_script(path, &values)
+    }
+
+    /// Adds the blocks for a folder. Its files are uploaded under numbers, so that any name is
+    /// possible.
+    fn add_tree(&mut self, t: &Tree, base: ScriptValues<'_>) -> Result<(), RenderError> {
+        let mut contents = BTreeMap::new();
+        let (mut files, mut links) = (Vec::new(), Vec::new());
+        for (at, entry) in t.entries.iter().enumerate() {
+            let mut path = TreePath {
+                name: format!("{at:04}"),
+                path: t.target(entry),
+                mode: t.mode_of(entry).to_owned(),
+            };
+            match &entry.kind {
+                TreeEntryKind::File { .. } => {
+                    let content = self.file_content(&entry.path, t.template)?;
+                    contents.insert(path.name.clone(), content);
+                    files.push(path);
+                }
+                TreeEntryKind::Link(target) => {
+                    path.name.clone_from(target);
+                    links.push(path);
+                }
+            }
+        }
+        let folders = t.folders().into_iter().map(|(path, mode)| TreePath {
+            name: String::new(),
+            path,
+            mode,
+        });
+        let name = self.next_name("tree");
+        let uploaded = format!("/tmp/bakeline-{name}");
+        self.out.push(Block::Folder {
+            name,
+            files: contents,
+            to: uploaded.clone(),
+        });
+        let (owner, group) = user_and_group(&t.owner);
+        let values = ScriptValues {
+            uploaded: &uploaded,
+            destination: &t.destination,
+            owner,
+            group,
+            folders: folders.collect(),
+            files,
+            links,
+            ..base
+        };
+        self.add_script(TREE, &values)
+    }
+
+    /// Returns the content of a file to copy, rendered if it is a template.
+    fn file_content(&self, path: &str, template: bool) -> Result<Vec<u8>, RenderError> {
+        let content = read_content(self.catalog, path)?;
+        if !template {
+            return Ok(content);
+        }
+        let text = String::from_utf8(content).map_err(|_| RenderError {
+            at: None,
+            template: path.to_owned(),
+            message: "the file is not UTF-8, so it cannot be a template".to_owned(),
+        })?;
+        render_file_template(path, &text, &self.image.template_variables).map(String::into_bytes)
     }
 
     fn add_puppet(
@@ -354,4 +381,15 @@ fn parse_interpreter(path: &str, text: &[u8]) -> Result<String, RenderError> {
         message: format!("the first line has no valid interpreter: {line:?}"),
     };
     is_valid.then(|| line.clone()).ok_or_else(error)
+}
+
+/// Converts line endings of Windows, which the interpreters of Unix do not accept.
+fn with_unix_lines(text: Vec<u8>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for (at, byte) in text.iter().enumerate() {
+        if *byte != b'\r' || text.get(at + 1) != Some(&b'\n') {
+            out.push(*byte);
+        }
+    }
+    out
 }

@@ -10,17 +10,20 @@ mod matrix;
 mod naming;
 mod scope;
 mod substitute;
+mod templates;
 mod text;
 mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::catalog::files::Files;
 use crate::catalog::yaml::deserialize::from_node;
 use crate::catalog::yaml::node::{Node, Value};
 use crate::catalog::yaml::source::{Diagnostics, Inserted, SourceFile};
 use naming::{NamedImage, lineage, name_image, report_duplicate};
 use scope::Resolver;
 use substitute::Substitution;
+use templates::find_template_variables;
 use usage::UsedVariables;
 
 pub(crate) use file::ImageFile;
@@ -49,6 +52,8 @@ pub(crate) struct ExpandedImage<'a> {
     pub(crate) node: Node,
     /// Variables that the recipe uses, with their values as text.
     pub(crate) inputs: BTreeMap<String, String>,
+    /// All variables of an image with template files.
+    pub(crate) template_variables: BTreeMap<String, serde_json::Value>,
     /// Inserted values, for diagnostics.
     pub(crate) inserted: Vec<Inserted>,
 }
@@ -66,6 +71,7 @@ pub(crate) struct Expansion<'a> {
 pub(crate) fn expand_images<'a>(
     files: &[ImageFile<'a>],
     catalog: &Level<'a>,
+    repository: &dyn Files,
     broken: BTreeSet<String>,
     diagnostics: &mut Diagnostics,
 ) -> Expansion<'a> {
@@ -100,7 +106,14 @@ pub(crate) fn expand_images<'a>(
     let mut used = UsedVariables::default();
     for image in named.values() {
         match expand_image(image, &named, catalog, &mut used, diagnostics) {
-            Some(image) => out.images.push(image),
+            Some((mut image, mut resolver)) => {
+                let found =
+                    find_template_variables(&image.node, repository, &mut resolver, diagnostics);
+                used.add_names(&lineage(&named[&image.name], &named), found.used);
+                image.template_variables = found.values;
+                image.inserted = resolver.into_inserted();
+                out.images.push(image);
+            }
             None => drop(out.broken.insert(image.name.clone())),
         }
     }
@@ -111,13 +124,14 @@ pub(crate) fn expand_images<'a>(
     out
 }
 
-fn expand_image<'a>(
-    image: &NamedImage<'_, 'a>,
-    named: &BTreeMap<String, NamedImage<'_, 'a>>,
-    catalog: &Level<'a>,
+/// Returns the image, and its variables for template files.
+fn expand_image<'n, 'a>(
+    image: &'n NamedImage<'n, 'a>,
+    named: &'n BTreeMap<String, NamedImage<'n, 'a>>,
+    catalog: &'n Level<'a>,
     used: &mut UsedVariables,
     diagnostics: &mut Diagnostics,
-) -> Option<ExpandedImage<'a>> {
+) -> Option<(ExpandedImage<'a>, Resolver<'n, 'a>)> {
     let lineage = lineage(image, named);
     let mut levels: Vec<&Level<'a>> = lineage
         .iter()
@@ -144,11 +158,7 @@ fn expand_image<'a>(
                 .collect();
         }
     }
-    let names: BTreeSet<String> = resolver.used().map(str::to_owned).collect();
-    for image in &lineage {
-        used.add(image, &names);
-    }
-    used.names.extend(names);
+    used.add_names(&lineage, resolver.used().map(str::to_owned));
     let entries = image.file.node.entries().iter().enumerate();
     let entries = entries
         .map(|(at, (key, _))| Some((key.clone(), values.remove(&at)??)))
@@ -157,13 +167,15 @@ fn expand_image<'a>(
         Value::Map(_) => Node::new(image.file.node.span.clone(), Value::Map(entries)),
         _ => image.file.node.clone(),
     };
-    Some(ExpandedImage {
+    let image = ExpandedImage {
         source,
         name: image.name.clone(),
         node,
         inputs,
-        inserted: resolver.into_inserted(),
-    })
+        template_variables: BTreeMap::new(),
+        inserted: Vec::new(),
+    };
+    Some((image, resolver))
 }
 
 /// Returns a value as text: a scalar as written, a list or map as JSON.

@@ -1,6 +1,6 @@
 //! Resolves variables: those of the image, then those of its ancestors, then those of the catalog.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::substitute::{Budget, Substitution};
@@ -56,6 +56,14 @@ impl<'l, 'a> Resolver<'l, 'a> {
     /// Returns the nearest definition of a variable.
     pub(super) fn definition(&self, name: &str) -> Option<&'l Definition<'a>> {
         self.levels.iter().find_map(|level| level.get(name))
+    }
+
+    /// Returns the names of all variables, sorted.
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        self.levels
+            .iter()
+            .flat_map(|level| level.keys().cloned())
+            .collect()
     }
 
     /// Returns the names of all variables that were used, directly or in other variables.

@@ -15,12 +15,25 @@ pub(super) struct UsedVariables {
     /// Names by path of the file that may define them.
     by_file: BTreeMap<String, BTreeSet<String>>,
     /// Names that any image uses.
-    pub(super) names: BTreeSet<String>,
+    names: BTreeSet<String>,
 }
 
 impl UsedVariables {
+    /// Adds the names that the first image of a lineage uses.
+    pub(super) fn add_names(
+        &mut self,
+        lineage: &[&NamedImage<'_, '_>],
+        names: impl IntoIterator<Item = String>,
+    ) {
+        let names: BTreeSet<String> = names.into_iter().collect();
+        for image in lineage {
+            self.add(image, &names);
+        }
+        self.names.extend(names);
+    }
+
     /// Adds the names that an image or one of its descendants uses.
-    pub(super) fn add(&mut self, image: &NamedImage<'_, '_>, names: &BTreeSet<String>) {
+    fn add(&mut self, image: &NamedImage<'_, '_>, names: &BTreeSet<String>) {
         let path = image.file.source.path;
         let known = match self.by_file.get_mut(path) {
             Some(known) => known,

@@ -37,6 +37,8 @@ pub(crate) struct ImageDraft<'a> {
     pub(crate) rebase_after: u32,
     /// Variables that the recipe uses, with their values as text.
     pub(crate) variables: BTreeMap<String, String>,
+    /// All variables of an image with template files.
+    pub(crate) template_variables: BTreeMap<String, serde_json::Value>,
 }
 
 /// Checks of an image: profiles, own checks, overrides and waivers.

@@ -202,6 +202,7 @@ impl<'a> Linker<'a, '_, '_> {
                 .map(|entry| Arc::clone(&entry.control))
                 .collect(),
             profiles: controls.profiles.clone(),
+            template_variables: draft.template_variables.clone(),
             tags: draft.tags.clone(),
             disk_gib: draft.disk_gib.as_ref().map(|d| d.value),
             max_age: draft.max_age,

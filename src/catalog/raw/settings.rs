@@ -55,9 +55,21 @@ pub(crate) struct RawSettings {
     pub(crate) on_failure: Option<RawOnFailure>,
     /// Rule for failed checks that block a release. Default: all of them.
     pub(crate) checks: Option<RawGate>,
+    /// Rules for the scripts of images.
+    pub(crate) scripts: Option<RawScriptRules>,
     /// Receivers of notifications.
     #[serde(default)]
     pub(crate) notifiers: Vec<RawNotifier>,
+}
+
+/// Rules for the scripts of images.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ScriptRules")]
+pub(crate) struct RawScriptRules {
+    /// True if a shell script without `set -e` is an error. Default: `false`, so that it is a
+    /// warning.
+    pub(crate) require_errexit: Option<bool>,
 }
 
 /// An environment.

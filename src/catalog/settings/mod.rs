@@ -36,6 +36,8 @@ pub(crate) struct SharedSettings {
     /// Number of builds before a build starts from the origin again, for images without their own
     /// `rebase_after`.
     pub(crate) rebase_after: u32,
+    /// True if a shell script without `set -e` is an error.
+    pub(crate) require_errexit: bool,
 }
 
 /// Checks the settings. Returns `None` if a setting is invalid.
@@ -79,6 +81,7 @@ pub(crate) fn parse_settings(
         environment_key: environment_key.clone(),
         max_age: raw.max_age.as_ref().and_then(|t| checker.parse_duration(t)),
         rebase_after: raw.rebase_after.unwrap_or(defaults::REBASE_AFTER),
+        require_errexit: raw.scripts.and_then(|s| s.require_errexit).unwrap_or(false),
     };
     let store = raw.store.map_or_else(
         || Some(defaults::store()),

@@ -10,6 +10,8 @@ mod linked;
 mod messages;
 mod overrides;
 mod profiles;
+mod scripts;
+mod trees;
 mod variables;
 
 use std::collections::BTreeMap;

@@ -326,3 +326,36 @@ fn secrets_in_variables_are_reported() {
     assert_eq!(found.len(), 3, "{found:?}");
     assert!(found.iter().all(|e| e.starts_with("CAT080")), "{found:?}");
 }
+
+#[test]
+fn template_files_get_all_variables_with_their_types() {
+    let settings = format!("{SETTINGS}variables: {{port: 8080, hosts: [a, b]}}\n");
+    let child = "parent: base\nvariables: {name: \"x-${port}\"}\n\
+                 files:\n  - {source: t.conf, destination: /etc/t, template: true}\n";
+    let files = [
+        ("bakeline.yaml", settings.as_str()),
+        ("images/a.yaml", child),
+        (
+            "t.conf",
+            "{{ name }} {% for h in hosts %}{{ h }}{% endfor %}",
+        ),
+    ];
+    let catalog = load_valid(&files);
+    let a = image(&catalog, "a");
+    let expected = serde_json::json!({"name": "x-8080", "port": 8080, "hosts": ["a", "b"]});
+    assert_eq!(serde_json::json!(a.template_variables), expected);
+    let recipe = crate::plan::fingerprint::Recipe::from_image(&catalog, a).0;
+    let recorded: Vec<&str> = recipe
+        .keys()
+        .filter_map(|key| key.strip_prefix("variable "))
+        .collect();
+    assert_eq!(recorded, ["hosts", "name"]);
+    let mut without = files;
+    without[2].1 = "{{ name }}";
+    let found = errors(&without);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("CAT112 bakeline.yaml:3:25"),
+        "{found:?}"
+    );
+}

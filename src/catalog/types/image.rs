@@ -33,6 +33,8 @@ pub struct Image {
     /// Profiles that its controls are reported under: those of its ancestors and its own, then the
     /// checks of image files. Without digests: see [`super::catalog::Catalog::profiles`].
     pub profiles: Vec<Arc<Profile>>,
+    /// Variables of the image for file templates.
+    pub template_variables: BTreeMap<String, serde_json::Value>,
     /// Extra tags of the AMI.
     pub tags: Tags,
     /// Size of the root volume in GiB, if larger than that of the parent.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::discard::{deregister_candidate, find_by_name};
+use super::script_failure::script_failure;
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
@@ -257,7 +258,11 @@ fn failure_error(
         )
         .hint(log);
     }
-    let messages = informative_lines(&outcome.errors)
+    let lines = informative_lines(&outcome.errors);
+    if let Some(failed) = script_failure(steps, build.image, &lines) {
+        return failed.hint(log);
+    }
+    let messages = lines
         .iter()
         .rev()
         .take(3)
