@@ -34,6 +34,8 @@ pub enum BuildBehavior {
     Killed,
     /// Packer runs until it is cancelled.
     Endless,
+    /// Packer runs until it is cancelled and leaves a pending AMI with the tags of the run.
+    EndlessPending,
 }
 
 /// A builder that registers the AMIs of the rendered template.
@@ -155,7 +157,10 @@ impl ImageBuilder for FakeBuilder {
         let id = self.launch_instance(base, group, tags("run_tags"));
         self.begun.notify_one();
         tokio::task::yield_now().await;
-        if behavior == BuildBehavior::Endless {
+        if matches!(
+            behavior,
+            BuildBehavior::Endless | BuildBehavior::EndlessPending
+        ) {
             cancel.cancelled().await;
             outcome.cancelled = true;
         }
@@ -167,10 +172,13 @@ impl ImageBuilder for FakeBuilder {
             "terminated"
                 .clone_into(&mut state.instances.get_mut(&id).expect("new instance").status);
             match behavior {
-                BuildBehavior::FailsPending => {
+                BuildBehavior::FailsPending | BuildBehavior::EndlessPending => {
                     let ami =
                         state.register(&region, &text("ami_name"), ACCOUNT, &tags("run_tags"));
-                    "pending".clone_into(&mut state.images.get_mut(&ami).expect("new AMI").status);
+                    let ami = state.images.get_mut(&ami).expect("new AMI");
+                    "pending".clone_into(&mut ami.status);
+                    // EC2 may omit the snapshots of a pending AMI.
+                    ami.snapshots.clear();
                 }
                 BuildBehavior::Good | BuildBehavior::FailsLate => {
                     let ami = state.register(&region, &text("ami_name"), ACCOUNT, &tags("tags"));

@@ -81,7 +81,8 @@ pub(crate) async fn execute_plan(
         None
     } else {
         let (catalog, run) = (&loaded.catalog.settings.name, &plan.run);
-        // A sweep needs the plan of a dead run, because Packer tags an AMI last.
+        // A sweep needs the plan of a dead run, because old versions of Packer tag an AMI only when it
+        // is available.
         store
             .put(&crate::evidence::keys::plan(catalog, run), &saved)
             .await?;
