@@ -100,8 +100,8 @@ impl ImageBuilder for FakeBuilder {
         Ok(semver::Version::new(1, 11, 0))
     }
 
-    async fn check(&self) -> Result<(), BuilderError> {
-        Ok(())
+    async fn check(&self) -> Result<Vec<String>, BuilderError> {
+        Ok(Vec::new())
     }
 
     async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError> {

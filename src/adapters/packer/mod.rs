@@ -55,18 +55,28 @@ impl Packer {
 /// bundled.
 const FIRST_WITH_PLUGIN_COMMAND: semver::Version = semver::Version::new(1, 8, 0);
 
-/// Returns the output of a command for messages, from stderr if that is not empty.
-fn output_text(output: &std::process::Output) -> String {
+/// Returns the error of a failed command with its output: stderr if that is not empty.
+fn command_error(command: &str, output: &std::process::Output) -> BuilderError {
     let text = if output.stderr.is_empty() {
         &output.stdout
     } else {
         &output.stderr
     };
-    let text = String::from_utf8_lossy(text).trim().to_owned();
-    if text.is_empty() {
+    let text = String::from_utf8_lossy(text);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text = if words.is_empty() {
         "no output".to_owned()
     } else {
-        text
+        words.join(" ")
+    };
+    let hint = if text.contains("PACKER_PLUGIN_PATH") {
+        Some("set PACKER_PLUGIN_PATH to one directory, or unset it".to_owned())
+    } else {
+        None
+    };
+    BuilderError {
+        message: format!("`{command}` failed: {text}"),
+        hint,
     }
 }
 
@@ -76,7 +86,7 @@ fn start_error(error: &std::io::Error) -> BuilderError {
         _ => format!("cannot start `packer`: {error}"),
     };
     let hint = "install Packer: `apt install packer` on Debian 12, HashiCorp's package on other \
-                systems (see README, \"Packer\")";
+                systems (see docs/packer.md)";
     BuilderError {
         message,
         hint: Some(hint.to_owned()),
@@ -105,11 +115,9 @@ impl ImageBuilder for Packer {
             .lines()
             .find_map(|l| l.split(',').skip_while(|f| *f != "version").nth(1));
         let found = field.and_then(|v| semver::Version::parse(v.trim()).ok());
-        let found = found.ok_or_else(|| {
-            builder_error(format!("`packer version` failed: {}", output_text(&out)))
-        })?;
+        let found = found.ok_or_else(|| command_error("packer version", &out))?;
         if found < OLDEST {
-            let hint = Some("install a newer version (see README, \"Packer\")".to_owned());
+            let hint = Some("install a newer version (see docs/packer.md)".to_owned());
             return Err(BuilderError {
                 message: format!("Packer {found} is too old: {OLDEST} or newer is required"),
                 hint,
@@ -118,23 +126,24 @@ impl ImageBuilder for Packer {
         Ok(self.version.get_or_init(|| found).clone())
     }
 
-    async fn check(&self) -> Result<(), BuilderError> {
-        if self.version().await? < FIRST_WITH_PLUGIN_COMMAND {
-            return Ok(());
+    async fn check(&self) -> Result<Vec<String>, BuilderError> {
+        let version = self.version().await?;
+        let mut warnings = Vec::from_iter(plugin::packer_warning(&version));
+        if version < FIRST_WITH_PLUGIN_COMMAND {
+            return Ok(warnings);
         }
         let out = Self::command(&["plugins", "installed"])
             .output()
             .await
             .map_err(|e| start_error(&e))?;
         if !out.status.success() {
-            return Err(builder_error(format!(
-                "`packer plugins installed` failed: {}",
-                output_text(&out)
-            )));
+            return Err(command_error("packer plugins installed", &out));
         }
-        plugin::check(&plugin::amazon_versions(&String::from_utf8_lossy(
-            &out.stdout,
-        )))
+        let found = plugin::amazon_versions(&String::from_utf8_lossy(&out.stdout));
+        let folder = super::system::variable("PACKER_PLUGIN_PATH");
+        let chosen = plugin::choose_version(&found, folder.as_deref())?;
+        warnings.extend(plugin::plugin_warning(&chosen));
+        Ok(warnings)
     }
 
     async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError> {
