@@ -9,7 +9,7 @@ use crate::model::{BuildHistory, ImageName, RunId};
 /// Maximum number of durations for one image.
 const MAX_DURATIONS: usize = 5;
 
-/// Returns the build history of each image from reports, newest first. Invalid reports are ignored.
+/// Returns the build history of each image. `reports` are ordered newest first; invalid reports are ignored.
 #[must_use]
 pub fn build_histories(reports: &[(RunId, Value)]) -> BTreeMap<ImageName, BuildHistory> {
     let mut out: BTreeMap<ImageName, BuildHistory> = BTreeMap::new();

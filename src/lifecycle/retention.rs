@@ -29,7 +29,7 @@ pub struct RetentionRules<'a> {
     /// References to the AMIs of the catalog.
     pub references: &'a [Reference],
     /// Locations that could not be read. Their SSM parameters may contain the ID of any AMI, so no
-    /// AMI moves beyond deprecation while there are any.
+    /// AMI moves beyond deprecation while a location cannot be read.
     pub unreachable: Vec<String>,
     /// True if shared AMIs may move beyond deprecation.
     pub shared_ok: bool,

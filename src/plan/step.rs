@@ -105,8 +105,8 @@ pub enum Action {
     Deregister { ami: AmiId, shared_ok: bool },
     /// Undo the retirement of the AMI.
     Restore { ami: AmiId },
-    /// Remove the `bakeline:current` tag of the AMI (its value is `current`) and these SSM
-    /// parameters.
+    /// Remove the `bakeline:current` tag of the AMI, whose value is in `current`, and the SSM
+    /// parameters in `pointers`.
     #[serde(rename = "unpoint")]
     ClearPointers {
         ami: AmiId,

@@ -9,9 +9,15 @@ use regex::{Captures, Regex};
 /// zero-width), and both Unicode line separators.
 const HIDDEN_CHARS: &str = r"[\p{C}\p{Zl}\p{Zp}]";
 
-#[expect(clippy::unwrap_used, reason = "a constant that the tests use")]
+#[expect(
+    clippy::unwrap_used,
+    reason = "the pattern is constant, and the tests compile it"
+)]
 static HIDDEN: LazyLock<Regex> = LazyLock::new(|| Regex::new(HIDDEN_CHARS).unwrap());
-#[expect(clippy::unwrap_used, reason = "a constant that the tests use")]
+#[expect(
+    clippy::unwrap_used,
+    reason = "the pattern is constant, and the tests compile it"
+)]
 static HIDDEN_EXCEPT_LINES: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(&format!("[{HIDDEN_CHARS}--[\n\t]]")).unwrap());
 

@@ -22,7 +22,7 @@ use crate::error::{Result, causes};
 use crate::ports::{Store, StoreError, StoreErrorKind, StoreResult};
 use versioned::Versioned;
 
-/// Returns the store of a catalog without access to it. The first call refuses a store of a newer
+/// Returns the store of a catalog. Does not read or write it yet. The first call refuses a store of a newer
 /// format. The first write creates the directory and records the format.
 ///
 /// # Errors

@@ -14,14 +14,14 @@ use crate::adapters::system::variable;
 use crate::error::{Error, Result};
 use crate::model::Region;
 
-/// Time limit of a request, so that a lock does not wait for one request.
+/// Time limit of a request, so that one slow request cannot delay the renewal of a lock.
 const REQUEST_LIMIT: Duration = Duration::from_secs(15);
 /// Time limit of all attempts of a call: well below the shortest useful lease.
 const RETRY_LIMIT: Duration = Duration::from_secs(30);
-/// Time before their expiry at which credentials are fetched again.
+/// Interval before the expiry of credentials in which they are fetched again.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
-/// Creates a client for a bucket without a request.
+/// Creates a client for a bucket. Sends no request.
 pub(super) async fn create_client(bucket: &str, region: &Region) -> Result<Arc<dyn ObjectStore>> {
     let failed = |e: String| Error::input(format!("cannot open the store s3://{bucket}: {e}"));
     let config = aws_config::defaults(BehaviorVersion::latest())

@@ -14,8 +14,8 @@ use crate::provision::ansible::Ansible;
 use crate::provision::puppet::Puppet;
 use crate::provision::{Provision, folder_of};
 
-/// Limits for the directories of one provisioner in bytes and files. They are copied for every
-/// build.
+/// Limits for the directories of one provisioner, in bytes and files. The directories
+/// are copied for every build.
 const MAX_FOLDER_BYTES: usize = 64 * 1024 * 1024;
 const MAX_FOLDER_FILES: usize = 5000;
 /// Length of the longest value in characters.

@@ -76,8 +76,8 @@ struct ImageRecord<'a> {
 }
 
 /// Compares tags and pointers at all locations. If two AMIs are tagged as current, the later time
-/// wins. A newer version that loses was being rolled back, and an older one was being replaced. Of
-/// different states of one version the strictest applies.
+/// wins. If the loser is the newer version, it was being rolled back. If it is the older version, it
+/// was being replaced. Of different states of one version the strictest applies.
 #[must_use]
 pub fn diagnose(settings: &Settings, inventory: &Inventory) -> Diagnosis {
     let records = Record::read_all(&inventory.images, &settings.name);

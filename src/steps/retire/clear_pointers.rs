@@ -42,7 +42,7 @@ impl StepEffect for ClearPointers<'_> {
                 step,
                 id,
                 &format!(
-                    "tag `{}` is {seen:?} since the decision, not {now:?}",
+                    "tag `{}` has changed since the decision: it is {seen:?}, not {now:?}",
                     tags::CURRENT
                 ),
             ));

@@ -22,14 +22,14 @@ struct Found {
     source: Source,
 }
 
-/// Packages of the workspace that the table names like modules.
+/// Packages of the workspace that the import table lists as modules.
 const CRATES: [&str; 3] = ["checks", "diagnostic", "platform"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Follows `mod` from a file on.
+/// Follows the `mod` declarations, starting from a file.
 fn follow(path: PathBuf, module: &[String], tests: bool, out: &mut Vec<Found>) {
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let source = read(&text, module);

@@ -81,7 +81,7 @@ fn empty_root_has_no_resources() {
     assert_outcomes(ABSENT, dir.path(), &[]);
 }
 
-/// Checks that need accounts or unreadable directories, and their outcomes.
+/// Checks that need accounts or directories, and their outcomes if the directories are unreadable.
 const UNREADABLE: &[(&str, Outcome)] = &[
     ("{authorized_keys: all, count: 0}", Outcome::Error),
     ("{host_keys: all, files: {empty: true}}", Outcome::Error),
@@ -123,7 +123,7 @@ fn unreadable_directories_are_errors() {
         chmod(root, path, 0o000);
     }
     chmod(root, "", 0o755);
-    // Root can read all directories, so the shell runs as another user then.
+    // Root can read all directories. If the test runs as root, the shell therefore runs as another user.
     let other: &[&str] = &[
         "setpriv",
         "--reuid=65534",

@@ -43,7 +43,7 @@ impl System {
         let packages = reading_text(facts, "packages")
             .map(|text| parse_packages(&text))
             .unwrap_or_default();
-        // A directory has no kernel; its packages have the architecture.
+        // A directory has no kernel, so its architecture comes from its packages.
         let package_arch = || {
             let arch = packages
                 .iter()

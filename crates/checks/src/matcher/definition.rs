@@ -26,9 +26,9 @@ pub enum Matcher {
     Line(String),
     /// Equal to one of the operands.
     In(Vec<String>),
-    /// Number, version or duration up to the limit; mode without other bits.
+    /// Number, version or duration at or below the limit; mode without other bits.
     AtMost(String),
-    /// Number, version or duration from the limit; mode with at least these bits.
+    /// Number, version or duration at or above the limit; mode with at least these bits.
     AtLeast(String),
     /// List without other items.
     SubsetOf(Vec<String>),

@@ -119,7 +119,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Returns true without failures and errors, also if no control was judged.
+    /// Returns true if there are no failures and no errors, even if no control was judged.
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.failed == 0 && self.errors == 0

@@ -63,7 +63,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Parameter::new(
         "max_depth",
         ValueType::Number,
-        "Maximum depth. 1 searches only the directory itself.",
+        "Maximum depth. 1 finds only direct entries of the directory.",
     )
     .with_check(check_depth),
     Parameter::new(
