@@ -250,27 +250,11 @@ fn read_images<'a>(
         .filter(|path| image_stem(path).is_some())
         .cloned()
         .collect();
-    let mut unreadable = BTreeSet::new();
-    let mut files = Vec::new();
-    for path in context.files.list("images") {
-        let Some(stem) = image_stem(&path) else {
-            continue;
-        };
-        let file = texts.get_key_value(&path).and_then(|(file, text)| {
-            let source = SourceFile::new(file, text);
-            let node = parse_untyped(source, diagnostics)?;
-            ImageFile::take(source, stem, node, variables, diagnostics)
-        });
-        match file {
-            Some(file) => files.push(file),
-            None => drop(unreadable.insert(stem.to_owned())),
-        }
-    }
     let Expansion {
         images: expanded,
         broken,
         has_unnamed,
-    } = expand_images(&files, variables, context.files, unreadable, diagnostics);
+    } = expand_files(texts, variables, context.files, diagnostics);
     let mut images = ImageFiles {
         drafts: BTreeMap::new(),
         broken,
@@ -289,6 +273,45 @@ fn read_images<'a>(
         }
     }
     images
+}
+
+/// Parses and expands all image files.
+fn expand_files<'a>(
+    texts: &'a BTreeMap<String, SourceText>,
+    variables: &Level<'a>,
+    repository: &dyn Files,
+    diagnostics: &mut Diagnostics,
+) -> Expansion<'a> {
+    let mut unreadable = BTreeSet::new();
+    let mut files = Vec::new();
+    for path in repository.list("images") {
+        let Some(stem) = image_stem(&path) else {
+            continue;
+        };
+        let file = texts.get_key_value(&path).and_then(|(file, text)| {
+            let source = SourceFile::new(file, text);
+            let node = parse_untyped(source, diagnostics)?;
+            ImageFile::take(source, stem, node, variables, diagnostics)
+        });
+        match file {
+            Some(file) => files.push(file),
+            None => drop(unreadable.insert(stem.to_owned())),
+        }
+    }
+    expand_images(&files, variables, repository, unreadable, diagnostics)
+}
+
+/// Calls `describe` with the expanded images of a valid catalog.
+pub(crate) fn expand_catalog<T>(
+    files: &dyn Files,
+    describe: &mut dyn FnMut(&[ExpandedImage<'_>]) -> Option<T>,
+) -> Option<T> {
+    let mut diagnostics = Diagnostics::default();
+    let texts = read_texts(files, &mut diagnostics);
+    let (file, text) = texts.get_key_value(SETTINGS_FILE)?;
+    let settings = read_settings(Some(SourceFile::new(file, text)), &mut diagnostics);
+    let expansion = expand_files(&texts, &settings.variables, files, &mut diagnostics);
+    describe(&expansion.images)
 }
 
 /// Reads one image. The second value is a different name in the file, which others may use.

@@ -19,6 +19,7 @@ mod raw;
 mod read;
 mod schema;
 mod settings;
+mod show;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -28,4 +29,5 @@ mod yaml;
 pub use files::{FileProperties, Files, Lookup, SETTINGS_FILE};
 pub use load::{load, load_settings, profile_diagnostics};
 pub use schema::schemas;
+pub use show::{ImageView, ValueView, show_image};
 pub use types::*;

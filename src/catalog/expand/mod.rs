@@ -27,7 +27,7 @@ use templates::find_template_variables;
 use usage::UsedVariables;
 
 pub(crate) use file::ImageFile;
-pub(crate) use scope::{Level, read_level};
+pub(crate) use scope::{Level, Variable, read_level};
 
 /// Top-level keys whose values are not inputs of the recipe.
 const KEYS_OUTSIDE_RECIPE: &[&str] = &[
@@ -52,6 +52,8 @@ pub(crate) struct ExpandedImage<'a> {
     pub(crate) node: Node,
     /// Variables that the recipe uses, with their values as text.
     pub(crate) inputs: BTreeMap<String, String>,
+    /// Variables that the image uses.
+    pub(crate) variables: BTreeMap<String, Variable<'a>>,
     /// All variables of an image with template files.
     pub(crate) template_variables: BTreeMap<String, serde_json::Value>,
     /// Inserted values, for diagnostics.
@@ -107,6 +109,7 @@ pub(crate) fn expand_images<'a>(
     for image in named.values() {
         match expand_image(image, &named, catalog, &mut used, diagnostics) {
             Some((mut image, mut resolver)) => {
+                image.variables = resolver.used_variables();
                 let found =
                     find_template_variables(&image.node, repository, &mut resolver, diagnostics);
                 used.add_names(&lineage(&named[&image.name], &named), found.used);
@@ -172,6 +175,7 @@ fn expand_image<'n, 'a>(
         name: image.name.clone(),
         node,
         inputs,
+        variables: BTreeMap::new(),
         template_variables: BTreeMap::new(),
         inserted: Vec::new(),
     };

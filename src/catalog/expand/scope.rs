@@ -23,6 +23,14 @@ pub(crate) struct Definition<'a> {
     pub(crate) value: Node,
 }
 
+/// Variable after the replacement of the variables in its value.
+pub(crate) struct Variable<'a> {
+    pub(crate) value: Rc<Node>,
+    /// Position of the definition.
+    pub(crate) file: SourceFile<'a>,
+    pub(crate) span: ByteRange,
+}
+
 /// Variables that one place defines, by name.
 pub(crate) type Level<'a> = BTreeMap<String, Definition<'a>>;
 
@@ -69,6 +77,22 @@ impl<'l, 'a> Resolver<'l, 'a> {
     /// Returns the names of all variables that were used, directly or in other variables.
     pub(super) fn used(&self) -> impl Iterator<Item = &str> {
         self.known.keys().map(String::as_str)
+    }
+
+    /// Returns the variables that were used, with their values and definitions.
+    pub(super) fn used_variables(&self) -> BTreeMap<String, Variable<'a>> {
+        let variable = |name: &str, value: &Rc<Node>| {
+            let definition = self.definition(name)?;
+            Some(Variable {
+                value: Rc::clone(value),
+                file: definition.file,
+                span: definition.span.clone(),
+            })
+        };
+        self.known
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), variable(name, value.as_ref()?)?)))
+            .collect()
     }
 
     /// Returns the variables that were used, with their values.
