@@ -104,9 +104,14 @@ pub(crate) struct RawEnvironment {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Builder")]
 pub(crate) struct RawBuilder {
-    /// EC2 instance type. Default: `t3.small`.
+    /// EC2 instance type for the images of its architecture. Default: `t3.small` for x86_64 and
+    /// `t4g.small` for arm64.
     #[schemars(regex(pattern = syntax::INSTANCE_TYPE.pattern))]
     pub(crate) instance_type: Option<Text>,
+    /// EC2 instance types, one for each architecture, instead of `instance_type`.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = syntax::INSTANCE_TYPE.pattern)))]
+    pub(crate) instance_types: Vec<Text>,
     /// Subnet. Default: the default subnet of the default VPC.
     #[schemars(regex(pattern = syntax::SUBNET.pattern))]
     pub(crate) subnet: Option<Text>,

@@ -20,7 +20,7 @@ use crate::catalog::yaml::deserialize::Spanned;
 use crate::catalog::{codes, defaults, syntax};
 use crate::checks::Gate;
 use crate::diagnostic::nearest;
-use crate::model::{CatalogName, EnvName, Region};
+use crate::model::{Arch, CatalogName, EnvName, Region};
 
 /// Settings that other files need, also if some settings are invalid.
 #[derive(Debug)]
@@ -307,13 +307,9 @@ fn parse_region_subset(
 
 fn parse_builder(raw: RawBuilder, environment_key: &str, checker: &mut Checker<'_, '_>) -> Builder {
     let default = defaults::builder();
-    let instance_type = checker.check_aws_name(
-        "a valid instance type",
-        raw.instance_type.as_ref(),
-        &syntax::INSTANCE_TYPE,
-    );
+    let types = raw.instance_type.into_iter().chain(raw.instance_types);
     Builder {
-        instance_type: instance_type.unwrap_or(default.instance_type),
+        instance_types: parse_instance_types(types, default.instance_types, checker),
         subnet: checker.check_aws_name("a valid subnet ID", raw.subnet.as_ref(), &syntax::SUBNET),
         instance_profile: checker.check_aws_name(
             "a valid instance profile name",
@@ -326,6 +322,37 @@ fn parse_builder(raw: RawBuilder, environment_key: &str, checker: &mut Checker<'
             .access
             .map_or(default.access, |a| parse_access(&a.value, checker)),
     }
+}
+
+/// Returns the instance types by architecture. Reports a second type for one architecture.
+fn parse_instance_types(
+    types: impl Iterator<Item = Text>,
+    default: BTreeMap<Arch, String>,
+    checker: &mut Checker<'_, '_>,
+) -> BTreeMap<Arch, String> {
+    let mut seen: BTreeMap<Arch, Range<usize>> = BTreeMap::new();
+    let mut out = default;
+    for text in types {
+        let name =
+            checker.check_aws_name("a valid instance type", Some(&text), &syntax::INSTANCE_TYPE);
+        let Some(name) = name else { continue };
+        let arch = Arch::of_instance_type(&name);
+        if let Some(earlier) = seen.get(&arch) {
+            let earlier = checker.source.span(earlier.clone());
+            checker
+                .error(
+                    codes::DUPLICATE_ENTRY,
+                    &text.span,
+                    format!("`{name}` is a second instance type for {arch}"),
+                )
+                .help("keep one type for each architecture")
+                .add_related(earlier, "first defined here");
+            continue;
+        }
+        seen.insert(arch, text.span);
+        out.insert(arch, name);
+    }
+    out
 }
 
 fn parse_access(raw: &RawAccess, checker: &mut Checker<'_, '_>) -> Access {
