@@ -77,8 +77,14 @@ pub(super) fn expand_matrix<'a>(
 }
 
 fn define<'a>(key: &Key, value: Node, file: SourceFile<'a>) -> (String, Definition<'a>) {
-    let span = value.span.clone();
-    (key.text.clone(), Definition { file, span, value })
+    let definition = Definition {
+        file,
+        span: value.span.clone(),
+        value,
+        // The variables of a matrix are replaced before its combinations are computed.
+        is_literal: true,
+    };
+    (key.text.clone(), definition)
 }
 
 /// Returns the product of all axes.

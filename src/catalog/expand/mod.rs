@@ -109,12 +109,12 @@ pub(crate) fn expand_images<'a>(
     for image in named.values() {
         match expand_image(image, &named, catalog, &mut used, diagnostics) {
             Some((mut image, mut resolver)) => {
-                image.variables = resolver.used_variables();
+                image.variables.extend(resolver.used_variables());
                 let found =
                     find_template_variables(&image.node, repository, &mut resolver, diagnostics);
                 used.add_names(&lineage(&named[&image.name], &named), found.used);
                 image.template_variables = found.values;
-                image.inserted = resolver.into_inserted();
+                image.inserted.extend(resolver.into_inserted());
                 out.images.push(image);
             }
             None => drop(out.broken.insert(image.name.clone())),
@@ -148,15 +148,19 @@ fn expand_image<'n, 'a>(
     // Values of the recipe come first, so that the variables they use are known.
     for is_outside in [false, true] {
         for (at, (key, node)) in image.file.node.entries().iter().enumerate() {
-            if KEYS_OUTSIDE_RECIPE.contains(&key.text.as_str()) == is_outside {
+            if let Some(node) = image.evaluated.get(key.text.as_str()) {
+                values.insert(at, Some(node.clone()));
+            } else if KEYS_OUTSIDE_RECIPE.contains(&key.text.as_str()) == is_outside {
                 let mut substitution =
                     Substitution::new(source, &mut resolver, diagnostics).below_key(&key.text);
                 values.insert(at, substitution.node(node));
             }
         }
         if !is_outside {
-            inputs = resolver
-                .values()
+            let named = image.variables.iter();
+            let named = named.map(|(name, variable)| (name.as_str(), &*variable.value));
+            inputs = named
+                .chain(resolver.values())
                 .map(|(name, value)| (name.to_owned(), value_text(value)))
                 .collect();
         }
@@ -175,9 +179,9 @@ fn expand_image<'n, 'a>(
         name: image.name.clone(),
         node,
         inputs,
-        variables: BTreeMap::new(),
+        variables: image.variables.clone(),
         template_variables: BTreeMap::new(),
-        inserted: Vec::new(),
+        inserted: image.inserted.clone(),
     };
     Some((image, resolver))
 }

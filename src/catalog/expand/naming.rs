@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::ImageFile;
 use super::matrix::{Combination, describe_combination};
-use super::scope::Resolver;
+use super::scope::{Resolver, Variable};
 use super::substitute::Substitution;
 use crate::catalog::checker::quote_text;
 use crate::catalog::codes;
-use crate::catalog::yaml::node::Value;
-use crate::catalog::yaml::source::Diagnostics;
+use crate::catalog::yaml::node::{Node, Value};
+use crate::catalog::yaml::source::{Diagnostics, Inserted};
 
 /// Image whose name and parent are known.
 pub(super) struct NamedImage<'f, 'a> {
@@ -17,8 +17,14 @@ pub(super) struct NamedImage<'f, 'a> {
     pub(super) combination: &'f Combination<'a>,
     pub(super) name: String,
     pub(super) parent: Option<String>,
-    /// Names of the variables in `name`.
+    /// Values of `name` and `parent`, which must not use inherited variables.
+    pub(super) evaluated: BTreeMap<&'static str, Node>,
+    /// Variables in `name` and `parent`.
+    pub(super) variables: BTreeMap<String, Variable<'a>>,
+    /// Names of the variables in `name`, `parent` and the matrix.
     pub(super) used: BTreeSet<String>,
+    /// Positions of the variables in `name` and `parent`.
+    pub(super) inserted: Vec<Inserted>,
 }
 
 /// Evaluates `name` and `parent` of an image.
@@ -28,26 +34,36 @@ pub(super) fn name_image<'f, 'a>(
     mut resolver: Resolver<'_, 'a>,
     diagnostics: &mut Diagnostics,
 ) -> Option<NamedImage<'f, 'a>> {
-    let mut evaluate = |key: &str| match file.node.get(key) {
-        None => Some(None),
-        Some(node) => {
-            let node = Substitution::new(file.source, &mut resolver, diagnostics).node(node)?;
-            match node.value {
-                Value::Scalar { text, .. } => Some(Some(text)),
-                // The schema reports it.
-                Value::List(_) | Value::Map(_) => Some(None),
-            }
+    let mut evaluated = BTreeMap::new();
+    let mut has_error = false;
+    for key in ["name", "parent"] {
+        let Some(node) = file.node.get(key) else {
+            continue;
+        };
+        match Substitution::new(file.source, &mut resolver, diagnostics).node(node) {
+            Some(node) => drop(evaluated.insert(key, node)),
+            None => has_error = true,
         }
+    }
+    if has_error {
+        return None;
+    }
+    // The schema reports values of other types.
+    let text = |key: &str| match &evaluated.get(key)?.value {
+        Value::Scalar { text, .. } => Some(text.clone()),
+        Value::List(_) | Value::Map(_) => None,
     };
-    let (name, parent) = (evaluate("name"), evaluate("parent"));
-    let (name, parent) = (name?, parent?);
-    let name = name.filter(|_| file.has_matrix);
+    let name = text("name").filter(|_| file.has_matrix);
+    let names = resolver.used().map(str::to_owned);
     Some(NamedImage {
         file,
         combination,
         name: name.unwrap_or_else(|| file.stem.clone()),
-        parent,
-        used: resolver.used().map(str::to_owned).collect(),
+        parent: text("parent"),
+        used: names.chain(file.used.iter().cloned()).collect(),
+        variables: resolver.used_variables(),
+        inserted: resolver.into_inserted(),
+        evaluated,
     })
 }
 

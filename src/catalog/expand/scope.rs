@@ -7,7 +7,7 @@ use super::substitute::{Budget, Substitution};
 use super::text::is_name;
 use crate::catalog::checker::quote_text;
 use crate::catalog::codes;
-use crate::catalog::yaml::node::{ByteRange, Node};
+use crate::catalog::yaml::node::{ByteRange, Node, Value};
 use crate::catalog::yaml::source::{Diagnostics, Inserted, SourceFile};
 use crate::diagnostic::nearest;
 
@@ -21,9 +21,12 @@ pub(crate) struct Definition<'a> {
     /// Byte range of the name, or of the value in a matrix.
     pub(crate) span: ByteRange,
     pub(crate) value: Node,
+    /// True if the value contains no variables. Its texts are literal.
+    pub(crate) is_literal: bool,
 }
 
 /// Variable after the replacement of the variables in its value.
+#[derive(Clone)]
 pub(crate) struct Variable<'a> {
     pub(crate) value: Rc<Node>,
     /// Position of the definition.
@@ -156,9 +159,13 @@ impl<'l, 'a> Resolver<'l, 'a> {
             return None;
         }
         self.open.push(name.to_owned());
-        let value = Substitution::new(definition.file, self, diagnostics)
-            .node(&definition.value)
-            .map(Rc::new);
+        let value = if definition.is_literal {
+            Some(Rc::new(definition.value.clone()))
+        } else {
+            Substitution::new(definition.file, self, diagnostics)
+                .node(&definition.value)
+                .map(Rc::new)
+        };
         self.open.pop();
         // A cycle has stored its own result.
         self.known.entry(name.to_owned()).or_insert(value).clone()
@@ -199,7 +206,7 @@ pub(crate) fn read_level<'a>(
     let Some(node) = node else {
         return Level::new();
     };
-    if node.entries().is_empty() {
+    if !matches!(node.value, Value::Map(_)) {
         let message = format!("`variables` must be a map, not {}", node.describe());
         diagnostics
             .error(codes::WRONG_TYPE, file.span(node.span.clone()), message)
@@ -218,7 +225,13 @@ pub(crate) fn read_level<'a>(
             continue;
         }
         let span = key.span;
-        level.insert(key.text, Definition { file, span, value });
+        let definition = Definition {
+            file,
+            span,
+            value,
+            is_literal: false,
+        };
+        level.insert(key.text, definition);
     }
     level
 }

@@ -359,3 +359,49 @@ fn template_files_get_all_variables_with_their_types() {
         "{found:?}"
     );
 }
+
+#[test]
+fn matrix_values_are_replaced_once() {
+    let settings = format!("{SETTINGS}variables: {{y: q}}\n");
+    let child = "parent: base\nmatrix: {j: [\"$${y}\", \"${y}\"], n: [a]}\n\
+                 name: \"x-${n}-${tag}\"\nvariables: {tag: t}\ntags: {A: \"${j}\"}\n";
+    let one = child.replace(", \"${y}\"", "");
+    let catalog = load_valid(&[
+        ("images/a.yaml", &one),
+        ("images/b.yaml", "parent: base\ndescription: \"${y}\"\n"),
+        ("bakeline.yaml", &settings),
+    ]);
+    assert_eq!(image(&catalog, "x-a-t").tags["A"], "${y}");
+    let other = child.replace("\"$${y}\", ", "");
+    let catalog = load_valid(&[("images/a.yaml", &other), ("bakeline.yaml", &settings)]);
+    assert_eq!(image(&catalog, "x-a-t").tags["A"], "q");
+}
+
+#[test]
+fn name_and_parent_ignore_variables_of_the_parent() {
+    let settings = format!("{SETTINGS}variables: {{x: base}}\n");
+    let base = format!("{BASE}variables: {{x: other}}\ndescription: \"${{x}}\"\n");
+    let catalog = load_valid(&[
+        ("bakeline.yaml", &settings),
+        ("images/base.yaml", &base),
+        ("images/other.yaml", BASE),
+        ("images/leaf.yaml", "parent: \"${x}\"\n"),
+        (
+            "images/m.yaml",
+            "parent: base\nmatrix: {j: [1]}\nname: \"m-${x}-${j}\"\ndescription: \"${x}\"\n",
+        ),
+    ]);
+    let parent = image(&catalog, "leaf").parent().map(ImageName::as_str);
+    assert_eq!(parent, Some("base"));
+    assert_eq!(image(&catalog, "m-base-1").description, "other");
+}
+
+#[test]
+fn empty_variables_are_allowed_and_hidden_ones_are_not() {
+    load_valid(&[("images/a.yaml", "parent: base\nvariables: {}\n")]);
+    let hidden = "parent: base\nvariables: {j: 1}\nmatrix: {j: [1]}\nname: \"a-${j}\"\n";
+    assert_eq!(
+        errors(&[("images/a.yaml", hidden)]),
+        ["CAT115 images/a.yaml:2:13 the variable `j` is also in the matrix"]
+    );
+}
