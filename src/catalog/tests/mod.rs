@@ -7,6 +7,7 @@ mod configuration;
 mod corpus;
 mod good;
 mod linked;
+mod matrices;
 mod messages;
 mod overrides;
 mod profiles;
