@@ -19,13 +19,18 @@ free=$(df -Pm . | awk 'NR == 2 {print $4}')
 if ! command -v packer >/dev/null && ! apt-cache show packer >/dev/null 2>&1; then
     problems+=("this distribution has no Packer package; install it from https://developer.hashicorp.com/packer/install")
 fi
+if command -v packer >/dev/null && packer plugins installed >/dev/null 2>&1; then # Packer 1.8 or newer
+    packer plugins installed | grep -q packer-plugin-amazon ||
+        problems+=("Packer's Amazon plugin is missing: packer plugins install github.com/hashicorp/amazon 1.8.2")
+fi
 if [ ${#problems[@]} -gt 0 ]; then
     printf 'requirement not met: %s\n' "${problems[@]}" >&2
     exit 1
 fi
 
 say "This installs Debian packages (packer, mmdebstrap, systemd-container, ...), builds bakeline (about 6 minutes"
-say "the first time on 2 cores), starts a local EC2 as root and releases five images (about 3 minutes)."
+say "the first time on 2 cores), starts a local EC2 as root and releases five images (about 3 minutes with"
+say "Packer 1.6.6, 4 with current versions)."
 if [ "$(id -u)" != 0 ] && [ "${YES:-}" != 1 ] && [ -z "${CI:-}" ]; then
     read -r -p "It uses sudo. Continue? [y/N] " answer
     case $answer in y | Y | yes) ;; *) exit 1 ;; esac

@@ -3,13 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::assets;
-use crate::catalog::{Files, Lookup};
+use crate::catalog::{FileProperties, Files, Lookup};
 
 /// Largest size of a template, script or configuration file in bytes.
 const MAX_FILE_SIZE: u64 = 16 * 1024 * 1024;
+/// Largest number of nested directories. Deeper files are not found.
+const MAX_DEPTH: usize = 64;
 
 /// Directory of `bakeline.yaml`, with the shipped templates and profiles as fallback.
 #[derive(Debug)]
@@ -67,12 +70,9 @@ impl CatalogFiles {
             return;
         };
         for entry in entries.flatten() {
-            let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
-                continue;
-            };
-            let path = format!("{prefix}/{name}");
+            let path = format!("{prefix}/{}", entry.file_name().to_string_lossy());
             match entry.file_type() {
-                Ok(kind) if kind.is_dir() && depth < 16 => {
+                Ok(kind) if kind.is_dir() && depth < MAX_DEPTH => {
                     self.collect_paths(&entry.path(), &path, depth + 1, out);
                 }
                 Ok(kind) if kind.is_dir() => {}
@@ -104,5 +104,22 @@ impl Files for CatalogFiles {
                 .filter(|p| p.starts_with(&prefix)),
         );
         out.into_iter().collect()
+    }
+
+    fn properties(&self, path: &str) -> FileProperties {
+        let at = self.root.join(path);
+        let resolved = std::fs::canonicalize(&at).ok();
+        let executable =
+            std::fs::metadata(&at).is_ok_and(|metadata| metadata.permissions().mode() & 0o100 != 0);
+        FileProperties {
+            resolved: resolved.map_or_else(String::new, |real| {
+                let inside = real.strip_prefix(&self.root).unwrap_or(&real);
+                inside.display().to_string()
+            }),
+            link: std::fs::read_link(&at)
+                .ok()
+                .map(|target| target.display().to_string()),
+            executable,
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use git2::{ObjectType, Oid, Repository, StatusOptions};
 
 use super::assets;
-use crate::catalog::{Files, Lookup};
+use crate::catalog::{FileProperties, Files, Lookup};
 use crate::model::Commit;
 use crate::ports::Vcs;
 
@@ -52,6 +52,8 @@ pub struct GitTree {
 
 /// File mode of a symbolic link in a git tree.
 const SYMLINK_MODE: i32 = 0o120_000;
+/// File mode of an executable file in a git tree.
+const EXECUTABLE_MODE: i32 = 0o100_755;
 /// Largest number of symbolic links to follow.
 const MAX_LINKS: u8 = 8;
 
@@ -165,5 +167,36 @@ impl Files for GitTree {
                 .filter(|p| p.starts_with(&prefix)),
         );
         out.into_iter().collect()
+    }
+
+    fn properties(&self, path: &str) -> FileProperties {
+        let mut resolved = path.to_owned();
+        let mut link = None;
+        let mut executable = false;
+        for _ in 0..=MAX_LINKS {
+            let Some((id, mode)) = self.blobs.get(&resolved) else {
+                break;
+            };
+            executable = *mode == EXECUTABLE_MODE;
+            let content = match self.read_blob(*id) {
+                Lookup::Found(content) if *mode == SYMLINK_MODE => content,
+                _ => break,
+            };
+            let to = String::from_utf8_lossy(&content).into_owned();
+            link.get_or_insert_with(|| to.clone());
+            let folder = resolved.rsplit_once('/').map_or("", |(folder, _)| folder);
+            match resolve_link(folder, &to) {
+                Some(next) => resolved = next,
+                None => {
+                    resolved = to;
+                    break;
+                }
+            }
+        }
+        FileProperties {
+            resolved,
+            link,
+            executable,
+        }
     }
 }

@@ -47,7 +47,7 @@ codes! {
     PATH = "CAT060", "a path that is absolute, outside the repository, or has invalid characters";
     PATH_ESCAPES = "CAT061", "a link to a target outside the repository";
     PATH_MISSING = "CAT062", "a file that does not exist";
-    PATH_KIND = "CAT063", "a path that is a directory, too large or unreadable";
+    PATH_KIND = "CAT063", "a path that is a directory or special file, too large or unreadable";
     DESTINATION = "CAT064",
         "a destination that is relative or contains `.` or `..`, or a duplicate destination";
     MODE = "CAT065", "a file mode that is not octal";
@@ -63,6 +63,7 @@ codes! {
     TEXT = "CAT083", "text that must be one line, or is too long";
     VARIABLE = "CAT084", "an invalid or reserved name of a variable or fact";
     ASCII = "CAT085", "a non-ASCII character in a text for which EC2 accepts ASCII only";
+    ERREXIT = "CAT086", "a shell script that continues after a failed command";
     AWS_SYNTAX = "CAT090",
         "an invalid AWS account, Region, role, address range, instance type, subnet or parameter name";
     OPEN_ACCESS = "CAT091", "an address range that contains a large part of the internet";
@@ -73,6 +74,12 @@ codes! {
     INPUT = "CAT102", "an undeclared input, or an invalid value of an input";
     UNKNOWN_CONTROL = "CAT103", "an unknown control";
     WAIVER = "CAT104", "an incomplete, unused or expired waiver";
+    PLACEHOLDER = "CAT110", "an invalid or unterminated `${…}`";
+    UNKNOWN_VARIABLE = "CAT111", "an unknown variable, or an unknown key of a variable";
+    UNUSED_VARIABLE = "CAT112", "a variable that no image uses";
+    VARIABLE_CYCLE = "CAT113", "a cycle of variables";
+    VARIABLE_TYPE = "CAT114", "a list or map as part of a text";
+    MATRIX = "CAT115", "an invalid matrix";
 }
 
 #[cfg(test)]

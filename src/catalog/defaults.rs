@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use crate::catalog::types::{
     Access, Brakes, Builder, Environment, Gates, Retention, StoreSettings,
 };
-use crate::model::{EnvName, Region, Tags};
+use crate::model::{Arch, EnvName, Region, Tags};
 
 /// Longest description in characters: the limit of EC2 for the description of an AMI.
 pub(crate) const MAX_DESCRIPTION: usize = 255;
@@ -38,8 +38,9 @@ pub const REBASE_AFTER: u32 = 10;
 pub const LEASE: SignedDuration = SignedDuration::from_mins(10);
 /// Directory of the store.
 pub const STORE: &str = ".bakeline/store";
-/// Instance type of build and test instances.
-pub const INSTANCE_TYPE: &str = "t3.small";
+/// Instance types of build and test instances.
+pub const INSTANCE_TYPES: [(Arch, &str); 2] =
+    [(Arch::X86_64, "t3.small"), (Arch::Arm64, "t4g.small")];
 /// Address ranges that may connect by SSH: the private ranges of RFC 1918, never the internet.
 pub const CIDRS: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
 /// Owner of a file.
@@ -88,7 +89,9 @@ pub fn store() -> StoreSettings {
 #[must_use]
 pub fn builder() -> Builder {
     Builder {
-        instance_type: INSTANCE_TYPE.to_owned(),
+        instance_types: INSTANCE_TYPES
+            .map(|(arch, name)| (arch, name.to_owned()))
+            .into(),
         subnet: None,
         instance_profile: None,
         public_address: false,

@@ -38,6 +38,24 @@ pub trait Files {
     /// Returns the paths of all files below `folder` at any depth. Empty if the folder does not
     /// exist.
     fn list(&self, folder: &str) -> Vec<String>;
+    /// Returns the properties of a path that are not content.
+    fn properties(&self, path: &str) -> FileProperties {
+        FileProperties {
+            resolved: path.to_owned(),
+            ..FileProperties::default()
+        }
+    }
+}
+
+/// Properties of a path in the repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileProperties {
+    /// Path with all links resolved, relative to the repository. Absolute if it is outside.
+    pub resolved: String,
+    /// Target of a symbolic link, as written.
+    pub link: Option<String>,
+    /// True if the owner may execute the file.
+    pub executable: bool,
 }
 
 impl Files for BTreeMap<String, Vec<u8>> {
@@ -64,9 +82,18 @@ pub(super) fn read_named_file(
     files: &dyn Files,
     path: &Text,
 ) -> Option<Vec<u8>> {
-    if !check_repository_path(checker, path) {
+    if !check_repository_path(checker, path, &syntax::PATH) {
         return None;
     }
+    read_checked_file(checker, files, path)
+}
+
+/// Reads a file whose path is valid.
+pub(super) fn read_checked_file(
+    checker: &mut Checker<'_, '_>,
+    files: &dyn Files,
+    path: &Text,
+) -> Option<Vec<u8>> {
     match files.get(&path.value) {
         Lookup::Found(bytes) => return Some(bytes),
         Lookup::Missing => return report_missing_file(checker, files, path),
@@ -123,7 +150,7 @@ pub(super) fn check_folder_with_files(
     files: &dyn Files,
     path: &Text,
 ) -> bool {
-    if !check_repository_path(checker, path) {
+    if !check_repository_path(checker, path, &syntax::PATH) {
         return false;
     }
     let exists = !files.list(&path.value).is_empty();
@@ -166,7 +193,11 @@ fn report_missing_file(
 
 /// Returns true if the path is relative and has no `.` or `..`. Only links can then leave the
 /// repository.
-fn check_repository_path(checker: &mut Checker<'_, '_>, path: &Text) -> bool {
+pub(super) fn check_repository_path(
+    checker: &mut Checker<'_, '_>,
+    path: &Text,
+    syntax: &syntax::Syntax,
+) -> bool {
     let text = &path.value;
     let message = if text.starts_with('/') || text.starts_with('~') || text.get(1..2) == Some(":") {
         format!(
@@ -175,14 +206,14 @@ fn check_repository_path(checker: &mut Checker<'_, '_>, path: &Text) -> bool {
         )
     } else if has_dot_segments(text) {
         format!("the path `{}` contains `.` or `..`", quote_text(text))
-    } else if !syntax::PATH.matches(text) {
+    } else if !syntax.matches(text) {
         format!("the path `{}` has invalid characters", quote_text(text))
     } else {
         return true;
     };
     checker
         .error(codes::PATH, &path.span, message)
-        .help(format!("use {}", syntax::PATH.advice));
+        .help(format!("use {}", syntax.advice));
     false
 }
 

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use crate::catalog::checker::Checker;
 use crate::catalog::checks::{ControlIds, parse_checks};
+use crate::catalog::expand::{
+    ExpandedImage, Expansion, ImageFile, Level, expand_images, read_level,
+};
 use crate::catalog::files::{Files, SETTINGS_FILE};
 use crate::catalog::image::draft::{ImageChecks, ImageContext, ImageDraft};
 use crate::catalog::image::link::Linker;
@@ -19,10 +22,12 @@ use crate::catalog::profiles::{
 };
 use crate::catalog::raw::{RawImage, RawOwnWaiver, RawProfile, RawSettings, RawWaivers};
 use crate::catalog::read::{
-    ValidTree, deserialize_node, file_stem, parse_tree, read_templates, read_text, read_texts,
+    ValidTree, deserialize_node, file_stem, image_stem, parse_tree, parse_untyped, read_templates,
+    read_text, read_texts, validate_tree,
 };
 use crate::catalog::settings::{SharedSettings, parse_settings};
 use crate::catalog::types::{Catalog, Profile, Settings};
+use crate::catalog::yaml::secrets::report_secrets;
 use crate::catalog::yaml::source::{Diagnostics, SourceFile, SourceText};
 use crate::catalog::{codes, defaults, schema};
 use crate::diagnostic::Diagnostic;
@@ -43,7 +48,11 @@ pub fn load(files: &dyn Files) -> (Option<Catalog>, Vec<Diagnostic>) {
             .map(|(file, text)| SourceFile::new(file, text))
     };
 
-    let (settings, known) = read_settings(source(SETTINGS_FILE), &mut diagnostics);
+    let SettingsFile {
+        settings,
+        known,
+        variables,
+    } = read_settings(source(SETTINGS_FILE), &mut diagnostics);
     let profile_names: Vec<String> = files
         .list("profiles")
         .iter()
@@ -60,7 +69,7 @@ pub fn load(files: &dyn Files) -> (Option<Catalog>, Vec<Diagnostic>) {
             files,
             contents: &mut contents,
         };
-        read_images(&texts, context, &mut diagnostics)
+        read_images(&texts, &variables, context, &mut diagnostics)
     };
     for draft in images.drafts.values() {
         for used in &draft.profiles {
@@ -75,6 +84,7 @@ pub fn load(files: &dyn Files) -> (Option<Catalog>, Vec<Diagnostic>) {
     let linker = Linker {
         drafts: &images.drafts,
         broken: &images.broken,
+        has_unnamed: images.has_unnamed,
         sources: ControlSources {
             profiles: &profiles,
             waivers: &waivers,
@@ -107,17 +117,26 @@ pub fn load_settings(files: &dyn Files) -> (Option<Settings>, Vec<Diagnostic>) {
     let source = text
         .as_ref()
         .map(|text| SourceFile::new(SETTINGS_FILE, text));
-    let (settings, _) = read_settings(source, &mut diagnostics);
+    let settings = read_settings(source, &mut diagnostics).settings;
     let settings = settings.filter(|_| diagnostics.error_count() == 0);
     (settings, diagnostics.into_sorted())
 }
 
-fn read_settings(
-    source: Option<SourceFile<'_>>,
+/// Content of `bakeline.yaml`.
+struct SettingsFile<'a> {
+    settings: Option<Settings>,
+    known: SharedSettings,
+    variables: Level<'a>,
+}
+
+fn read_settings<'a>(
+    source: Option<SourceFile<'a>>,
     diagnostics: &mut Diagnostics,
-) -> (Option<Settings>, SharedSettings) {
+) -> SettingsFile<'a> {
+    let mut variables = Level::new();
     let parsed = source.and_then(|source| {
-        let ValidTree { node, .. } = parse_tree(source, &schema::SETTINGS, diagnostics)?;
+        let ValidTree { mut node, .. } = parse_tree(source, &schema::SETTINGS, diagnostics)?;
+        variables = read_level(node.take("variables"), source, diagnostics);
         let raw = deserialize_node::<RawSettings>(&node, source, diagnostics)?;
         let mut checker = Checker {
             source,
@@ -131,8 +150,14 @@ fn read_settings(
         environment_key: defaults::ENVIRONMENT_KEY.to_owned(),
         max_age: None,
         rebase_after: defaults::REBASE_AFTER,
+        require_errexit: false,
     };
-    parsed.unwrap_or_else(|| (None, fallback()))
+    let (settings, known) = parsed.unwrap_or_else(|| (None, fallback()));
+    SettingsFile {
+        settings,
+        known,
+        variables,
+    }
 }
 
 /// Reads all profiles by name. Unused profiles are checked too.
@@ -210,56 +235,113 @@ struct ImageFiles<'a> {
     drafts: BTreeMap<String, ImageDraft<'a>>,
     /// Names of images whose files have errors.
     broken: BTreeSet<String>,
+    /// True if the names of some images are not known.
+    has_unnamed: bool,
 }
 
 fn read_images<'a>(
     texts: &'a BTreeMap<String, SourceText>,
+    variables: &Level<'a>,
     mut context: ImageContext<'_>,
     diagnostics: &mut Diagnostics,
 ) -> ImageFiles<'a> {
     let paths: Vec<String> = texts
         .keys()
-        .filter(|path| file_stem(path, "images").is_some())
+        .filter(|path| image_stem(path).is_some())
         .cloned()
         .collect();
+    let Expansion {
+        images: expanded,
+        broken,
+        has_unnamed,
+    } = expand_files(texts, variables, context.files, diagnostics);
     let mut images = ImageFiles {
         drafts: BTreeMap::new(),
-        broken: BTreeSet::new(),
+        broken,
+        has_unnamed,
     };
-    for path in context.files.list("images") {
-        let Some(name) = file_stem(&path, "images") else {
-            continue;
-        };
-        let image = texts.get_key_value(&path).and_then(|(file, text)| {
-            let source = SourceFile::new(file, text);
-            read_image(source, name, &paths, &mut context, diagnostics)
-        });
-        match image {
-            Some((_, alias)) if images.drafts.contains_key(name) => drop(alias),
+    for image in expanded {
+        let name = image.name.clone();
+        match read_image(image, &paths, &mut context, diagnostics) {
             Some((draft, alias)) => {
                 images.broken.extend(alias);
-                images.drafts.insert(name.to_owned(), draft);
+                images.drafts.insert(name, draft);
             }
             None => {
-                images.broken.insert(name.to_owned());
+                images.broken.insert(name);
             }
         }
     }
     images
 }
 
+/// Parses and expands all image files.
+fn expand_files<'a>(
+    texts: &'a BTreeMap<String, SourceText>,
+    variables: &Level<'a>,
+    repository: &dyn Files,
+    diagnostics: &mut Diagnostics,
+) -> Expansion<'a> {
+    let mut unreadable = BTreeSet::new();
+    let mut files = Vec::new();
+    for path in repository.list("images") {
+        let Some(stem) = image_stem(&path) else {
+            continue;
+        };
+        let file = texts.get_key_value(&path).and_then(|(file, text)| {
+            let source = SourceFile::new(file, text);
+            let node = parse_untyped(source, diagnostics)?;
+            ImageFile::take(source, stem, node, variables, diagnostics)
+        });
+        match file {
+            Some(file) => files.push(file),
+            None => drop(unreadable.insert(stem.to_owned())),
+        }
+    }
+    expand_images(&files, variables, repository, unreadable, diagnostics)
+}
+
+/// Calls `describe` with the expanded images of a valid catalog.
+pub(crate) fn expand_catalog<T>(
+    files: &dyn Files,
+    describe: &mut dyn FnMut(&[ExpandedImage<'_>]) -> Option<T>,
+) -> Option<T> {
+    let mut diagnostics = Diagnostics::default();
+    let texts = read_texts(files, &mut diagnostics);
+    let (file, text) = texts.get_key_value(SETTINGS_FILE)?;
+    let settings = read_settings(Some(SourceFile::new(file, text)), &mut diagnostics);
+    let expansion = expand_files(&texts, &settings.variables, files, &mut diagnostics);
+    describe(&expansion.images)
+}
+
 /// Reads one image. The second value is a different name in the file, which others may use.
 fn read_image<'a>(
-    source: SourceFile<'a>,
-    name: &str,
+    image: ExpandedImage<'a>,
     paths: &[String],
     context: &mut ImageContext<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<(ImageDraft<'a>, Option<String>)> {
+    let first = diagnostics.count();
+    let (path, inserted) = (image.source.path, image.inserted.clone());
+    if !inserted.is_empty() {
+        report_secrets(&image.source, &image.node, diagnostics);
+    }
+    let draft = read_expanded_image(image, paths, context, diagnostics);
+    diagnostics.add_definitions(first, path, &inserted);
+    draft
+}
+
+fn read_expanded_image<'a>(
+    image: ExpandedImage<'a>,
+    paths: &[String],
+    context: &mut ImageContext<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<(ImageDraft<'a>, Option<String>)> {
+    let (source, name) = (image.source, image.name.as_str());
     let ValidTree {
         mut node,
         removed_keys,
-    } = parse_tree(source, &schema::IMAGE, diagnostics)?;
+    } = validate_tree(image.node, source, &schema::IMAGE, diagnostics)?;
     let (checks, waivers) = (node.take("checks"), node.take("waivers"));
     let mut checker = Checker {
         source,
@@ -288,7 +370,9 @@ fn read_image<'a>(
         overrides,
         waivers: parse_own_waivers(own_waivers, &mut checker),
     };
-    let draft = parse_image(raw, &removed_keys, checks, context, &mut checker);
+    let mut draft = parse_image(raw, &removed_keys, checks, context, &mut checker);
+    draft.variables = image.inputs;
+    draft.template_variables = image.template_variables;
     Some((draft, alias))
 }
 

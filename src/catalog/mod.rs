@@ -10,6 +10,7 @@ mod checker;
 mod checks;
 pub mod codes;
 pub mod defaults;
+mod expand;
 mod files;
 mod image;
 mod load;
@@ -18,13 +19,15 @@ mod raw;
 mod read;
 mod schema;
 mod settings;
+mod show;
 mod syntax;
 #[cfg(test)]
 mod tests;
 mod types;
 mod yaml;
 
-pub use files::{Files, Lookup, SETTINGS_FILE};
+pub use files::{FileProperties, Files, Lookup, SETTINGS_FILE};
 pub use load::{load, load_settings, profile_diagnostics};
 pub use schema::schemas;
+pub use show::{ImageView, ValueView, show_image};
 pub use types::*;

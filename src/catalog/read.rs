@@ -12,6 +12,13 @@ use crate::catalog::yaml::source::{Diagnostics, SourceFile, SourceText};
 use crate::catalog::yaml::{self, secrets, validate};
 use crate::diagnostic::Span;
 
+/// Returns the name in `images/NAME.yaml` or `images/…/NAME.yaml`.
+pub(crate) fn image_stem(path: &str) -> Option<&str> {
+    let stem = path.strip_prefix("images/")?.strip_suffix(".yaml")?;
+    let name = stem.rsplit('/').next()?;
+    (!name.is_empty()).then_some(name)
+}
+
 /// Returns the name in `folder/NAME.yaml`.
 pub(crate) fn file_stem<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
     let name = path
@@ -33,13 +40,15 @@ pub(crate) fn read_texts(
             .into_iter()
             .filter(move |path| file_stem(path, folder).is_some())
     };
+    let images = files.list("images").into_iter();
+    let images = images.filter(|path| image_stem(path).is_some());
     let waivers = [WAIVERS_FILE.to_owned()]
         .into_iter()
         .filter(|path| files.get(path) != Lookup::Missing);
     [SETTINGS_FILE.to_owned()]
         .into_iter()
         .chain(waivers)
-        .chain(yaml_files("images"))
+        .chain(images)
         .chain(yaml_files("profiles"))
         .filter_map(|path| {
             let text = read_text(&path, files, diagnostics)?;
@@ -52,14 +61,14 @@ fn report_ignored_images(files: &dyn Files, diagnostics: &mut Diagnostics) {
     for path in files.list("images") {
         let extension = path.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase());
         let is_yaml = matches!(extension.as_deref(), Some("yml" | "yaml"));
-        if is_yaml && file_stem(&path, "images").is_none() {
+        if is_yaml && image_stem(&path).is_none() {
             diagnostics
                 .error(
                     codes::IMAGE_FILE,
                     Span::file(path),
                     "this file would be ignored",
                 )
-                .help("move or rename it to images/NAME.yaml");
+                .help("rename it to NAME.yaml");
         }
     }
 }
@@ -123,8 +132,24 @@ pub(crate) fn parse_tree(
     schema: &serde_json::Value,
     diagnostics: &mut Diagnostics,
 ) -> Option<ValidTree> {
-    let mut node = yaml::parse(&source, diagnostics)?;
+    let node = parse_untyped(source, diagnostics)?;
+    validate_tree(node, source, schema, diagnostics)
+}
+
+/// Parses a text without a schema, and reports secrets.
+pub(crate) fn parse_untyped(source: SourceFile<'_>, diagnostics: &mut Diagnostics) -> Option<Node> {
+    let node = yaml::parse(&source, diagnostics)?;
     secrets::report_secrets(&source, &node, diagnostics);
+    Some(node)
+}
+
+/// Reports and removes all values that do not conform to the schema.
+pub(crate) fn validate_tree(
+    mut node: Node,
+    source: SourceFile<'_>,
+    schema: &serde_json::Value,
+    diagnostics: &mut Diagnostics,
+) -> Option<ValidTree> {
     let keys: Vec<String> = node
         .entries()
         .iter()

@@ -58,6 +58,9 @@ pub struct Cli {
 pub enum Command {
     /// Validate the catalog and show all problems.
     Validate(Validate),
+    /// Show an image after inheritance and the replacement of variables, with the origin of each
+    /// value.
+    Show(Show),
     /// Show which images a release would build, and why.
     Plan(Plan),
     /// Build and check the images that need it, and make them current in the first environment.
@@ -116,6 +119,31 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Validate {
     /// Print the diagnostics as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Object to show.
+    #[command(subcommand)]
+    pub subject: ShowSubject,
+}
+
+/// Objects that `show` prints.
+#[derive(Debug, Subcommand)]
+pub enum ShowSubject {
+    /// Show one image.
+    Image(ShowImage),
+}
+
+/// Arguments of `show image`.
+#[derive(Debug, Args)]
+pub struct ShowImage {
+    /// Name of the image.
+    pub name: String,
+    /// Print the image as JSON.
     #[arg(long)]
     pub json: bool,
 }

@@ -52,6 +52,7 @@ async fn dispatch(cli: Cli) -> Result<u8> {
     let dir = cli.dir;
     match cli.command {
         Command::Validate(args) => catalog::validate::run(&dir, &args),
+        Command::Show(args) => catalog::show::run(&dir, &args),
         Command::Plan(args) => Box::pin(build::plan::run(&dir, &args)).await,
         Command::Why(args) => Box::pin(build::why::run(&dir, &args)).await,
         Command::Probe(args) => Box::pin(build::probe::run(&dir, &args)).await,

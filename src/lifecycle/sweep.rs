@@ -15,8 +15,8 @@ pub struct RunFacts {
     /// True if the run holds a lock that has not expired.
     pub active: bool,
     /// AMI names that the run planned to build. The value is the reason why an untagged AMI of this
-    /// name must stay, or `None` for a build that started and never finished: Packer tags an AMI
-    /// last, so such a build may have left an untagged AMI.
+    /// name must stay, or `None` for a build that started and never finished. Such a build may have
+    /// left an untagged AMI: packer-plugin-amazon before 1.1.0 tags an AMI only when it is available.
     pub planned_amis: BTreeMap<String, Option<String>>,
 }
 

@@ -43,6 +43,23 @@ impl Arch {
             Self::Arm64 => "arm64",
         }
     }
+
+    /// Returns the architecture of an EC2 instance type such as `t4g.small`.
+    ///
+    /// `g` after the generation means a Graviton processor (Amazon EC2 Instance Types, "Instance
+    /// type naming conventions"). `a1` and Apple silicon are older and newer exceptions.
+    #[must_use]
+    pub fn of_instance_type(instance_type: &str) -> Self {
+        let family = instance_type.split('.').next().unwrap_or_default();
+        let is_exception = family == "a1" || family.starts_with("mac2");
+        let series = family.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let options = series.trim_start_matches(|c: char| c.is_ascii_digit());
+        if is_exception || options.contains('g') {
+            Self::Arm64
+        } else {
+            Self::X86_64
+        }
+    }
 }
 
 impl fmt::Display for Arch {
@@ -59,6 +76,50 @@ impl FromStr for Arch {
             "x86_64" | "amd64" => Ok(Self::X86_64),
             "arm64" | "aarch64" => Ok(Self::Arm64),
             _ => Err(NameError::Arch),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Arch;
+
+    #[test]
+    fn graviton_types_are_arm64() {
+        for name in [
+            "t4g.small",
+            "m7g.large",
+            "m6gd.metal",
+            "c7gn.xlarge",
+            "im4gn.large",
+            "is4gen.medium",
+            "x2gd.medium",
+            "g5g.xlarge",
+            "hpc7g.4xlarge",
+            "i8g.large",
+            "a1.medium",
+            "mac2.metal",
+            "mac2-m2.metal",
+            "r8gb.large",
+        ] {
+            assert_eq!(Arch::of_instance_type(name), Arch::Arm64, "{name}");
+        }
+        for name in [
+            "t3.small",
+            "t3a.small",
+            "m5dn.large",
+            "g4dn.xlarge",
+            "g6.xlarge",
+            "p4d.24xlarge",
+            "u-6tb1.metal",
+            "mac1.metal",
+            "m7i-flex.large",
+            "inf2.xlarge",
+            "trn1n.32xlarge",
+            "vt1.3xlarge",
+            "hpc7a.96xlarge",
+        ] {
+            assert_eq!(Arch::of_instance_type(name), Arch::X86_64, "{name}");
         }
     }
 }

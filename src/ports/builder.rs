@@ -54,8 +54,9 @@ pub type OnLine<'a> = &'a (dyn Fn(&str) + Send + Sync);
 pub trait ImageBuilder: Send + Sync {
     /// Returns the version of the builder. Versions that are too old are an error.
     async fn version(&self) -> Result<semver::Version, BuilderError>;
-    /// Checks that the builder and its plugins are installed on this machine.
-    async fn check(&self) -> Result<(), BuilderError>;
+    /// Checks that the builder and its plugins are installed on this machine in supported versions.
+    /// Returns a warning for each version that was not tested.
+    async fn check(&self) -> Result<Vec<String>, BuilderError>;
     /// Validates a job without changes in the cloud.
     async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError>;
     /// Runs a job. After a cancellation the builder cleans up.

@@ -7,6 +7,7 @@ pub mod packages;
 mod path;
 pub mod puppet;
 pub mod script;
+pub mod tree;
 
 pub use path::folder_of;
 
@@ -15,10 +16,12 @@ pub use path::folder_of;
 pub enum Provision {
     /// Installs packages with the platform's package manager.
     Packages(packages::Packages),
-    /// Runs a shell script of the catalog as root.
+    /// Runs a script of the catalog.
     Script(script::Script),
     /// Copies a file of the catalog into the image.
     File(file::File),
+    /// Copies a folder of the catalog into the image.
+    Tree(tree::Tree),
     /// Runs an Ansible playbook of the catalog against the instance.
     Ansible(ansible::Ansible),
     /// Applies a Puppet manifest of the catalog on the instance.
@@ -33,18 +36,9 @@ impl Provision {
             Self::Packages(_) => &[],
             Self::Script(script) => std::slice::from_ref(&script.path),
             Self::File(file) => std::slice::from_ref(&file.source),
+            Self::Tree(tree) => tree.files(),
             Self::Ansible(ansible) => &ansible.files,
             Self::Puppet(puppet) => &puppet.files,
-        }
-    }
-
-    /// Returns the named values of the user.
-    #[must_use]
-    pub fn values(&self) -> Option<&std::collections::BTreeMap<String, String>> {
-        match self {
-            Self::Packages(_) | Self::Script(_) | Self::File(_) => None,
-            Self::Ansible(ansible) => Some(&ansible.vars),
-            Self::Puppet(puppet) => Some(&puppet.facts),
         }
     }
 }

@@ -1,9 +1,14 @@
 //! Renders templates with automatic quoting of all values.
 
+pub mod block;
+mod error;
+pub mod file_template;
 pub mod packer;
-mod platform;
+mod platform_check;
 pub mod provision;
+mod provision_scripts;
 pub mod quote;
+mod script_values;
 pub mod slack;
 #[cfg(test)]
 mod tests;
@@ -14,6 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use serde::Serialize;
+
+pub use error::RenderError;
+use error::find_first_use;
 
 use crate::catalog::{Catalog, Image};
 
@@ -42,23 +50,11 @@ impl Language {
     }
 }
 
-/// Error in a template, or a value that its language cannot represent.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("template `{template}`: {message}")]
-pub struct RenderError {
-    /// Path of the template.
-    pub template: String,
-    /// Byte range in the template, if known.
-    pub at: Option<std::ops::Range<usize>>,
-    /// Description of the problem, with line and column if Tera reports them.
-    pub message: String,
-}
-
 /// Returns the templates of an image. They are part of its recipe.
 #[must_use]
 pub fn template_paths(image: &Image) -> Vec<&'static str> {
     let mut paths = vec![packer::TEMPLATE];
-    paths.extend(provision::templates(image));
+    paths.extend(provision_scripts::templates(image));
     paths
 }
 
@@ -113,7 +109,7 @@ pub fn render_text(
         );
         let message = format!("undefined template variable `{name}`; {help}");
         return Err(RenderError {
-            at: find_first_use(text, name),
+            at: find_first_use(text, name, [("@{", "}@"), ("@%", "%@")]),
             ..error(message)
         });
     }
@@ -162,26 +158,6 @@ fn parse_template(
     });
     TEMPLATE_CACHE.with_borrow_mut(|all| all.insert(key, Rc::clone(&parsed)));
     Ok(parsed)
-}
-
-/// Returns the range of the first use of a variable between the delimiters.
-fn find_first_use(text: &str, name: &str) -> Option<std::ops::Range<usize>> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let is_inside = |at: usize| {
-        let before = &text[..at];
-        let (open, close) = (
-            before.rfind("@{").max(before.rfind("@%")),
-            before.rfind("}@").max(before.rfind("%@")),
-        );
-        open.is_some() && open > close
-    };
-    text.match_indices(name)
-        .map(|(at, _)| at..at + name.len())
-        .find(|r| {
-            is_inside(r.start)
-                && !text[..r.start].ends_with(is_word)
-                && !text[r.end..].starts_with(is_word)
-        })
 }
 
 fn variable_names(values: &impl Serialize) -> Vec<String> {

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::provision::{Block, blocks};
+use super::block::{Block, Connection};
+use super::provision::blocks;
 use super::{Language, RenderError, render};
 use crate::catalog::{Access, Catalog, Image};
 use crate::model::{AMAZON_PLUGIN_VERSIONS, Tags};
+use crate::provision::script::REBOOT_MINUTES;
 
 /// Path of the template.
 pub const TEMPLATE: &str = "templates/packer/amazon-ebs.pkr.json";
@@ -86,6 +88,7 @@ struct PackerValues<'v> {
     check_request: String,
     key_word: String,
     manifest: &'v str,
+    reboot_limit: String,
     plugin_versions: &'v str,
     imds_v2: bool,
 }
@@ -101,7 +104,8 @@ struct BlockValues {
     kind: &'static str,
     name: String,
     to: String,
-    command: String,
+    may_reboot: bool,
+    after_reboot: bool,
 }
 
 /// Longest time that Packer waits for a state, in seconds.
@@ -137,7 +141,7 @@ pub fn files(
         region: &run.region,
         base_ami: &run.base_ami,
         ami_name: &run.ami_name,
-        instance_type: &builder.instance_type,
+        instance_type: builder.instance_type(image.arch),
         subnet: builder.subnet.as_deref().unwrap_or(""),
         instance_profile: builder.instance_profile.as_deref().unwrap_or(""),
         public_address: builder.public_address,
@@ -164,6 +168,7 @@ pub fn files(
         check_request: shell_word(&run.check_request)?,
         key_word: shell_word(&run.key_file)?,
         manifest: MANIFEST,
+        reboot_limit: format!("{REBOOT_MINUTES}m"),
         plugin_versions: if is_recent {
             AMAZON_PLUGIN_VERSIONS
         } else {
@@ -221,20 +226,25 @@ fn tag_pairs(tags: &Tags) -> Vec<Pair<'_>> {
 }
 
 fn block_values(block: &Block) -> BlockValues {
-    let (kind, name, to, command) = match block {
+    let (kind, name, to, connection) = match block {
         Block::Script {
-            name, interpreter, ..
-        } => ("script", name.as_str(), "", interpreter.as_str()),
-        Block::Upload { name, to, .. } => ("upload", name.as_str(), to.as_str(), ""),
-        Block::Folder { name, to, .. } => ("folder", name.as_str(), to.as_str(), ""),
-        Block::Playbook { name, .. } => ("playbook", name.as_str(), "", ""),
-        Block::Check => ("check", "", "", ""),
+            name, connection, ..
+        } => ("script", name.as_str(), "", *connection),
+        Block::Upload { name, to, .. } => {
+            ("upload", name.as_str(), to.as_str(), Connection::Stable)
+        }
+        Block::Folder { name, to, .. } => {
+            ("folder", name.as_str(), to.as_str(), Connection::Stable)
+        }
+        Block::Playbook { name, .. } => ("playbook", name.as_str(), "", Connection::Stable),
+        Block::Check => ("check", "", "", Connection::Stable),
     };
     BlockValues {
         kind,
         name: name.to_owned(),
         to: to.to_owned(),
-        command: command.to_owned(),
+        may_reboot: connection == Connection::MayReboot,
+        after_reboot: connection == Connection::AfterReboot,
     }
 }
 

@@ -2,125 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
-use super::platform::{self, PlatformScripts, platform_scripts};
+use super::block::{Block, Connection};
+use super::file_template::render_file_template;
+use super::platform_check;
+use super::provision_scripts::{
+    ANSIBLE, ANSIBLE_PREPARE, CHECK, FILE, HARDEN, PlatformScripts, REBOOT, SCRIPT, SEAL_ACCOUNTS,
+    SUDO, TREE, platform_scripts,
+};
+use super::script_values::{Fact, ScriptValues, ScriptWords, TreePath};
 use super::{Language, RenderError, render};
 use crate::catalog::{Catalog, Image};
+use crate::provision::file::{File, user_and_group};
 use crate::provision::puppet::Puppet;
+use crate::provision::script::Script;
+use crate::provision::tree::{Tree, TreeEntryKind};
 use crate::provision::{Provision, ansible};
 
-/// Returns the scripts that the build of an image uses. Other scripts are not part of its recipe.
-pub(super) fn templates(image: &Image) -> Vec<&'static str> {
-    let PlatformScripts {
-        apt,
-        prepare,
-        packages,
-        file,
-        ansible_prepare,
-        ansible,
-        puppet,
-        harden,
-        cleanup,
-        seal,
-    } = platform_scripts(image.platform);
-    let uses = |predicate: fn(&Provision) -> bool| image.provision.iter().any(predicate);
-    let mut out = vec![
-        platform::CHECK,
-        apt,
-        prepare,
-        cleanup,
-        platform::SEAL_ACCOUNTS,
-        seal,
-    ];
-    out.extend(uses(|p| matches!(p, Provision::Packages(_))).then_some(packages));
-    out.extend(uses(|p| matches!(p, Provision::File(_))).then_some(file));
-    if uses(|p| matches!(p, Provision::Ansible(_))) {
-        out.extend([ansible_prepare, ansible]);
-    }
-    out.extend(uses(|p| matches!(p, Provision::Puppet(_))).then_some(puppet));
-    if image.parent().is_none() {
-        out.extend(harden);
-    }
-    out
-}
-
-/// Part of a build, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Block {
-    /// Runs a script as root with an interpreter. `name` is its file in the build directory.
-    Script {
-        name: String,
-        text: Vec<u8>,
-        interpreter: String,
-    },
-    /// Uploads content to a path in the image. `name` is its file in the build directory.
-    Upload {
-        name: String,
-        content: Vec<u8>,
-        to: String,
-    },
-    /// Uploads files with their directories. `name` is their directory in the build directory.
-    Folder {
-        name: String,
-        files: BTreeMap<String, Vec<u8>>,
-        to: String,
-    },
-    /// Runs a playbook from the runner. `name` is the directory of the job in the build directory.
-    Playbook {
-        name: String,
-        files: BTreeMap<String, Vec<u8>>,
-    },
-    /// Collects facts and runs the build-phase checks.
-    Check,
-}
-
-/// Variables of the scripts.
-#[derive(Debug, Clone, Serialize)]
-pub struct ScriptValues<'v> {
-    /// Name of the image.
-    pub image: &'v str,
-    /// Rendered `apt.sh` with the function `apt_get`, or `dnf.sh` with the function `run_dnf`, for
-    /// scripts that install or remove packages.
-    pub apt: &'v str,
-    /// Name of the platform, for scripts that several platforms share.
-    pub platform: &'v str,
-    /// Further options of dnf.
-    pub release_options: &'v str,
-    /// True for a base image.
-    pub is_base: bool,
-    /// Packages to install; used by `packages.sh`.
-    pub packages: &'v [String],
-    /// Path of the uploaded file, for `file.sh`.
-    pub uploaded: &'v str,
-    /// Destination of the file, for `file.sh`.
-    pub destination: &'v str,
-    /// Owner for `install -o`, for `file.sh`.
-    pub owner: &'v str,
-    /// Group of the file, for `file.sh`.
-    pub group: &'v str,
-    /// Mode of the file, for `file.sh`.
-    pub mode: &'v str,
-    /// Login user.
-    pub login_user: &'v str,
-    /// TemporaryResource directory of Ansible on the instance, for `ansible-prepare.sh` and `ansible.sh`.
-    pub remote_temp: &'v str,
-    /// Puppet manifest below `uploaded`. For `puppet.sh`, as the following variables.
-    pub manifest: &'v str,
-    /// Directory of the modules, or empty.
-    pub modules: &'v str,
-    /// Hiera configuration, or empty.
-    pub hiera: &'v str,
-    /// Facts of the user.
-    pub facts: Vec<Fact<'v>>,
-}
-
-/// A fact for Puppet.
-#[derive(Debug, Clone, Serialize)]
-pub struct Fact<'v> {
-    name: &'v str,
-    value: &'v str,
-}
+/// Longest time of a build after a reboot in hours, as that of a new instance.
+const BUILD_HOURS: i64 = 12;
 
 /// Returns the blocks of the build of an image.
 ///
@@ -131,24 +30,27 @@ pub struct Fact<'v> {
 /// Fails if a template or file is missing or invalid.
 pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderError> {
     let PlatformScripts {
-        apt,
+        package_manager,
+        boot,
         prepare,
         harden,
         cleanup,
         seal,
         ..
     } = platform_scripts(image.platform);
-    let apt = render(
-        catalog,
-        apt,
-        Language::Shell,
-        &BTreeMap::<String, String>::new(),
-    )?;
+    let none = BTreeMap::<String, String>::new();
+    let package_manager = render(catalog, package_manager, Language::Shell, &none)?;
+    let boot = render(catalog, boot, Language::Shell, &none)?;
+    let sudo = render(catalog, SUDO, Language::Shell, &none)?;
+    let deadline = image.platform.deadline(BUILD_HOURS);
     let base = ScriptValues {
         image: image.name.as_str(),
-        apt: &apt,
         platform: image.platform.name(),
+        package_manager: &package_manager,
         release_options: image.platform.release_options(),
+        sudo: &sudo,
+        boot: &boot,
+        deadline: &deadline,
         is_base: image.parent().is_none(),
         packages: &[],
         uploaded: "",
@@ -162,6 +64,10 @@ pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderErro
         modules: "",
         hiera: "",
         facts: Vec::new(),
+        script: None,
+        folders: Vec::new(),
+        files: Vec::new(),
+        links: Vec::new(),
     };
     let mut build = BlockBuilder {
         catalog,
@@ -169,20 +75,20 @@ pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderErro
         base: base.clone(),
         out: Vec::new(),
     };
-    let values = platform::check_values(catalog, image);
-    let check = render(catalog, platform::CHECK, Language::Shell, &values)?;
+    let values = platform_check::check_values(catalog, image);
+    let check = render(catalog, CHECK, Language::Shell, &values)?;
     build.add_script_after(&check, prepare, &base)?;
     for provision in &image.provision {
         build.add_provisioner(provision)?;
     }
     if image.parent().is_none() {
-        for path in harden {
+        for path in std::iter::once(harden).chain(HARDEN) {
             build.add_script(path, &base)?;
         }
     }
     build.add_script(cleanup, &base)?;
     build.out.push(Block::Check);
-    let accounts = render(catalog, platform::SEAL_ACCOUNTS, Language::Shell, &base)?;
+    let accounts = render(catalog, SEAL_ACCOUNTS, Language::Shell, &base)?;
     build.add_script_after(&accounts, seal, &base)?;
     Ok(build.out)
 }
@@ -213,14 +119,48 @@ impl BlockBuilder<'_> {
         values: &ScriptValues<'_>,
     ) -> Result<(), RenderError> {
         let text = render(self.catalog, path, Language::Shell, values)?;
-        let text = format!("{first}{text}").into_bytes();
-        let name = self.next_name(path.rsplit('/').next().unwrap_or(path));
-        self.out.push(Block::Script {
-            name,
-            text,
-            interpreter: "/bin/sh".to_owned(),
-        });
+        self.push_script(path, format!("{first}{text}"), None, Connection::Stable);
         Ok(())
+    }
+
+    /// Adds a script that runs or waits for a script of the catalog.
+    fn add_script_of(
+        &mut self,
+        path: &str,
+        values: &ScriptValues<'_>,
+        source: &str,
+        connection: Connection,
+    ) -> Result<(), RenderError> {
+        let text = render(self.catalog, path, Language::Shell, values)?;
+        self.push_script(path, text, Some(source), connection);
+        Ok(())
+    }
+
+    fn push_script(
+        &mut self,
+        path: &str,
+        text: String,
+        source: Option<&str>,
+        connection: Connection,
+    ) {
+        self.out.push(Block::Script {
+            name: self.next_name(path.rsplit('/').next().unwrap_or(path)),
+            text: text.into_bytes(),
+            source: source.map(str::to_owned),
+            connection,
+        });
+    }
+
+    /// Adds an upload of one file, and returns its path on the instance.
+    fn add_upload(&mut self, content: Vec<u8>) -> String {
+        let to = format!("/tmp/bakeline-upload-{}", self.out.len());
+        let name = self.next_name("upload");
+        self.out.push(Block::Upload {
+            name,
+            content,
+            to: to.clone(),
+        });
+        to
     }
 
     /// Adds the blocks of a provisioner.
@@ -235,48 +175,129 @@ impl BlockBuilder<'_> {
                     ..base
                 },
             ),
-            Provision::Script(s) => {
-                let name = self.next_name("script.sh");
-                let text = read_content(self.catalog, &s.path)?;
-                let interpreter = parse_interpreter(&s.path, &text)?;
-                self.out.push(Block::Script {
-                    name,
-                    text,
-                    interpreter,
-                });
-                Ok(())
-            }
-            Provision::File(f) => {
-                let uploaded = format!("/tmp/bakeline-upload-{}", self.out.len());
-                let name = self.next_name("upload");
-                self.out.push(Block::Upload {
-                    name,
-                    content: read_content(self.catalog, &f.source)?,
-                    to: uploaded.clone(),
-                });
-                let (owner, group) = f.owner.split_once(':').unwrap_or((&f.owner, "root"));
-                let (uploaded, destination, mode) = (&uploaded, &f.destination, &f.mode);
-                self.add_script(
-                    scripts.file,
-                    &ScriptValues {
-                        uploaded,
-                        destination,
-                        owner,
-                        group,
-                        mode,
-                        ..base
-                    },
-                )
-            }
+            Provision::Script(s) => self.add_catalog_script(s, base),
+            Provision::File(f) => self.add_file(f, base),
+            Provision::Tree(t) => self.add_tree(t, base),
             Provision::Ansible(a) => {
-                self.add_script(scripts.ansible_prepare, &base)?;
+                self.add_script(ANSIBLE_PREPARE, &base)?;
                 let name = self.next_name("ansible");
                 let files = ansible::folder(a, base.image, base.login_user, &self.catalog.files);
                 self.out.push(Block::Playbook { name, files });
-                self.add_script(scripts.ansible, &base)
+                self.add_script(ANSIBLE, &base)
             }
             Provision::Puppet(p) => self.add_puppet(p, scripts.puppet, base),
         }
+    }
+
+    fn add_catalog_script(
+        &mut self,
+        s: &Script,
+        base: ScriptValues<'_>,
+    ) -> Result<(), RenderError> {
+        let text = read_content(self.catalog, &s.path)?;
+        let words = ScriptWords {
+            path: &s.path,
+            interpreter: parse_interpreter(&s.path, &text)?,
+            env: s.env.iter().map(|(k, v)| format!("{k}={v}")).collect(),
+            args: &s.args,
+            timeout: s.timeout.unwrap_or(0),
+            user: s.user.as_deref().unwrap_or_default(),
+            may_reboot: if s.reboot { "yes" } else { "" },
+        };
+        let uploaded = self.add_upload(with_unix_lines(text));
+        let connection = if s.reboot {
+            Connection::MayReboot
+        } else {
+            Connection::Stable
+        };
+        let values = ScriptValues {
+            uploaded: &uploaded,
+            script: Some(words),
+            ..base.clone()
+        };
+        self.add_script_of(SCRIPT, &values, &s.path, connection)?;
+        if s.reboot {
+            self.add_script_of(REBOOT, &base, &s.path, Connection::AfterReboot)?;
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, f: &File, base: ScriptValues<'_>) -> Result<(), RenderError> {
+        let content = self.file_content(&f.source, f.template)?;
+        let uploaded = self.add_upload(content);
+        let (owner, group) = user_and_group(&f.owner);
+        let values = ScriptValues {
+            uploaded: &uploaded,
+            destination: &f.destination,
+            owner,
+            group,
+            mode: &f.mode,
+            ..base
+        };
+        self.add_script(FILE, &values)
+    }
+
+    /// Adds the blocks for a folder. Its files are uploaded under numbers, so that any name is
+    /// possible.
+    fn add_tree(&mut self, t: &Tree, base: ScriptValues<'_>) -> Result<(), RenderError> {
+        let mut contents = BTreeMap::new();
+        let (mut files, mut links) = (Vec::new(), Vec::new());
+        for (at, entry) in t.entries.iter().enumerate() {
+            let mut path = TreePath {
+                name: format!("{at:04}"),
+                path: t.target(entry),
+                mode: t.mode_of(entry).to_owned(),
+            };
+            match &entry.kind {
+                TreeEntryKind::File { .. } => {
+                    let content = self.file_content(&entry.path, t.template)?;
+                    contents.insert(path.name.clone(), content);
+                    files.push(path);
+                }
+                TreeEntryKind::Link(target) => {
+                    path.name.clone_from(target);
+                    links.push(path);
+                }
+            }
+        }
+        let folders = t.folders().into_iter().map(|(path, mode)| TreePath {
+            name: String::new(),
+            path,
+            mode,
+        });
+        let name = self.next_name("tree");
+        let uploaded = format!("/tmp/bakeline-{name}");
+        self.out.push(Block::Folder {
+            name,
+            files: contents,
+            to: uploaded.clone(),
+        });
+        let (owner, group) = user_and_group(&t.owner);
+        let values = ScriptValues {
+            uploaded: &uploaded,
+            destination: &t.destination,
+            owner,
+            group,
+            folders: folders.collect(),
+            files,
+            links,
+            ..base
+        };
+        self.add_script(TREE, &values)
+    }
+
+    /// Returns the content of a file to copy, rendered if it is a template.
+    fn file_content(&self, path: &str, template: bool) -> Result<Vec<u8>, RenderError> {
+        let content = read_content(self.catalog, path)?;
+        if !template {
+            return Ok(content);
+        }
+        let text = String::from_utf8(content).map_err(|_| RenderError {
+            at: None,
+            template: path.to_owned(),
+            message: "the file is not UTF-8, so it cannot be a template".to_owned(),
+        })?;
+        render_file_template(path, &text, &self.image.template_variables).map(String::into_bytes)
     }
 
     fn add_puppet(
@@ -343,4 +364,15 @@ fn parse_interpreter(path: &str, text: &[u8]) -> Result<String, RenderError> {
         message: format!("the first line has no valid interpreter: {line:?}"),
     };
     is_valid.then(|| line.clone()).ok_or_else(error)
+}
+
+/// Converts line endings of Windows, which the interpreters of Unix do not accept.
+fn with_unix_lines(text: Vec<u8>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for (at, byte) in text.iter().enumerate() {
+        if *byte != b'\r' || text.get(at + 1) != Some(&b'\n') {
+            out.push(*byte);
+        }
+    }
+    out
 }

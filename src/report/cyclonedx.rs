@@ -101,28 +101,33 @@ fn source_package(package: &Package) -> (&str, &str) {
 }
 
 /// Returns the package URL, such as
-/// `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1`.
-/// Qualifiers are sorted by name (<https://github.com/package-url/purl-spec>).
+/// `pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12&upstream=openssl%403.0.11-1` or
+/// `pkg:rpm/amzn/openssl-libs@3.0.8-1.amzn2023?arch=x86_64&distro=amzn-2023&epoch=1&upstream=openssl-3.0.8-1.amzn2023.src.rpm`.
+/// Qualifiers are sorted by name (<https://github.com/package-url/purl-spec>). `upstream` has the
+/// form that Syft writes and Grype reads.
 fn package_url(package: &Package, os: &Os) -> String {
+    let kind = package_type(&os.id);
     let mut out = format!(
-        "pkg:{}/{}/{}",
-        package_type(&os.id),
+        "pkg:{kind}/{}/{}",
         percent_encode(&os.id.to_lowercase()),
         percent_encode(&package.name)
     );
-    if !package.version.is_empty() {
-        let _ = write!(out, "@{}", percent_encode(&package.version));
+    let (epoch, version) = match package.version.split_once(':') {
+        Some((epoch, version)) if kind == "rpm" => (epoch, version),
+        _ => ("", package.version.as_str()),
+    };
+    if !version.is_empty() {
+        let _ = write!(out, "@{}", percent_encode(version));
     }
     let distro = format!("{}-{}", os.id, os.version);
-    let (name, version) = source_package(package);
-    let upstream = match (name == package.name, version == package.version) {
-        (true, true) => String::new(),
-        (_, true) => name.to_owned(),
-        _ => format!("{name}@{version}"),
+    let upstream = match kind {
+        "rpm" => source_rpm(package),
+        _ => source_qualifier(package),
     };
     let known = [
         ("arch", package.arch.as_str()),
         ("distro", distro.trim_end_matches('-')),
+        ("epoch", epoch),
         ("upstream", &upstream),
     ];
     let some = known.iter().filter(|(_, value)| !value.is_empty());
@@ -133,6 +138,24 @@ fn package_url(package: &Package, os: &Os) -> String {
         let _ = write!(out, "?{}", qualifiers.join("&"));
     }
     out
+}
+
+/// Returns the source package if it differs from the package, with its version if that differs too.
+fn source_qualifier(package: &Package) -> String {
+    let (name, version) = source_package(package);
+    match (name == package.name, version == package.version) {
+        (true, true) => String::new(),
+        (_, true) => name.to_owned(),
+        _ => format!("{name}@{version}"),
+    }
+}
+
+/// Returns the file name of the source package; empty if it is unknown.
+fn source_rpm(package: &Package) -> String {
+    match (&package.source, &package.source_version) {
+        (Some(name), Some(version)) => format!("{name}-{version}.src.rpm"),
+        _ => String::new(),
+    }
 }
 
 /// Returns the purl type of the packages of a distribution.

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::lifecycle::tags;
 use crate::model::{RunId, Tags, Timestamp};
 use crate::plan::Step;
+use crate::plan::{Scope, ScopeSubject};
 use crate::ports::{Clock, ImageBuilder, Shell, Store, Workspace};
 use crate::steps::publish::shares::Shares;
 use crate::steps::references::ParameterReferences;
@@ -91,6 +92,16 @@ impl Steps {
     /// Returns the cloud of the step's account.
     pub(in crate::steps) fn cloud_for(&self, step: &Step) -> Result<&FencedCloud> {
         self.cloud_of(step.account.as_deref())
+    }
+
+    /// Returns the instance type for the image of a scope.
+    pub(in crate::steps) fn instance_type(&self, scope: &Scope) -> &str {
+        let image = match scope.subject() {
+            ScopeSubject::Image(name) => self.catalog.images.get(name),
+            _ => None,
+        };
+        let arch = image.map(|image| image.arch).unwrap_or_default();
+        self.catalog.settings.builder.instance_type(arch)
     }
 
     /// Returns the cloud of an account. `None` means the builder's account.

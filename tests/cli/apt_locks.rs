@@ -18,6 +18,8 @@ use rustix::fs::{FlockOperation, fcntl_lock};
 
 use super::checks_collector::shells;
 
+/// Scripts of Amazon Linux and the RHEL family.
+const RPM_TEMPLATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/provision/rhel");
 const TEMPLATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/provision/debian");
 /// Time for which a lock is held: longer than the pause between two attempts.
 const LOCK_TIME: Duration = Duration::from_secs(3);
@@ -243,36 +245,56 @@ fn update_probe_waits_for_locks() {
     assert_eq!(pending.len(), 1, "{out}{err}");
 }
 
-#[test]
-fn templates_use_the_function_apt_get() {
+/// Fails if a script in `folder` calls a package manager without `function`, which `file` defines.
+fn check_scripts(folder: &str, file: &str, function: &str, commands: &[&str]) {
     let mut seen = 0;
-    for entry in fs::read_dir(TEMPLATES).expect("the templates") {
+    for entry in fs::read_dir(folder).expect("the templates") {
         let path = entry.expect("entry").path();
         let text = fs::read_to_string(&path).expect("template");
         let code: Vec<&str> = text
             .lines()
             .filter(|line| !line.trim_start().starts_with('#'))
             .collect();
-        let calls = code.iter().filter(|line| line.contains("apt_get ")).count();
+        let call = format!("{function} ");
+        let calls = code.iter().filter(|line| line.contains(&call)).count();
         seen += calls;
-        if path.ends_with("apt.sh") {
+        if path.ends_with(file) {
             continue;
         }
-        let direct = code
-            .iter()
-            .find(|line| line.contains("apt-get ") || line.contains("dpkg -"));
+        let is_direct = |line: &&&str| {
+            let text = line.trim_start();
+            commands
+                .iter()
+                .any(|command| text.starts_with(command) || text.contains(&format!("; {command}")))
+        };
+        let direct = code.iter().find(is_direct);
         assert!(
             direct.is_none(),
-            "{}: {direct:?} does not use `apt_get`",
+            "{}: {direct:?} does not use `{function}`",
             path.display()
         );
-        let includes_function = text.contains("@{ apt | safe }@");
+        let includes_function = text.contains("@{ package_manager | safe }@");
         assert_eq!(
             includes_function,
             calls > 0,
-            "{} and the value `apt`",
+            "{} and the value `package_manager`",
             path.display()
         );
     }
     assert!(seen > 5, "only {seen} calls were found");
+}
+
+#[test]
+fn templates_use_the_function_apt_get() {
+    check_scripts(TEMPLATES, "apt.sh", "apt_get", &["apt-get ", "dpkg -"]);
+}
+
+#[test]
+fn templates_use_the_function_run_dnf() {
+    check_scripts(
+        RPM_TEMPLATES,
+        "dnf.sh",
+        "run_dnf",
+        &["dnf ", "yum ", "rpm -i", "rpm -U"],
+    );
 }

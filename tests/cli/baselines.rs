@@ -12,7 +12,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use bakeline::adapters::catalog_files::CatalogFiles;
-use bakeline::checks::{Control, Facts, Group, Item, Outcome, Phase, Tree, judge};
+use bakeline::checks::{
+    Control, Facts, Group, Item, Outcome, Phase, Tree, Verdict, input_values, judge, parse_facts,
+};
 use bakeline::model::ImageName;
 
 const HEAD: &str = "# Baselines
@@ -26,6 +28,20 @@ bakeline ships three profiles. The base images use all of them, and every image 
 * `profiles/ssh-baseline.yaml` has all controls of dev-sec ssh-baseline 2.8.1, with the same IDs.
 * `profiles/image-hygiene.yaml` is specific to bakeline. It checks the clean-up of a build and the
   state of a new instance.
+
+The profiles apply to Debian, Ubuntu, Amazon Linux 2023, RHEL, Rocky Linux, AlmaLinux and CentOS
+Stream. Values that differ are inputs with `by_os`, so you can set them for your system:
+
+| profile | inputs |
+|---|---|
+| linux-baseline | `shadow_group`, `shadow_mode` |
+| ssh-baseline | `kex` (by version of OpenSSH), `syslog_facilities` |
+| image-hygiene | `login_user`, `system_logins`, `ssh_service`, `selinux_modes` |
+
+Controls that a system cannot meet are *skipped* with the reason, such as `DebianBanner` on Red Hat
+systems, or SELinux and the crypto policy on Debian. The verdicts for Debian 12 and 13 come from
+booted instances. The verdicts for the other systems come from recorded facts and from directories
+with an rpm database, not from instances of these systems.
 
 The last column lists the differences from the verdicts of InSpec. Two common ones have a keyword:
 
@@ -222,5 +238,127 @@ fn kernel_controls_also_check_the_configuration() {
                 _ => {}
             }
         }
+    }
+}
+
+/// Returns facts with these readings of kind and text.
+fn facts(readings: &[(&str, &str)]) -> Facts {
+    let hex = |text: &str| {
+        if text.is_empty() {
+            "-".to_owned()
+        } else {
+            text.bytes().map(|b| format!("{b:02x}")).collect::<String>()
+        }
+    };
+    let mut out = String::from("\n");
+    for (kind, text) in readings {
+        writeln!(out, "n0nce {kind} - 0 - {} {}", text.len(), hex(text)).expect("write");
+    }
+    writeln!(out, "n0nce end {}", readings.len()).expect("write");
+    parse_facts("n0nce", out.as_bytes()).expect("facts")
+}
+
+const DPKG: &str = "openssh-client\tamd64\tinstall ok installed\t1:9.6p1-3ubuntu13\topenssh\t\n";
+const RPM: &str = "openssh-clients\tx86_64\tinstall ok installed\t9.9p1-7.el10\topenssh\t\n\
+    crypto-policies\tnoarch\tinstall ok installed\t20240717-1\tcrypto-policies\t\n";
+
+/// ID and ID_LIKE of each system, and the values of its inputs: login user, SSH unit, number of key
+/// exchange algorithms, group of /etc/shadow.
+const SYSTEMS: &[(&str, &str, [&str; 4])] = &[
+    ("debian", "", ["admin", "ssh", "5", "shadow"]),
+    ("ubuntu", "debian", ["ubuntu", "ssh", "5", "shadow"]),
+    ("amzn", "fedora", ["ec2-user", "sshd", "6", "root"]),
+    ("rhel", "fedora", ["ec2-user", "sshd", "6", "root"]),
+    (
+        "rocky",
+        "rhel centos fedora",
+        ["rocky", "sshd", "6", "root"],
+    ),
+    (
+        "almalinux",
+        "rhel centos fedora",
+        ["ec2-user", "sshd", "6", "root"],
+    ),
+    ("centos", "rhel fedora", ["ec2-user", "sshd", "6", "root"]),
+];
+
+fn facts_of(id: &str, like: &str, more: &[(&str, &str)]) -> Facts {
+    let (manager, packages) = match like {
+        "" | "debian" => ("dpkg", DPKG),
+        _ => ("rpm", RPM),
+    };
+    let release = format!("ID=\"{id}\"\nID_LIKE=\"{like}\"\n");
+    let base = [
+        ("identity", "uid=0\nkernel_owned=yes\n"),
+        ("os-release", release.as_str()),
+        ("package_manager", manager),
+        ("packages", packages),
+    ];
+    facts(&[base.as_slice(), more].concat())
+}
+
+#[test]
+fn inputs_fit_each_operating_system() {
+    let profiles = shipped_controls();
+    for (id, like, expected) in SYSTEMS {
+        let facts = facts_of(id, like, &[]);
+        let value = |profile: &str, name: &str| {
+            profiles[profile]
+                .iter()
+                .flat_map(|control| input_values(&control.inputs, &facts))
+                .find(|input| input.name == name)
+                .and_then(|input| input.value)
+                .unwrap_or_else(|| panic!("{profile} has no value of {name} on {id}"))
+        };
+        let found = [
+            value("image-hygiene", "login_user").scalar_text(),
+            value("image-hygiene", "ssh_service").scalar_text(),
+            Some(value("ssh-baseline", "kex").items().len().to_string()),
+            value("linux-baseline", "shadow_group").scalar_text(),
+        ];
+        assert_eq!(found, expected.map(|text| Some(text.to_owned())), "{id}");
+    }
+}
+
+#[test]
+fn controls_of_other_systems_are_skipped() {
+    let profiles = shipped_controls();
+    let selinux = [
+        (
+            "selinux_config",
+            "SELINUX=permissive\nSELINUXTYPE=targeted\n",
+        ),
+        ("selinux_boot", ""),
+        ("selinux_mode", "permissive"),
+    ];
+    for (id, like, _) in SYSTEMS {
+        let is_debian = ["", "debian"].contains(like);
+        let facts = facts_of(id, like, &selinux);
+        let outcome = |profile: &str, name: &str| {
+            let controls: Vec<&Control> =
+                profiles[profile].iter().filter(|c| c.id == name).collect();
+            let verdicts: Vec<Verdict> = judge(&controls, &facts, Phase::Boot);
+            verdicts[0].outcome
+        };
+        for (profile, name) in [
+            ("ssh-baseline", "sshd-47"),
+            ("image-hygiene", "session-umask"),
+        ] {
+            assert_eq!(
+                outcome(profile, name) == Outcome::Skipped,
+                !is_debian,
+                "{id} {name}"
+            );
+        }
+        for name in ["session-umask-red-hat", "crypto-policy"] {
+            let skipped = outcome("image-hygiene", name) == Outcome::Skipped;
+            assert_eq!(skipped, is_debian, "{id} {name}");
+        }
+        let expected = match (is_debian, *id) {
+            (true, _) => Outcome::Skipped,
+            (false, "amzn") => Outcome::Passed,
+            _ => Outcome::Failed,
+        };
+        assert_eq!(outcome("image-hygiene", "selinux"), expected, "{id}");
     }
 }

@@ -10,4 +10,5 @@ mod language;
 mod sample_reports;
 mod sandbox;
 mod schemas;
+mod scripts;
 mod targets;

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.catalog import VENDOR, Catalog, tags
+from support.catalog import VENDOR, Catalog, literal, tags
 from support.instance import Instance, running_instance
 from support.sandbox import Sandbox
 
@@ -46,14 +46,14 @@ def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
     made.image(
         "app",
         source=VENDOR,
-        description=DESCRIPTION,
-        tags={f"corpus-{name}": text for name, text in CORPUS.items()} | {"${key}": "value", "k'\"`$(x)": ALL},
+        description=literal(DESCRIPTION),
+        tags=literal({f"corpus-{name}": text for name, text in CORPUS.items()} | {"${key}": "value", "k'\"`$(x)": ALL}),
         files=[
             {"source": "files/corpus.txt", "destination": "/etc/corpus.txt"},
             {"source": "files/corpus.txt", "destination": "/etc/corpus/a-b_c.txt"},
         ],
         scripts=["scripts/corpus.sh"],
-        checks=checks,
+        checks=literal(checks),
     )
     made.release()
     yield made
@@ -102,7 +102,7 @@ def test_checks_match_verbatim_text(catalog: Catalog) -> None:
 def test_slack_message_escapes_mentions(sandbox: Sandbox, catalog: Catalog) -> None:
     evil = "<!channel> <!here> <https://x.invalid|click> & ok"
     check = {"command": f"echo {shlex.quote(evil)}", "stdout": "nothing\n", "title": evil, "id": "evil"}
-    catalog.image("app", source=VENDOR, description=DESCRIPTION, checks=[check])
+    catalog.image("app", source=VENDOR, description=literal(DESCRIPTION), checks=[check])
     told = len(sandbox.slack())
     catalog.release("--force", want=3)
     assert "<!channel>" in catalog.last.err, "the terminal does not show the text unchanged"

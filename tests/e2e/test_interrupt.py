@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from support.catalog import VENDOR, Catalog, tags
-from support.inventory import Watcher, all_processes, describe_difference, list_cloud, processes
+from support.inventory import GONE, Watcher, all_processes, describe_difference, list_cloud, processes
 from support.run import HANG, wait_until
-from support.running_release import WAIT, descendants, is_lock_held, start_release
+from support.running_release import WAIT, descendants, is_lock_held, kill_release, packer_log, start_release
 from support.sandbox import Sandbox
 
 
@@ -42,23 +43,66 @@ def test_interrupted_release_exits_130_and_cleans_up(
     assert catalog.bakeline("latest", "slow", "--env", "Test").code == 6
 
 
-def test_interrupt_while_the_ami_is_pending_leaves_nothing(sandbox: Sandbox, catalog: Catalog) -> None:
-    """Newer plugins tag the AMI in CreateImage and do not deregister it; Packer 1.6.6 does."""
+def is_packer_started(sandbox: Sandbox, release: int, _: str) -> bool:
+    """Returns whether Packer builds and has not launched its instance."""
+    builds = [one for one in descendants(release) if "packer" in one.argv[0] and "build" in one.argv]
+    return bool(builds) and not instance_states(sandbox)
+
+
+def instance_states(sandbox: Sandbox) -> list[str]:
+    found = sandbox.client("ec2").describe_instances()["Reservations"]
+    states = [one["State"]["Name"] for group in found for one in group["Instances"]]
+    return [state for state in states if state not in GONE]
+
+
+def ami_states(sandbox: Sandbox) -> list[str]:
+    return [ami["State"] for ami in sandbox.client("ec2").describe_images(Owners=["self"])["Images"]]
+
+
+def is_boot_check_running(sandbox: Sandbox, _: int, log: str) -> bool:
+    return any(one.argv == SLOW_CHECK.split() for one in all_processes())
+
+
+SLOW_CHECK = "sleep 4321"
+# Conditions on the local EC2, the process of the release, and the log of Packer.
+PHASES: dict[str, Callable[[Sandbox, int, str], bool]] = {
+    "before the instance": is_packer_started,
+    # The state `stopping` is too short to be observed. Packer prints the line before it calls StopInstances.
+    "while the instance stops": lambda _, __, log: "Stopping the source instance" in log,
+    # Newer plugins tag the AMI in CreateImage and do not deregister it. Packer 1.6.6 deregisters it.
+    "while the AMI is pending": lambda sandbox, _, __: ami_states(sandbox) == ["pending"],
+    "in the boot check": is_boot_check_running,
+}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_interrupt_in_each_phase_leaves_nothing(sandbox: Sandbox, catalog: Catalog, phase: str) -> None:
     before = list_cloud(sandbox)
-    catalog.file("scripts/slow.sh", "echo quick > /etc/quick\n")
-    sandbox.control("pending", {"seconds": HANG})
+    catalog.file("scripts/slow.sh", f"echo '{phase}' > /etc/quick\n")
+    slow_check = {"command": SLOW_CHECK, "timeout": 600, "phase": ["boot"]}
+    catalog.image("slow", source=VENDOR, scripts=["scripts/slow.sh"], checks=[slow_check])
+    sandbox.control("pending", {"seconds": HANG if phase == "while the AMI is pending" else 0})
+    known = set(catalog.runs())
     started = catalog.start("release")
-    pending = lambda: [ami for ami in sandbox.client("ec2").describe_images(Owners=["self"])["Images"]]
+
+    def log() -> str:
+        return "".join(packer_log(run, "slow") for run in catalog.runs() if run not in known)
+
     try:
-        wait_until(lambda: pending() or started.poll() is not None, HANG, "a pending AMI")
-        assert [ami["State"] for ami in pending()] == ["pending"], (catalog.at / "out.log").read_text()
+        has_ended = lambda: started.poll() is not None
+        wait_until(lambda: PHASES[phase](sandbox, started.pid, log()) or has_ended(), HANG, phase, every=0.02)
+        assert not has_ended(), (catalog.at / "out.log").read_text()
         started.send_signal(signal.SIGINT)
         code = started.wait(timeout=HANG)
     finally:
+        if started.poll() is None:
+            kill_release(started)
         sandbox.control("pending", {"seconds": 0})
         catalog.file("scripts/slow.sh", WAIT)
+        catalog.image("slow", source=VENDOR, scripts=["scripts/slow.sh"])
     assert code == 130, (catalog.at / "out.log").read_text()
     assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
+    assert json.loads(catalog.bakeline("sweep", "--json", want=0).out) == []
 
 
 def test_build_ends_with_killed_release(sandbox: Sandbox, catalog: Catalog) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.catalog import VENDOR, Catalog
+from support.catalog import VENDOR, Catalog, literal
 from support.instance import Instance, running_instance
 from support.inventory import all_processes, describe_difference, list_cloud
 from support.run import HANG, wait_until
@@ -28,6 +28,8 @@ PLAYBOOK = """\
       ansible.builtin.copy: {content: "{{ greeting }}", dest: /etc/greeting, mode: "0640"}
     - name: Write what is common to all
       ansible.builtin.copy: {content: "{{ common }} {{ ansible_distribution }}", dest: /etc/common}
+    - name: Write the types of the variables
+      ansible.builtin.copy: {content: "{{ [count + 1, on | bool, list, map.deep.key] | to_json }}", dest: /etc/typed}
     - name: Leave something in the background
       ansible.builtin.command: {cmd: "true"}
       async: 30
@@ -81,7 +83,8 @@ def write_images(catalog: Catalog) -> None:
     catalog.file("ansible/roles/web/handlers/main.yaml", HANDLER)
     catalog.file("ansible/roles/web/templates/page.j2", "page of {{ inventory_hostname }}\n")
     catalog.file("ansible/roles/web/files/data.txt", "data\n")
-    play = {"playbook": "ansible/site.yaml", "vars": {"greeting": LINES}}
+    typed = {"count": 3, "on": False, "list": [1, "{% raw %}", [True, None]], "map": {"deep": {"key": AWKWARD}}}
+    play = {"playbook": "ansible/site.yaml", "vars": literal({"greeting": LINES, **typed})}
     catalog.image("played", parent="ground", ansible=[play])
     catalog.file("puppet/site.pp", MANIFEST)
     catalog.file("puppet/modules/web/manifests/init.pp", MODULE)
@@ -90,7 +93,7 @@ def write_images(catalog: Catalog) -> None:
     catalog.file("puppet/data/common.yaml", "word: from-hiera\n")
     # Scripts come last: this one sees what the manifest made.
     catalog.file("scripts/last.sh", "set -eu\ncp /srv/puppet/page /srv/seen-by-the-script\n")
-    apply = {"manifest": "puppet/site.pp", "facts": {"greeting": AWKWARD}}
+    apply = {"manifest": "puppet/site.pp", "facts": literal({"greeting": AWKWARD})}
     catalog.image("puppeted", parent="played", puppet=[apply], scripts=["scripts/last.sh"])
 
 
@@ -129,6 +132,11 @@ def test_playbook_takes_effect(released: Released) -> None:
 
 def test_special_characters_in_variable_are_verbatim(released: Released) -> None:
     assert released.played.ssh("sudo cat /etc/greeting") == LINES
+
+
+def test_variables_keep_their_types(released: Released) -> None:
+    typed = json.loads(released.played.ssh("cat /etc/typed"))
+    assert typed == [4, False, [1, "{% raw %}", [True, None]], AWKWARD]
 
 
 def test_manifest_takes_effect(released: Released) -> None:

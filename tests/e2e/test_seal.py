@@ -46,7 +46,10 @@ def test_image_with_a_part_of_its_builder_is_not_released(sandbox: Sandbox, cata
     leave_out(catalog, part, instead)
     before = list_cloud(sandbox)
     results = catalog.release(want=3)
-    assert results["base"]["status"] == "failed" and f"{named} has the same content as on the build instance" in results["base"]["failure"], results
+    assert (
+        results["base"]["status"] == "failed"
+        and f"{named} has the same content as on the build instance" in results["base"]["failure"]
+    ), results
     assert named in catalog.last.err and "not sealed" in catalog.last.err, catalog.last
     assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
     assert catalog.bakeline("latest", "base", "--env", "Test").code == 6

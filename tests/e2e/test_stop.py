@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.catalog import VENDOR, Catalog, tags
-from support.inventory import Watcher, describe_difference, list_cloud
+from support.inventory import Listing, Watcher, describe_difference, list_cloud
 from support.run import HANG, run, wait_until
 from support.running_release import WAIT, WAITING, packer_log, resume_build, start_release
 from support.sandbox import Sandbox
@@ -109,18 +109,32 @@ def test_keep_failed_keeps_instance_and_prints_ssh_command(sandbox: Sandbox, cat
         if one["State"]["Name"] == "running"
     ]
     assert tags(kept)["bakeline:expires"] in catalog.last.err
+    sweep_kept_resources(sandbox, catalog, before)
+
+
+def sweep_kept_resources(sandbox: Sandbox, catalog: Catalog, before: Listing) -> None:
+    """Asserts that a sweep keeps the resources of a failed release until they expire, and then removes them."""
     found = json.loads(catalog.bakeline("sweep", "--json", want=0).out)
     assert found and not [one for one in found if one["remove"]], found
     past = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
-    things = [one["thing"]["id"] for one in found]
-    for client_call in things:
-        ec2.create_tags(Resources=[client_call], Tags=[{"Key": "bakeline:expires", "Value": past}])
+    for resource in [one["thing"]["id"] for one in found]:
+        sandbox.client("ec2").create_tags(Resources=[resource], Tags=[{"Key": "bakeline:expires", "Value": past}])
     catalog.bakeline("sweep", "--apply", want=0)
     wait_until(
         lambda: list_cloud(sandbox) == before,
         HANG,
         f"the inventory as before, not {describe_difference(before, list_cloud(sandbox))}",
     )
+
+
+def test_keep_failed_reports_the_error_of_the_script(sandbox: Sandbox, catalog: Catalog) -> None:
+    catalog.file("scripts/base.sh", "set -eu\necho 'the license is missing' >&2\nexit 3\n")
+    catalog.image("base", source=VENDOR, scripts=["scripts/base.sh"])
+    before = list_cloud(sandbox)
+    failure = catalog.release("base", "--keep-failed", want=4)["base"]["failure"]
+    assert "the license is missing" in failure and "aborted" not in failure, failure
+    assert "kept: instance i-" in catalog.last.err, catalog.last
+    sweep_kept_resources(sandbox, catalog, before)
 
 
 def test_stopped_release_leaves_no_process(sandbox: Sandbox, catalog: Catalog) -> None:

@@ -43,6 +43,7 @@ pub(crate) const RESOURCE_TYPES: &[&ResourceType] = &[
     &systemd::unit::RESOURCE_TYPE,
     &systemd::failed_units::RESOURCE_TYPE,
     &kernel::apparmor::RESOURCE_TYPE,
+    &kernel::selinux::RESOURCE_TYPE,
     &packaging::updates::RESOURCE_TYPE,
     &packaging::repositories::RESOURCE_TYPE,
     &process::cron::RESOURCE_TYPE,
@@ -70,6 +71,7 @@ pub(crate) const BASE_SHELL: &[&str] = &[
     config::drop_in::FUNCTIONS,
     filesystem::walk::SHELL,
     network::port::SHELL,
+    packaging::package::SHELL,
     packaging::repositories::SHELL,
 ];
 

@@ -35,11 +35,20 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
 /// Formats bytes for messages: one line of at most 80 characters. Escapes control and invisible
 /// characters, and appends the length of longer text.
 pub(crate) fn truncate_for_display(bytes: &[u8]) -> String {
-    const MAX_LENGTH: usize = 80;
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * MAX_LENGTH)]);
+    truncate(bytes, 80)
+}
+
+/// Formats a message of the collector: one line of at most 200 characters, like
+/// [`truncate_for_display`].
+pub(crate) fn truncate_message(bytes: &[u8]) -> String {
+    truncate(bytes, 200)
+}
+
+fn truncate(bytes: &[u8], max: usize) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * max)]);
     let mut out = String::new();
     for (i, c) in text.chars().enumerate() {
-        if i == MAX_LENGTH {
+        if i == max {
             return format!("{out}… ({} bytes)", bytes.len());
         }
         match c {
@@ -47,7 +56,7 @@ pub(crate) fn truncate_for_display(bytes: &[u8]) -> String {
             c => out.extend(c.escape_debug()),
         }
     }
-    if bytes.len() > 4 * MAX_LENGTH {
+    if bytes.len() > 4 * max {
         format!("{out}… ({} bytes)", bytes.len())
     } else {
         out

@@ -34,6 +34,8 @@ pub enum BuildBehavior {
     Killed,
     /// Packer runs until it is cancelled.
     Endless,
+    /// Packer runs until it is cancelled and leaves a pending AMI with the tags of the run.
+    EndlessPending,
 }
 
 /// A builder that registers the AMIs of the rendered template.
@@ -58,6 +60,17 @@ impl FakeBuilder {
             behaviors: Mutex::default(),
             begun: tokio::sync::Notify::new(),
         }
+    }
+
+    /// Returns true if base, key pair and group of a build exist, and the name of its AMI is free.
+    fn has_requirements(&self, source: &Value, base: &AmiId, group: &String) -> bool {
+        let text = |key: &str| source[key].as_str().unwrap_or_default();
+        self.cloud.state(|state| {
+            let is_name_free = !state.images.values().any(|a| a.name == text("ami_name"));
+            let has_access = state.key_pairs.contains_key(text("ssh_keypair_name"))
+                && state.groups.contains_key(group);
+            is_name_free && has_access && state.images.contains_key(base)
+        })
     }
 
     fn launch_instance(&self, ami: AmiId, group: String, tags: Tags) -> InstanceId {
@@ -98,8 +111,8 @@ impl ImageBuilder for FakeBuilder {
         Ok(semver::Version::new(1, 11, 0))
     }
 
-    async fn check(&self) -> Result<(), BuilderError> {
-        Ok(())
+    async fn check(&self) -> Result<Vec<String>, BuilderError> {
+        Ok(Vec::new())
     }
 
     async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError> {
@@ -134,12 +147,7 @@ impl ImageBuilder for FakeBuilder {
             .copied()
             .unwrap_or(BuildBehavior::Good);
         on_line("building");
-        let is_valid = self.cloud.state(|state| {
-            let is_name_free = !state.images.values().any(|a| a.name == text("ami_name"));
-            let has_access = state.key_pairs.contains_key(&text("ssh_keypair_name"))
-                && state.groups.contains_key(&group);
-            is_name_free && has_access && state.images.contains_key(&base)
-        });
+        let is_valid = self.has_requirements(source, &base, &group);
         let mut outcome = BuildOutcome {
             code: Some(1),
             artifacts: Vec::new(),
@@ -155,7 +163,10 @@ impl ImageBuilder for FakeBuilder {
         let id = self.launch_instance(base, group, tags("run_tags"));
         self.begun.notify_one();
         tokio::task::yield_now().await;
-        if behavior == BuildBehavior::Endless {
+        if matches!(
+            behavior,
+            BuildBehavior::Endless | BuildBehavior::EndlessPending
+        ) {
             cancel.cancelled().await;
             outcome.cancelled = true;
         }
@@ -167,10 +178,13 @@ impl ImageBuilder for FakeBuilder {
             "terminated"
                 .clone_into(&mut state.instances.get_mut(&id).expect("new instance").status);
             match behavior {
-                BuildBehavior::FailsPending => {
+                BuildBehavior::FailsPending | BuildBehavior::EndlessPending => {
                     let ami =
                         state.register(&region, &text("ami_name"), ACCOUNT, &tags("run_tags"));
-                    "pending".clone_into(&mut state.images.get_mut(&ami).expect("new AMI").status);
+                    let ami = state.images.get_mut(&ami).expect("new AMI");
+                    "pending".clone_into(&mut ami.status);
+                    // EC2 may omit the snapshots of a pending AMI.
+                    ami.snapshots.clear();
                 }
                 BuildBehavior::Good | BuildBehavior::FailsLate => {
                     let ami = state.register(&region, &text("ami_name"), ACCOUNT, &tags("tags"));

@@ -1,5 +1,6 @@
 //! Runs Packer, reads its machine-readable output, masks secrets and cancels builds.
 
+mod output;
 mod plugin;
 
 use std::process::Stdio;
@@ -11,8 +12,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
+use self::output::{OutputLine, strip_prefix};
 use super::process::{child_environment, environment_secrets, mask_secrets};
-use crate::model::{AmiId, Region};
 use crate::ports::{BuildJob, BuildOutcome, BuilderError, ImageBuilder, OnLine};
 
 /// Oldest supported version, from Debian 12. Older versions do not support the rendered `build`
@@ -55,18 +56,28 @@ impl Packer {
 /// bundled.
 const FIRST_WITH_PLUGIN_COMMAND: semver::Version = semver::Version::new(1, 8, 0);
 
-/// Returns the output of a command for messages, from stderr if that is not empty.
-fn output_text(output: &std::process::Output) -> String {
+/// Returns the error of a failed command with its output: stderr if that is not empty.
+fn command_error(command: &str, output: &std::process::Output) -> BuilderError {
     let text = if output.stderr.is_empty() {
         &output.stdout
     } else {
         &output.stderr
     };
-    let text = String::from_utf8_lossy(text).trim().to_owned();
-    if text.is_empty() {
+    let text = String::from_utf8_lossy(text);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text = if words.is_empty() {
         "no output".to_owned()
     } else {
-        text
+        words.join(" ")
+    };
+    let hint = if text.contains("PACKER_PLUGIN_PATH") {
+        Some("set PACKER_PLUGIN_PATH to one directory, or unset it".to_owned())
+    } else {
+        None
+    };
+    BuilderError {
+        message: format!("`{command}` failed: {text}"),
+        hint,
     }
 }
 
@@ -76,7 +87,7 @@ fn start_error(error: &std::io::Error) -> BuilderError {
         _ => format!("cannot start `packer`: {error}"),
     };
     let hint = "install Packer: `apt install packer` on Debian 12, HashiCorp's package on other \
-                systems (see README, \"Packer\")";
+                systems (see docs/packer.md)";
     BuilderError {
         message,
         hint: Some(hint.to_owned()),
@@ -105,11 +116,9 @@ impl ImageBuilder for Packer {
             .lines()
             .find_map(|l| l.split(',').skip_while(|f| *f != "version").nth(1));
         let found = field.and_then(|v| semver::Version::parse(v.trim()).ok());
-        let found = found.ok_or_else(|| {
-            builder_error(format!("`packer version` failed: {}", output_text(&out)))
-        })?;
+        let found = found.ok_or_else(|| command_error("packer version", &out))?;
         if found < OLDEST {
-            let hint = Some("install a newer version (see README, \"Packer\")".to_owned());
+            let hint = Some("install a newer version (see docs/packer.md)".to_owned());
             return Err(BuilderError {
                 message: format!("Packer {found} is too old: {OLDEST} or newer is required"),
                 hint,
@@ -118,23 +127,24 @@ impl ImageBuilder for Packer {
         Ok(self.version.get_or_init(|| found).clone())
     }
 
-    async fn check(&self) -> Result<(), BuilderError> {
-        if self.version().await? < FIRST_WITH_PLUGIN_COMMAND {
-            return Ok(());
+    async fn check(&self) -> Result<Vec<String>, BuilderError> {
+        let version = self.version().await?;
+        let mut warnings = Vec::from_iter(plugin::packer_warning(&version));
+        if version < FIRST_WITH_PLUGIN_COMMAND {
+            return Ok(warnings);
         }
         let out = Self::command(&["plugins", "installed"])
             .output()
             .await
             .map_err(|e| start_error(&e))?;
         if !out.status.success() {
-            return Err(builder_error(format!(
-                "`packer plugins installed` failed: {}",
-                output_text(&out)
-            )));
+            return Err(command_error("packer plugins installed", &out));
         }
-        plugin::check(&plugin::amazon_versions(&String::from_utf8_lossy(
-            &out.stdout,
-        )))
+        let found = plugin::amazon_versions(&String::from_utf8_lossy(&out.stdout));
+        let folder = super::system::variable("PACKER_PLUGIN_PATH");
+        let chosen = plugin::choose_version(&found, folder.as_deref())?;
+        warnings.extend(plugin::plugin_warning(&chosen));
+        Ok(warnings)
     }
 
     async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError> {
@@ -296,102 +306,4 @@ async fn record_line(outcome: &mut BuildOutcome, log: &mut File, raw: &str, on_l
 async fn write_line(log: &mut File, line: &str) {
     // A failed write to the log must not end the build.
     let _ignored = log.write_all(format!("{line}\n").as_bytes()).await;
-}
-
-/// Removes the prefix `==> amazon-ebs.jdk: ` or `    amazon-ebs.jdk: ` of Packer.
-fn strip_prefix(text: &str) -> &str {
-    let text = text.strip_prefix("==> ").unwrap_or(text);
-    match text.split_once(": ") {
-        Some((name, rest)) if name.starts_with("amazon-ebs.") => rest.trim_start(),
-        _ => text,
-    }
-}
-
-/// A line of machine-readable output: `time,target,type,data…` (Packer documentation,
-/// "Machine-Readable Output").
-struct OutputLine {
-    kind: String,
-    data: Vec<String>,
-}
-
-impl OutputLine {
-    fn parse(raw: &str) -> Option<Self> {
-        let mut fields = raw.split(',');
-        fields.next()?.parse::<u64>().ok()?;
-        let _target = fields.next()?;
-        let kind = fields.next()?.to_owned();
-        let unescape = |f: &str| {
-            f.replace("%!(PACKER_COMMA)", ",")
-                .replace("\\r", "")
-                .replace("\\n", "\n")
-        };
-        Some(Self {
-            kind,
-            data: fields.map(unescape).collect(),
-        })
-    }
-
-    /// Returns the text of a message for users. Newer versions renamed `message` to `say`.
-    fn ui_text(&self) -> Option<&str> {
-        (self.kind == "ui")
-            .then(|| self.data.get(1).map(String::as_str))
-            .flatten()
-    }
-
-    /// Returns the AMIs in a line `artifact,0,id,us-east-1:ami-1,eu-west-1:ami-2`.
-    fn artifacts(&self) -> Vec<(Region, AmiId)> {
-        match (self.kind.as_str(), self.data.as_slice()) {
-            ("artifact", [_, id, ids]) if id == "id" => ids
-                .split(',')
-                .filter_map(|pair| pair.split_once(':'))
-                .filter(|(_, ami)| ami.starts_with("ami-"))
-                .map(|(region, ami)| (Region::from(region), AmiId::from(ami)))
-                .collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    fn into_error(self) -> Option<String> {
-        match (self.kind.as_str(), self.data.as_slice()) {
-            ("error", [text, ..]) => Some(text.clone()),
-            ("ui", [level, text]) if level == "error" => Some(text.clone()),
-            _ => None,
-        }
-        .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
-        .filter(|text| !text.is_empty())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn machine_readable_lines_are_parsed() {
-        let line = |raw: &str| OutputLine::parse(raw).expect(raw);
-        let ids =
-            line("1,jdk,artifact,0,id,us-east-1:ami-1%!(PACKER_COMMA)us-west-2:ami-2").artifacts();
-        assert_eq!(
-            ids,
-            [
-                ("us-east-1".into(), "ami-1".into()),
-                ("us-west-2".into(), "ami-2".into())
-            ]
-        );
-        assert_eq!(
-            line("1,,ui,error,==> x: no\\nway").into_error().as_deref(),
-            Some("==> x: no way")
-        );
-        assert_eq!(
-            line("1,jdk,error,it broke").into_error().as_deref(),
-            Some("it broke")
-        );
-        assert_eq!(
-            line("1,,ui,say,==> amazon-ebs.jdk: hello%!(PACKER_COMMA) you")
-                .ui_text()
-                .map(strip_prefix),
-            Some("hello, you")
-        );
-        assert!(OutputLine::parse("some noise, with commas, here").is_none());
-    }
 }

@@ -75,7 +75,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("windows_feature: kvm", &["CAT020 2:5 an entry of `checks` has no resource (start with one of …)"]),
     ("file: {path: /etc/motd}", &["CAT021 2:5 `file` must be text, not a map (write text)"]),
     ("file:", &["CAT021 2:5 `file` has no value (set text, or remove the key)"]),
-    ("package: nginx\n    service: nginx", &["CAT020 3:5 unknown key `service` (known keys: `package`, `installed`, `be_installed`, `version`, `held`, `arch`, `source`, `id`, `title`, `desc`, `impact`, `tags`, `refs`, `phase`, `when`, `for_each`, `manual`, `if_absent`)"]),
+    ("package: nginx\n    service: nginx", &["CAT020 3:5 unknown key `service` (known keys: `package`, `installed`, `be_installed`, `version`, `upstream`, `held`, `arch`, `source`, `id`, `title`, `desc`, `impact`, `tags`, `refs`, `phase`, `when`, `for_each`, `manual`, `if_absent`)"]),
     ("title: nothing else", &["CAT020 2:5 an entry of `checks` has no resource (start with one of …)"]),
     ("{file: /a, exits: true}", &["CAT020 2:16 unknown key `exits` (did you mean `exists`?)"]),
     ("{file: /a, exists: yes, colour: red}", &["CAT021 2:24 `exists` must be true or false or a map, not text (write true)", "CAT020 2:29 unknown key `colour` (known keys: `file`, `exists`, `exist`, `type`, `owner`, `owned_by`, `be_owned_by`, `group`, `grouped_into`, `be_grouped_into`, `mode`, `uid`, `gid`, `readable`, `be_readable`, `writable`, `be_writable`, `executable`, `be_executable`, `suid`, `setuid`, `be_setuid`, `sgid`, `setgid`, `be_setgid`, `sticky`, `be_sticky`, `immutable`, `be_immutable`, `acl`, `size`, `link_target`, `link_path`, `content`, `sha256`, `sha256sum`, `id`, `title`, `desc`, `impact`, `tags`, `refs`, `phase`, `when`, `for_each`, `manual`, `if_absent`)"]),

@@ -1,6 +1,7 @@
 //! Checks the Ansible and Puppet entries of an image and reads their directories.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::codes;
@@ -10,6 +11,7 @@ use crate::catalog::files::{
 use crate::catalog::image::draft::ImageContext;
 use crate::catalog::raw::{RawAnsible, RawImage, RawPuppet, Text, TextMap};
 use crate::catalog::syntax::{self, Syntax};
+use crate::catalog::yaml::deserialize::Spanned;
 use crate::provision::ansible::Ansible;
 use crate::provision::puppet::Puppet;
 use crate::provision::{Provision, folder_of};
@@ -60,7 +62,7 @@ pub(crate) fn parse_configuration(
 
 impl FolderReader<'_, '_, '_, '_, '_> {
     fn parse_ansible(&mut self, raw: &RawAnsible) -> Option<Ansible> {
-        let vars = self.parse_values(&raw.vars, "variable", &syntax::VARIABLE);
+        let vars = self.parse_vars(&raw.vars);
         let files =
             self.read_own_folder(raw.playbook.as_ref()?, "playbook", "ansible/site.yaml")?;
         let playbook = raw.playbook.as_ref()?.value.clone();
@@ -73,7 +75,7 @@ impl FolderReader<'_, '_, '_, '_, '_> {
     }
 
     fn parse_puppet(&mut self, raw: &RawPuppet) -> Option<Puppet> {
-        let facts = self.parse_values(&raw.facts, "fact", &syntax::FACT);
+        let facts = self.parse_facts(&raw.facts);
         let manifest = raw.manifest.as_ref()?;
         let mut files = self.read_own_folder(manifest, "manifest", "puppet/site.pp")?;
         let default_modules = format!("{}/modules", folder_of(&manifest.value));
@@ -183,41 +185,72 @@ impl FolderReader<'_, '_, '_, '_, '_> {
         false
     }
 
-    /// Returns variables or facts with valid names and values.
-    fn parse_values(
+    /// Returns variables of a playbook with valid names and values. Values keep their types.
+    fn parse_vars(
         &mut self,
-        map: &TextMap,
-        what: &str,
-        names: &Syntax,
-    ) -> BTreeMap<String, String> {
+        map: &BTreeMap<Text, Spanned<serde_json::Value>>,
+    ) -> BTreeMap<String, serde_json::Value> {
         let mut out = BTreeMap::new();
         for (name, value) in map {
-            let known = self.checker.check_name(
-                codes::VARIABLE,
-                &format!("the name of a {what}"),
-                name,
-                names,
-            );
-            if known.as_ref().is_some_and(|n| n.starts_with("ansible_")) {
-                self.checker
-                    .error(
-                        codes::VARIABLE,
-                        &name.span,
-                        format!(
-                            "the {what} `{}` is reserved for Ansible",
-                            quote_text(&name.value)
-                        ),
-                    )
-                    .help("use a name that does not start with `ansible_`");
-            } else if let (Some(name), Some(value)) = (
-                known,
-                self.checker
-                    .check_value(&format!("a {what}"), value, MAX_VALUE_LENGTH),
-            ) {
-                out.insert(name, value);
+            let known = self.check_value_name(name, "variable", &syntax::VARIABLE);
+            if let Some(name) = known.filter(|_| self.check_texts(&value.value, &value.span)) {
+                out.insert(name, value.value.clone());
             }
         }
         out
+    }
+
+    /// Checks the texts in a value, also the keys of its maps. `span` is the position of the value.
+    fn check_texts(&mut self, value: &serde_json::Value, span: &Range<usize>) -> bool {
+        let mut check = |text: &str| {
+            let text = Text {
+                value: text.to_owned(),
+                span: span.clone(),
+            };
+            self.checker
+                .check_value("a variable", &text, MAX_VALUE_LENGTH)
+                .is_some()
+        };
+        match value {
+            serde_json::Value::String(text) => check(text),
+            serde_json::Value::Array(items) => {
+                items.iter().all(|item| self.check_texts(item, span))
+            }
+            serde_json::Value::Object(map) => map.iter().all(|(key, item)| {
+                self.check_texts(&key.as_str().into(), span) && self.check_texts(item, span)
+            }),
+            _ => true,
+        }
+    }
+
+    /// Returns facts with valid names and values.
+    fn parse_facts(&mut self, map: &TextMap) -> BTreeMap<String, String> {
+        let mut out = BTreeMap::new();
+        for (name, value) in map {
+            let known = self.check_value_name(name, "fact", &syntax::FACT);
+            let value = self.checker.check_value("a fact", value, MAX_VALUE_LENGTH);
+            out.extend(known.zip(value));
+        }
+        out
+    }
+
+    /// Returns the name of a variable or fact if it is valid and not reserved.
+    fn check_value_name(&mut self, name: &Text, what: &str, syntax: &Syntax) -> Option<String> {
+        let described = format!("the name of a {what}");
+        let known = self
+            .checker
+            .check_name(codes::VARIABLE, &described, name, syntax)?;
+        if known.starts_with("ansible_") {
+            let message = format!(
+                "the {what} `{}` is reserved for Ansible",
+                quote_text(&known)
+            );
+            self.checker
+                .error(codes::VARIABLE, &name.span, message)
+                .help("use a name that does not start with `ansible_`");
+            return None;
+        }
+        Some(known)
     }
 }
 

@@ -35,6 +35,10 @@ pub(crate) struct ImageDraft<'a> {
     pub(crate) disk_gib: Option<Spanned<u32>>,
     pub(crate) max_age: Option<jiff::SignedDuration>,
     pub(crate) rebase_after: u32,
+    /// Variables that the recipe uses, with their values as text.
+    pub(crate) variables: BTreeMap<String, String>,
+    /// All variables of an image with template files.
+    pub(crate) template_variables: BTreeMap<String, serde_json::Value>,
 }
 
 /// Checks of an image: profiles, own checks, overrides and waivers.

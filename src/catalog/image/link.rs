@@ -20,6 +20,8 @@ pub(crate) struct Linker<'a, 'd, 's> {
     pub(crate) drafts: &'d BTreeMap<String, ImageDraft<'a>>,
     /// Names of images whose files have errors.
     pub(crate) broken: &'d BTreeSet<String>,
+    /// True if the names of some images are not known.
+    pub(crate) has_unnamed: bool,
     /// Sources of the controls.
     pub(crate) sources: ControlSources<'a, 'd>,
     /// Controls of the images that were resolved already.
@@ -77,7 +79,10 @@ impl<'a> Linker<'a, '_, '_> {
 
     fn check_parent(&mut self, name: &str, draft: &ImageDraft<'a>) {
         let Some(parent) = &draft.parent else { return };
-        if self.drafts.contains_key(&parent.value) || self.broken.contains(&parent.value) {
+        if self.drafts.contains_key(&parent.value)
+            || self.broken.contains(&parent.value)
+            || self.has_unnamed
+        {
             return;
         }
         let known = self
@@ -197,10 +202,12 @@ impl<'a> Linker<'a, '_, '_> {
                 .map(|entry| Arc::clone(&entry.control))
                 .collect(),
             profiles: controls.profiles.clone(),
+            template_variables: draft.template_variables.clone(),
             tags: draft.tags.clone(),
             disk_gib: draft.disk_gib.as_ref().map(|d| d.value),
             max_age: draft.max_age,
             rebase_after: draft.rebase_after,
+            variables: draft.variables.clone(),
             file: draft.file.path.to_owned(),
         })
     }

@@ -2,20 +2,19 @@
 
 mod configuration;
 pub(crate) mod draft;
+mod files;
 pub(crate) mod link;
+mod scripts;
 
 use std::collections::BTreeMap;
 
 use crate::catalog::checker::{Checker, quote_text};
-use crate::catalog::files::{parse_destination, read_named_file};
 use crate::catalog::image::draft::{ImageChecks, ImageContext, ImageDraft};
-use crate::catalog::raw::{RawFile, RawImage, RawSource, Text};
+use crate::catalog::raw::{RawImage, RawSource, Text};
 use crate::catalog::types::Source;
 use crate::catalog::yaml::deserialize::Spanned;
 use crate::catalog::{codes, defaults, syntax};
 use crate::provision::Provision;
-use crate::provision::file::File;
-use crate::provision::script::Script;
 
 /// Checks one image, and adds the files that it uses to the context.
 ///
@@ -63,6 +62,8 @@ pub(crate) fn parse_image<'a>(
             .and_then(|t| checker.parse_duration(t))
             .or(known.max_age),
         rebase_after: raw.rebase_after.unwrap_or(known.rebase_after),
+        variables: BTreeMap::new(),
+        template_variables: BTreeMap::new(),
     }
 }
 
@@ -72,16 +73,9 @@ fn parse_provision(
     context: &mut ImageContext<'_>,
     checker: &mut Checker<'_, '_>,
 ) -> Vec<Provision> {
-    let mut provision = parse_files(&raw.files, context, checker);
+    let mut provision = files::parse_files(&raw.files, context, checker);
     configuration::parse_configuration(raw, context, &mut provision, checker);
-    for script in &raw.scripts {
-        if let Some(bytes) = read_named_file(checker, context.files, script) {
-            context.contents.insert(script.value.clone(), bytes);
-            provision.push(Provision::Script(Script {
-                path: script.value.clone(),
-            }));
-        }
-    }
+    provision.extend(scripts::parse_scripts(&raw.scripts, context, checker));
     provision
 }
 
@@ -188,51 +182,6 @@ fn parse_source(raw: &Spanned<RawSource>, checker: &mut Checker<'_, '_>) -> Opti
             None
         }
     }
-}
-
-fn parse_files(
-    list: &[RawFile],
-    context: &mut ImageContext<'_>,
-    checker: &mut Checker<'_, '_>,
-) -> Vec<Provision> {
-    let mut destinations = BTreeMap::new();
-    let mut out = Vec::new();
-    for raw in list {
-        let content = raw.source.as_ref().and_then(|source| {
-            read_named_file(checker, context.files, source).map(|b| (source, b))
-        });
-        let destination = raw
-            .destination
-            .as_ref()
-            .and_then(|d| parse_destination(checker, d));
-        let owner = raw
-            .owner
-            .as_ref()
-            .map(|o| checker.check_name(codes::OWNER, "an owner", o, &syntax::OWNER));
-        let mode = raw
-            .mode
-            .as_ref()
-            .map(|m| checker.check_name(codes::MODE, "an octal mode", m, &syntax::MODE));
-        let owner = owner.unwrap_or(Some(defaults::OWNER.to_owned()));
-        let mode = mode
-            .unwrap_or(Some(defaults::MODE.to_owned()))
-            .map(|m| format!("{m:0>4}"));
-        if let Some(text) = raw.destination.as_ref().filter(|_| destination.is_some()) {
-            checker.check_unique(&mut destinations, text, codes::DESTINATION, "destination");
-        }
-        if let (Some((source, bytes)), Some(destination), Some(owner), Some(mode)) =
-            (content, destination, owner, mode)
-        {
-            context.contents.insert(source.value.clone(), bytes);
-            out.push(Provision::File(File {
-                source: source.value.clone(),
-                destination,
-                owner,
-                mode,
-            }));
-        }
-    }
-    out
 }
 
 /// Reports a name that differs from the name of the file. The catalog identifies an image by its

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::profile::RawOwnWaiver;
+use super::script::RawScript;
 use super::text::{Text, TextMap};
 use crate::catalog::syntax;
 use crate::catalog::yaml::deserialize::Spanned;
@@ -19,7 +20,19 @@ use crate::platform::Platform;
 #[serde(deny_unknown_fields)]
 #[schemars(title = "A bakeline image", extend("oneOf" = [{"required": ["source"]}, {"required": ["parent"]}]))]
 pub(crate) struct RawImage {
-    /// Name of the image. Must be the name of the file without `.yaml`, which is the default.
+    /// Variables for this image and its children, used as `${NAME}`. They override variables of the
+    /// parent and of `bakeline.yaml`. Values are text, numbers, booleans, lists or maps, and must
+    /// not be secrets.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read before the rest")]
+    pub(crate) variables: BTreeMap<String, serde_json::Value>,
+    /// Variables with lists of values: the file defines one image for each combination. `exclude`
+    /// removes combinations, and `include` adds some.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read before the rest")]
+    pub(crate) matrix: BTreeMap<String, Vec<serde_json::Value>>,
+    /// Name of the image. Must be the name of the file without `.yaml`, which is the default. With a
+    /// matrix the name is required, and must differ for each combination.
     #[schemars(regex(pattern = syntax::NAME.pattern))]
     pub(crate) name: Option<Text>,
     /// Description of the AMI: one line of ASCII, because EC2 accepts no other characters.
@@ -49,11 +62,10 @@ pub(crate) struct RawImage {
     /// Puppet manifests to apply on the instance, after the playbooks.
     #[serde(default)]
     pub(crate) puppet: Vec<RawPuppet>,
-    /// Shell scripts to run as root, after all other provisioners. Paths are relative to the root
-    /// of the repository.
+    /// Scripts to run, after all other provisioners: a path for a script of root, or `{path: …}`
+    /// with options. Paths are relative to the root of the repository.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = syntax::PATH.pattern)))]
-    pub(crate) scripts: Vec<Text>,
+    pub(crate) scripts: Vec<Spanned<RawScript>>,
     /// Check profiles of the image. `NAME` refers to `profiles/NAME.yaml`. `{name: NAME, inputs:
     /// {…}}` also sets inputs.
     #[serde(default)]
@@ -111,21 +123,30 @@ pub(crate) struct RawSource {
     pub(crate) ssm: Option<Text>,
 }
 
-/// A file to copy into the image.
+/// A file or folder to copy into the image.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "File")]
 pub(crate) struct RawFile {
-    /// Path relative to the root of the repository.
-    #[schemars(required, regex(pattern = syntax::PATH.pattern))]
+    /// Path relative to the root of the repository. All files and links below a folder are copied,
+    /// at most 64 MiB and 5000 files.
+    #[schemars(required, regex(pattern = syntax::ANY_PATH.pattern))]
     pub(crate) source: Option<Text>,
-    /// Absolute path in the image.
+    /// Absolute path in the image. The contents of a folder are copied into this directory, which
+    /// can be `/`.
     #[schemars(required, regex(pattern = syntax::DESTINATION.pattern))]
     pub(crate) destination: Option<Text>,
+    /// True if the file, or each file of the folder, is a Tera template with `{{ name }}` and
+    /// `{% if … %}`. Undefined variables are errors. Default: `false`.
+    pub(crate) template: Option<bool>,
     /// Owner: `user` or `user:group`. Default: `root:root`.
     #[schemars(regex(pattern = syntax::OWNER.pattern))]
     pub(crate) owner: Option<Text>,
-    /// Octal mode in quotes. Default: `"0644"`.
+    /// Group. Default: that of `owner`, or `root`.
+    #[schemars(regex(pattern = syntax::ACCOUNT_NAME.pattern))]
+    pub(crate) group: Option<Text>,
+    /// Octal mode in quotes. Default: `"0644"`; in a folder, `"0755"` for executable files. New
+    /// directories can be searched by all who can read.
     #[schemars(regex(pattern = syntax::MODE.pattern))]
     pub(crate) mode: Option<Text>,
 }
@@ -140,9 +161,9 @@ pub(crate) struct RawAnsible {
     /// need `hosts: all`.
     #[schemars(required, regex(pattern = syntax::PATH.pattern))]
     pub(crate) playbook: Option<Text>,
-    /// Extra variables. Values are data: Ansible does not expand templates in them.
+    /// Extra variables of any type. Texts are data: Ansible does not expand templates in them.
     #[serde(default)]
-    pub(crate) vars: TextMap,
+    pub(crate) vars: BTreeMap<Text, Spanned<serde_json::Value>>,
 }
 
 /// A Puppet manifest. All files of its directory are part of the recipe: modules, `hiera.yaml` and

@@ -1,5 +1,7 @@
 //! Defines the keys of `bakeline.yaml`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -23,6 +25,11 @@ pub(crate) struct RawSettings {
     /// Environments in the order of promotion. Default: `Test` and `Prod`.
     #[schemars(length(min = 1))]
     pub(crate) environments: Option<Vec<Spanned<RawEnvironment>>>,
+    /// Variables for all images. An image uses one as `${NAME}`. Values are text, numbers,
+    /// booleans, lists or maps, and must not be secrets.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read before the rest")]
+    pub(crate) variables: BTreeMap<String, serde_json::Value>,
     /// Settings of build and test instances.
     pub(crate) builder: Option<RawBuilder>,
     /// Keys of tags.
@@ -48,9 +55,21 @@ pub(crate) struct RawSettings {
     pub(crate) on_failure: Option<RawOnFailure>,
     /// Rule for failed checks that block a release. Default: all of them.
     pub(crate) checks: Option<RawGate>,
+    /// Rules for the scripts of images.
+    pub(crate) scripts: Option<RawScriptRules>,
     /// Receivers of notifications.
     #[serde(default)]
     pub(crate) notifiers: Vec<RawNotifier>,
+}
+
+/// Rules for the scripts of images.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ScriptRules")]
+pub(crate) struct RawScriptRules {
+    /// True if a shell script without `set -e` is an error. Default: `false`, so that it is a
+    /// warning.
+    pub(crate) require_errexit: Option<bool>,
 }
 
 /// An environment.
@@ -85,9 +104,14 @@ pub(crate) struct RawEnvironment {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Builder")]
 pub(crate) struct RawBuilder {
-    /// EC2 instance type. Default: `t3.small`.
+    /// EC2 instance type for the images of its architecture. Default: `t3.small` for x86_64 and
+    /// `t4g.small` for arm64.
     #[schemars(regex(pattern = syntax::INSTANCE_TYPE.pattern))]
     pub(crate) instance_type: Option<Text>,
+    /// EC2 instance types, one for each architecture, instead of `instance_type`.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = syntax::INSTANCE_TYPE.pattern)))]
+    pub(crate) instance_types: Vec<Text>,
     /// Subnet. Default: the default subnet of the default VPC.
     #[schemars(regex(pattern = syntax::SUBNET.pattern))]
     pub(crate) subnet: Option<Text>,

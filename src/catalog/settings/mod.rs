@@ -1,21 +1,18 @@
 //! Checks the values of `bakeline.yaml`.
 
+mod builder;
 mod retention;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::catalog::address::{AddressRange, RangeWidth};
 use crate::catalog::checker::{Checker, quote_text};
-use crate::catalog::raw::{
-    RawAccess, RawBuilder, RawEnvironment, RawNotifier, RawOnFailure, RawSettings, Text,
-};
+use crate::catalog::raw::{RawEnvironment, RawNotifier, RawOnFailure, RawSettings, Text};
+use crate::catalog::settings::builder::parse_builder;
 use crate::catalog::settings::retention::{
     parse_brakes, parse_gates, parse_retention, parse_store,
 };
-use crate::catalog::types::{
-    Access, Builder, Environment, Notifier, OnFailure, Retention, Settings,
-};
+use crate::catalog::types::{Environment, Notifier, OnFailure, Retention, Settings};
 use crate::catalog::yaml::deserialize::Spanned;
 use crate::catalog::{codes, defaults, syntax};
 use crate::checks::Gate;
@@ -36,6 +33,8 @@ pub(crate) struct SharedSettings {
     /// Number of builds before a build starts from the origin again, for images without their own
     /// `rebase_after`.
     pub(crate) rebase_after: u32,
+    /// True if a shell script without `set -e` is an error.
+    pub(crate) require_errexit: bool,
 }
 
 /// Checks the settings. Returns `None` if a setting is invalid.
@@ -79,6 +78,7 @@ pub(crate) fn parse_settings(
         environment_key: environment_key.clone(),
         max_age: raw.max_age.as_ref().and_then(|t| checker.parse_duration(t)),
         rebase_after: raw.rebase_after.unwrap_or(defaults::REBASE_AFTER),
+        require_errexit: raw.scripts.and_then(|s| s.require_errexit).unwrap_or(false),
     };
     let store = raw.store.map_or_else(
         || Some(defaults::store()),
@@ -300,73 +300,6 @@ fn parse_region_subset(
             .help(help);
     }
     chosen
-}
-
-fn parse_builder(raw: RawBuilder, environment_key: &str, checker: &mut Checker<'_, '_>) -> Builder {
-    let default = defaults::builder();
-    let instance_type = checker.check_aws_name(
-        "a valid instance type",
-        raw.instance_type.as_ref(),
-        &syntax::INSTANCE_TYPE,
-    );
-    Builder {
-        instance_type: instance_type.unwrap_or(default.instance_type),
-        subnet: checker.check_aws_name("a valid subnet ID", raw.subnet.as_ref(), &syntax::SUBNET),
-        instance_profile: checker.check_aws_name(
-            "a valid instance profile name",
-            raw.instance_profile.as_ref(),
-            &syntax::INSTANCE_PROFILE,
-        ),
-        public_address: raw.public_address.unwrap_or(default.public_address),
-        tags: checker.check_tags(&raw.tags, environment_key),
-        access: raw
-            .access
-            .map_or(default.access, |a| parse_access(&a.value, checker)),
-    }
-}
-
-fn parse_access(raw: &RawAccess, checker: &mut Checker<'_, '_>) -> Access {
-    let RawAccess::Cidrs(list) = raw else {
-        return Access::Ssm;
-    };
-    let mut seen = BTreeMap::new();
-    for text in list {
-        match AddressRange::parse(&text.value) {
-            Err(error) => {
-                let message = format!("`{}` is not a valid address range", quote_text(&text.value));
-                checker
-                    .error(codes::AWS_SYNTAX, &text.span, message)
-                    .help(error.to_string());
-            }
-            Ok(range) => {
-                warn_about_wide_range(range, text, checker);
-                checker.check_unique(&mut seen, text, codes::DUPLICATE_ENTRY, "address range");
-            }
-        }
-    }
-    Access::Cidrs(list.iter().map(|t| t.value.clone()).collect())
-}
-
-/// Warns about a range that contains the public addresses of very many networks.
-fn warn_about_wide_range(range: AddressRange, text: &Text, checker: &mut Checker<'_, '_>) {
-    let message = match range.width() {
-        RangeWidth::Limited => return,
-        RangeWidth::Wide => format!(
-            "`{}` contains public addresses and is wider than /{}",
-            text.value,
-            range.min_length()
-        ),
-        RangeWidth::Everything => format!(
-            "`{}` allows the whole {} internet",
-            text.value,
-            range.version()
-        ),
-    };
-    let span = checker.source.span(text.span.clone());
-    checker
-        .diagnostics
-        .warning(codes::OPEN_ACCESS, span, message)
-        .help("set the addresses of your runners, or use `access: ssm`");
 }
 
 fn parse_notifier(raw: &RawNotifier, checker: &mut Checker<'_, '_>) -> Option<Notifier> {

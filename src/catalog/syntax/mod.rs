@@ -75,12 +75,19 @@ syntaxes! {
     /// Path of a local directory, absolute or relative to the working directory.
     FOLDER = r"^/?[A-Za-z0-9_.+@=][A-Za-z0-9_.+@=-]*(/[A-Za-z0-9_.+@=][A-Za-z0-9_.+@=-]*)*$",
         "the path of a directory with letters, digits, `/` and `_.+@=-`";
+    /// Path of a file to copy, relative to the repository, with any names. `.` and `..` are checked
+    /// separately.
+    ANY_PATH = r"^[^/~\x00-\x1f\x7f-][^/\x00-\x1f\x7f]*(/[^/\x00-\x1f\x7f]+)*$",
+        "a path relative to the root of the repository, without control characters";
     /// Absolute path of a file in the image. `.` and `..` are checked separately.
-    DESTINATION = r"^(/[A-Za-z0-9_.+@=:-]+)+$",
-        "an absolute path of a file with letters, digits, `/` and `_.+@=:-`";
+    DESTINATION = r"^(/|(/[^/\x00-\x1f\x7f]+)+)$",
+        "an absolute path of a file, without control characters";
     /// Owner of a file: names as in useradd(8), or numeric IDs.
     OWNER = r"^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})(:([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10}))?$",
         "`user` or `user:group`";
+    /// Name or numeric ID of a user or group.
+    ACCOUNT_NAME = r"^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})$",
+        "a name with a-z, 0-9, `_` and `-`, or a numeric ID";
     MODE = r"^[0-7]{3,4}$", "three or four octal digits in quotes, such as \"0644\"";
     DURATION = r"^([1-9][0-9]{0,4}[smhdw]){1,5}$",
         "a duration such as `90s`, `15m`, `1h30m`, `7d` or `2w`";

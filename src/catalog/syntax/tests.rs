@@ -100,14 +100,29 @@ const EXAMPLES: &[(&str, &[&str], &[&str])] = &[
         &["", "/", "-x", "a b", "$(x)"],
     ),
     (
+        "ANY_PATH",
+        &["files/motd", "a b/ü", ".x/$y", "a~"],
+        &["", "/a", "a//b", "a/", "-a", "~/a", "a\nb"],
+    ),
+    (
         "DESTINATION",
-        &["/etc/motd", "/etc/systemd/system/a@.service"],
-        &["etc", "/", "/a/", "//a", "/a b", "/a$b", "/{{x}}"],
+        &[
+            "/",
+            "/etc/motd",
+            "/etc/systemd/system/a@.service",
+            "/a b/ü$",
+        ],
+        &["etc", "", "/a/", "//a", "/a\nb", "/a\u{7f}"],
     ),
     (
         "OWNER",
         &["root", "root:root", "0:0", "_apt"],
         &["", "Root", "a:", ":a", "a:b:c", "a b", "-a"],
+    ),
+    (
+        "ACCOUNT_NAME",
+        &["root", "0", "_apt", "www-data"],
+        &["", "Root", "a:b", "a b", "-a"],
     ),
     (
         "MODE",

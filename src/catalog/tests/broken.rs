@@ -57,6 +57,10 @@ fn builder_settings_are_checked() {
         ),
         ("builder: {public_address: yes}\n", vec!["CAT021 3:27"]),
         ("builder: {instance_type: big}\n", vec!["CAT090 3:26"]),
+        (
+            "builder: {instance_types: [t3.small, t4g.small, m5.large]}\n",
+            vec!["CAT054 3:49"],
+        ),
         ("builder: {subnet: vpc-1}\n", vec!["CAT090 3:19"]),
         (
             "builder: {instance_profile: \"a b\"}\n",
@@ -317,7 +321,8 @@ fn sources() {
 #[test]
 fn file_names_are_checked() {
     check("images/x.yml", BASE, &["CAT033 0:0"]);
-    check("images/sub/x.yaml", BASE, &["CAT033 0:0"]);
+    check("images/sub/x.yml", BASE, &["CAT033 0:0"]);
+    check("images/sub/base.yaml", BASE, &["CAT032 1:1"]);
     check("images/X.yaml", BASE, &["CAT030 1:1"]);
     check("profiles/X.yaml", "checks: []\n", &["CAT030 1:1"]);
     check(

@@ -55,7 +55,7 @@ fn provisioners_are_ordered_and_include_their_directories() {
     );
     assert_eq!(
         ansible.vars,
-        BTreeMap::from([("greeting".to_owned(), "a: $(b) {% c %}\nd".to_owned())])
+        BTreeMap::from([("greeting".to_owned(), "a: $(b) {% c %}\nd".into())])
     );
     assert_eq!(
         (puppet.modules.as_deref(), puppet.hiera().as_deref()),
@@ -182,8 +182,8 @@ fn broken_playbooks_and_manifests_are_reported() {
             vec!["CAT021 2:1"],
         ),
         (
-            "ansible: [{playbook: ansible/site.yaml, vars: {a: 1}}]\n",
-            vec!["CAT021 2:51"],
+            "ansible: [{playbook: ansible/site.yaml, vars: {a: [1, {b: \"{{ c }}\"}]}}]\n",
+            vec!["CAT082 2:51"],
         ),
         (
             "ansible: [{playbook: ansible/site.yaml, vars: {a: \"{{ b }}\"}}]\n",
@@ -224,6 +224,22 @@ fn broken_playbooks_and_manifests_are_reported() {
         assert_eq!(codes_and_positions(&found), expected, "{more}{found:#?}");
         assert!(catalog.is_none() && found.iter().all(|d| d.help.is_some()));
     }
+}
+
+#[test]
+fn variables_of_playbook_keep_their_types() {
+    let text = base_with(
+        "ansible:\n  - playbook: ansible/site.yaml\n    vars: {n: 8, r: 1.5, on: true, none: ~, l: [a, {b: 1}], t: \"8\"}\n",
+    );
+    let catalog = load_valid(&[("images/base.yaml", &text)]);
+    let [Provision::Ansible(ansible)] = image(&catalog).provision.as_slice() else {
+        panic!("a playbook")
+    };
+    let expected = serde_json::json!({"l": ["a", {"b": 1}], "n": 8, "none": null, "on": true, "r": 1.5, "t": "8"});
+    assert_eq!(serde_json::json!(ansible.vars), expected);
+    let recipe = Recipe::from_image(&catalog, image(&catalog)).0;
+    assert_eq!(recipe["playbook ansible/site.yaml l"], r#"["a",{"b":1}]"#);
+    assert_eq!(recipe["playbook ansible/site.yaml t"], "8");
 }
 
 /// A repository with additional lookup results.

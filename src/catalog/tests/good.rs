@@ -165,7 +165,8 @@ fn all_settings_are_read() {
     ];
     assert_eq!(settings.environments, environments);
     let builder = settings.builder;
-    assert_eq!(builder.instance_type, "m7g.large");
+    assert_eq!(builder.instance_type(Arch::Arm64), "m7g.large");
+    assert_eq!(builder.instance_type(Arch::X86_64), "t3.small");
     assert_eq!(builder.subnet.as_deref(), Some("subnet-0123456789abcdef0"));
     assert_eq!(builder.instance_profile.as_deref(), Some("build"));
     assert!(builder.public_address);

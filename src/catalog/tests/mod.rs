@@ -7,9 +7,13 @@ mod configuration;
 mod corpus;
 mod good;
 mod linked;
+mod matrices;
 mod messages;
 mod overrides;
 mod profiles;
+mod scripts;
+mod trees;
+mod variables;
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
 //! Defines a checked image, with inherited values applied.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -32,6 +33,8 @@ pub struct Image {
     /// Profiles that its controls are reported under: those of its ancestors and its own, then the
     /// checks of image files. Without digests: see [`super::catalog::Catalog::profiles`].
     pub profiles: Vec<Arc<Profile>>,
+    /// Variables of the image for file templates.
+    pub template_variables: BTreeMap<String, serde_json::Value>,
     /// Extra tags of the AMI.
     pub tags: Tags,
     /// Size of the root volume in GiB, if larger than that of the parent.
@@ -40,6 +43,8 @@ pub struct Image {
     pub max_age: Option<SignedDuration>,
     /// Number of builds on top of the previous version before a build starts from the origin again.
     pub rebase_after: u32,
+    /// Variables that the recipe uses, with their values as text.
+    pub variables: BTreeMap<String, String>,
     /// Path of the file, relative to the repository.
     pub file: String,
 }

@@ -1,9 +1,11 @@
 //! Defines the checked settings of `bakeline.yaml`, with defaults applied.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 
 use crate::checks::Gate;
-use crate::model::{CatalogName, EnvName, Region, Tags};
+use crate::model::{Arch, CatalogName, EnvName, Region, Tags};
 
 /// Settings of a catalog.
 #[derive(Debug, Clone)]
@@ -121,8 +123,8 @@ pub enum StoreSettings {
 /// Settings of build and test instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Builder {
-    /// EC2 instance type, `t3.small` by default.
-    pub instance_type: String,
+    /// EC2 instance types by architecture, with a type for each.
+    pub instance_types: BTreeMap<Arch, String>,
     /// Subnet. `None` for the default subnet of the default VPC.
     pub subnet: Option<String>,
     /// Instance profile.
@@ -133,6 +135,14 @@ pub struct Builder {
     pub tags: Tags,
     /// Access to the instances.
     pub access: Access,
+}
+
+impl Builder {
+    /// Returns the instance type for images of an architecture.
+    #[must_use]
+    pub fn instance_type(&self, arch: Arch) -> &str {
+        self.instance_types.get(&arch).map_or("", String::as_str)
+    }
 }
 
 /// Access to instances for bakeline and Packer.

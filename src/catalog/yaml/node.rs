@@ -67,6 +67,43 @@ impl Node {
         }
     }
 
+    /// Returns the entries of a map by value. Empty for other values.
+    pub(crate) fn into_entries(self) -> Vec<(Key, Self)> {
+        match self.value {
+            Value::Map(entries) => entries,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns a copy in which all nodes and keys have one byte range.
+    pub(crate) fn moved_to(&self, span: &ByteRange) -> Self {
+        let value = match &self.value {
+            Value::Scalar { text, kind } => Value::Scalar {
+                text: text.clone(),
+                kind: *kind,
+            },
+            Value::List(items) => Value::List(items.iter().map(|n| n.moved_to(span)).collect()),
+            Value::Map(entries) => Value::Map(
+                entries
+                    .iter()
+                    .map(|(key, node)| {
+                        let (text, span_of_key) = (key.text.clone(), span.clone());
+                        let key = Key {
+                            text,
+                            span: span_of_key,
+                        };
+                        (key, node.moved_to(span))
+                    })
+                    .collect(),
+            ),
+        };
+        Self {
+            span: span.clone(),
+            value,
+            ..*self
+        }
+    }
+
     /// Returns true if the value is empty or `null`.
     pub(crate) fn is_null(&self) -> bool {
         matches!(

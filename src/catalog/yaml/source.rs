@@ -49,6 +49,16 @@ impl<'a> SourceFile<'a> {
         Span::from_line(self.path, self.text, line, line_start, range)
     }
 
+    /// Returns the byte range of a text within a byte range, or the whole byte range if the file
+    /// writes the text differently, such as with escape sequences.
+    pub(crate) fn find_range(&self, within: &Range<usize>, text: &str) -> Range<usize> {
+        let found = self.text.get(within.clone()).and_then(|t| t.find(text));
+        found.map_or_else(
+            || within.clone(),
+            |at| within.start + at..within.start + at + text.len(),
+        )
+    }
+
     /// Returns the offset of the first tab in the indentation of the line that contains `at`.
     pub(crate) fn find_indent_tab(&self, at: usize) -> Option<usize> {
         let start = self.text.get(..at)?.rfind('\n').map_or(0, |i| i + 1);
@@ -56,6 +66,14 @@ impl<'a> SourceFile<'a> {
         let indent = &rest[..rest.find(|c| c != ' ' && c != '\t').unwrap_or(rest.len())];
         indent.find('\t').map(|i| start + i)
     }
+}
+
+/// Position of an inserted value, and the definition of its variable.
+#[derive(Debug, Clone)]
+pub(crate) struct Inserted {
+    pub(crate) range: Range<usize>,
+    pub(crate) name: String,
+    pub(crate) definition: Span,
 }
 
 /// Diagnostics of a catalog.
@@ -124,6 +142,29 @@ impl Diagnostics {
         let starts_inside =
             |other: &Span| other.file == span.file && span.range.contains(&other.range.start);
         self.items.iter().any(|d| starts_inside(&d.span))
+    }
+
+    /// Returns the number of diagnostics.
+    pub(crate) fn count(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Adds the definition of a variable to the diagnostics from index `first` on that are about
+    /// its inserted value.
+    pub(crate) fn add_definitions(&mut self, first: usize, file: &str, inserted: &[Inserted]) {
+        for item in &mut self.items[first..] {
+            if item.related.is_some() || item.span.file != file {
+                continue;
+            }
+            let range = &item.span.range;
+            let place = inserted
+                .iter()
+                .find(|i| i.range.start <= range.start && range.end <= i.range.end);
+            if let Some(place) = place {
+                let reason = format!("`{}` is defined here", place.name);
+                item.related = Some((place.definition.clone(), reason));
+            }
+        }
     }
 
     /// Returns the number of errors.

@@ -1,4 +1,5 @@
 //! Commands for the files of the catalog.
 
 pub(super) mod schema;
+pub(super) mod show;
 pub(super) mod validate;

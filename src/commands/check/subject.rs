@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::adapters::catalog_files::CatalogFiles;
-use crate::catalog::{self, Catalog, Files, Lookup};
+use crate::catalog::{self, Catalog, FileProperties, Files, Lookup};
 use crate::commands::support::context::{self, LoadedCatalog};
 use crate::error::{Error, Result};
 use crate::model::ImageName;
@@ -134,6 +134,10 @@ impl Files for OverlayFiles<'_> {
         out.sort();
         out.dedup();
         out
+    }
+
+    fn properties(&self, path: &str) -> FileProperties {
+        self.files.properties(path)
     }
 }
 

@@ -9,9 +9,9 @@ use crate::adapters::ansible;
 use crate::adapters::packer::Packer;
 use crate::adapters::ssh::OpenSsh;
 use crate::adapters::system::{
-    JournalFile, RunDirectory, SystemClock, current_program, working_directory,
+    JournalFile, RunDirectory, SystemClock, current_program, find_program, working_directory,
 };
-use crate::catalog::OnFailure;
+use crate::catalog::{Access, OnFailure};
 use crate::engine::event::{Event, EventSink};
 use crate::engine::lock::fence::{FencedBuilder, FencedCloud};
 use crate::engine::lock::guard::{FencedEffects, Guard};
@@ -36,6 +36,16 @@ pub(crate) struct RunResult {
     /// Store that contains the evidence of the run.
     pub(crate) store: Arc<dyn Store>,
 }
+
+/// Programs that SSM sessions need, with the hint for a missing one. Packer and bakeline both use the
+/// Session Manager plugin; bakeline starts it through the AWS CLI.
+const SESSION_TOOLS: [(&str, &str); 2] = [
+    ("aws", "install the AWS CLI: `apt install awscli` on Debian"),
+    (
+        "session-manager-plugin",
+        "install it: https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html",
+    ),
+];
 
 /// Options for the execution of a plan.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +80,7 @@ pub(crate) async fn execute_plan(
     options: RunOptions,
 ) -> Result<RunResult> {
     check_ansible(loaded, plan).await?;
+    check_session_tools(loaded, plan)?;
     let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
     let (directory, journal) = create_run_directory(plan, &saved)?;
     let lock = lock::command_locks(loaded, LockScope::All).await?;
@@ -81,7 +92,8 @@ pub(crate) async fn execute_plan(
         None
     } else {
         let (catalog, run) = (&loaded.catalog.settings.name, &plan.run);
-        // A sweep needs the plan of a dead run, because Packer tags an AMI last.
+        // A sweep needs the plan of a dead run, because old versions of Packer tag an AMI only when it
+        // is available.
         store
             .put(&crate::evidence::keys::plan(catalog, run), &saved)
             .await?;
@@ -244,6 +256,24 @@ async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
     }
 }
 
+/// Checks that the tools for SSM sessions are installed if a step connects to an instance through
+/// one.
+fn check_session_tools(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
+    let connects = |step: &Step| matches!(step.action, Action::Build { .. } | Action::Boot { .. });
+    if loaded.catalog.settings.builder.access != Access::Ssm || !plan.steps.iter().any(connects) {
+        return Ok(());
+    }
+    for (program, hint) in SESSION_TOOLS {
+        if find_program(program).is_none() {
+            let text = format!(
+                "`access: ssm` in bakeline.yaml requires `{program}`, which is not in PATH"
+            );
+            return Err(Error::input(text).hint(hint));
+        }
+    }
+    Ok(())
+}
+
 /// Forwards events to the progress display, the log and the timer.
 struct FanOut(Progress, EventLog, Arc<super::timer::ScopeTimer>);
 
@@ -264,10 +294,15 @@ impl EventSink for EventLog {
     }
 }
 
-/// Checks that Packer and its Amazon plugin are installed.
+/// Checks that Packer and its Amazon plugin are installed. Prints a warning for untested versions.
 pub(crate) async fn check_packer() -> Result<()> {
     match Packer::default().check().await {
-        Ok(_) => Ok(()),
+        Ok(warnings) => {
+            for warning in warnings {
+                crate::ui::say(&format!("warning: {warning}"));
+            }
+            Ok(())
+        }
         Err(e) => {
             let error = Error::input(e.message);
             Err(match e.hint {

@@ -67,7 +67,7 @@ impl ImageBuilder for FencedBuilder {
         self.inner.version().await
     }
 
-    async fn check(&self) -> Result<(), BuilderError> {
+    async fn check(&self) -> Result<Vec<String>, BuilderError> {
         self.inner.check().await
     }
 

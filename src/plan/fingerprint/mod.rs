@@ -10,6 +10,9 @@ use sha2::{Digest as _, Sha256};
 use crate::catalog::{Catalog, Image, Origin, Source};
 use crate::model::{EVIDENCE_SCHEMA, ImageName, Manifest, RunId, Version};
 use crate::provision::Provision;
+use crate::provision::script::Script;
+use crate::provision::tree::TreeEntryKind;
+use crate::render::file_template::template_variables;
 
 /// Input that holds the order of the provisioners.
 pub const ORDER: &str = "order";
@@ -79,6 +82,12 @@ impl<'c> Fingerprints<'c> {
                 .iter()
                 .map(|(key, value)| (format!("tag {key}"), value.clone())),
         );
+        inputs.extend(
+            image
+                .variables
+                .iter()
+                .map(|(name, value)| (format!("variable {name}"), value.clone())),
+        );
         let mut order: Vec<String> = Vec::new();
         for provision in &image.provision {
             let mut label = provisioner_label(provision);
@@ -86,6 +95,7 @@ impl<'c> Fingerprints<'c> {
                 label = format!("{label} ({})", order.len() + 1);
             }
             self.add_provisioner(provision, &label, &mut inputs);
+            inputs.extend(self.template_inputs(image, provision));
             order.push(label);
         }
         // JSON keeps names apart, with any characters they contain.
@@ -115,32 +125,83 @@ impl<'c> Fingerprints<'c> {
                     put(format!("package {name}"), version.to_owned());
                 }
             }
-            Provision::Script(s) => drop(put(
-                format!("script {}", s.path),
-                self.content_digest(&s.path),
-            )),
+            Provision::Script(s) => {
+                put(format!("script {}", s.path), self.content_digest(&s.path));
+                inputs.extend(script_options(s, label));
+            }
             Provision::File(f) => {
                 put(format!("file {}", f.source), self.content_digest(&f.source));
+                let template = if f.template { " as a template" } else { "" };
                 put(
                     label.to_owned(),
-                    format!("{} {} from {}", f.owner, f.mode, f.source),
+                    format!("{} {} from {}{template}", f.owner, f.mode, f.source),
                 );
             }
-            Provision::Ansible(_) | Provision::Puppet(_) => {
-                if let Provision::Puppet(p) = provision {
-                    put(
-                        label.to_owned(),
-                        format!("modules {}", p.modules.as_deref().unwrap_or("none")),
-                    );
+            Provision::Tree(t) => {
+                for entry in &t.entries {
+                    let value = match &entry.kind {
+                        TreeEntryKind::Link(target) => format!("link to {target}"),
+                        TreeEntryKind::File { .. } => {
+                            format!("{} {}", t.mode_of(entry), self.content_digest(&entry.path))
+                        }
+                    };
+                    put(format!("{label} file {}", entry.path), value);
                 }
-                for path in provision.files() {
+                let template = if t.template { " as templates" } else { "" };
+                let mode = t.mode.as_deref().unwrap_or("own modes");
+                put(
+                    label.to_owned(),
+                    format!("{} {mode} from {}{template}", t.owner, t.source),
+                );
+            }
+            Provision::Ansible(a) => {
+                for path in &a.files {
                     put(format!("file {path}"), self.content_digest(path));
                 }
-                for (name, value) in provision.values().into_iter().flatten() {
+                for (name, value) in &a.vars {
+                    let text = value.as_str().map(str::to_owned);
+                    put(
+                        format!("{label} {name}"),
+                        text.unwrap_or_else(|| value.to_string()),
+                    );
+                }
+            }
+            Provision::Puppet(p) => {
+                let modules = p.modules.as_deref().unwrap_or("none");
+                put(label.to_owned(), format!("modules {modules}"));
+                for path in &p.files {
+                    put(format!("file {path}"), self.content_digest(path));
+                }
+                for (name, value) in &p.facts {
                     put(format!("{label} {name}"), value.clone());
                 }
             }
         }
+    }
+
+    /// Returns the variables that the templates of a file or folder use.
+    fn template_inputs(&self, image: &Image, provision: &Provision) -> Vec<(String, String)> {
+        let is_template = match provision {
+            Provision::File(f) => f.template,
+            Provision::Tree(t) => t.template,
+            _ => false,
+        };
+        let texts = provision
+            .files()
+            .iter()
+            .filter(|_| is_template)
+            .filter_map(|path| std::str::from_utf8(self.catalog.files.get(path)?).ok());
+        texts
+            .flat_map(template_variables)
+            .filter_map(|name| {
+                let value = image.template_variables.get(&name)?;
+                let text = value.as_str().map(str::to_owned);
+                Some((
+                    format!("variable {name}"),
+                    text.unwrap_or_else(|| value.to_string()),
+                ))
+            })
+            .collect()
     }
 
     fn content_digest(&self, path: &str) -> String {
@@ -233,12 +294,39 @@ pub fn build_manifest(catalog: &Catalog, image: &Image, version: Version, run: &
     }
 }
 
+/// Returns the inputs for the options of a script. Options that are not set are not inputs.
+fn script_options(script: &Script, label: &str) -> Vec<(String, String)> {
+    let mut out: Vec<(String, String)> = script
+        .env
+        .iter()
+        .map(|(name, value)| (format!("{label} env {name}"), value.clone()))
+        .collect();
+    let mut put = |name: &str, value: String| out.push((format!("{label} {name}"), value));
+    if !script.args.is_empty() {
+        put(
+            "args",
+            serde_json::to_string(&script.args).unwrap_or_default(),
+        );
+    }
+    if let Some(seconds) = script.timeout {
+        put("timeout", format!("{seconds} s"));
+    }
+    if script.reboot {
+        put("reboot", "allowed".to_owned());
+    }
+    if let Some(user) = &script.user {
+        put("user", user.clone());
+    }
+    out
+}
+
 /// Returns the label of a provisioner in the order.
 fn provisioner_label(provision: &Provision) -> String {
     match provision {
         Provision::Packages(p) => format!("packages {}", p.names.join(" ")),
         Provision::Script(s) => format!("script {}", s.path),
         Provision::File(f) => format!("destination {}", f.destination),
+        Provision::Tree(t) => format!("destination {}", t.destination),
         Provision::Ansible(a) => format!("playbook {}", a.playbook),
         Provision::Puppet(p) => format!("manifest {}", p.manifest),
     }

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use serde_json::Value as Json;
+
 use super::path::folder_of;
 
 pub use job::Job;
@@ -22,8 +24,8 @@ pub struct Ansible {
     pub playbook: String,
     /// All files below the directory of the playbook, sorted. The catalog has their contents.
     pub files: Vec<String>,
-    /// Variables. Values are data, never templates.
-    pub vars: BTreeMap<String, String>,
+    /// Variables of any type. Texts are data, never templates.
+    pub vars: BTreeMap<String, Json>,
 }
 
 /// Oldest supported version of ansible-core: that of Debian 12. Older versions ignore
@@ -87,25 +89,69 @@ pub fn folder(
     out
 }
 
-/// Renders the variables as YAML.
+/// Renders the variables as YAML in flow style, with the types of their values.
 ///
-/// `!unsafe` prevents Ansible from expanding templates in a value (Ansible documentation, "Unsafe
-/// or raw strings"). Non-ASCII characters are escaped, because YAML readers reject some of them.
-fn render_variables(vars: &BTreeMap<String, String>) -> String {
+/// `!unsafe` prevents Ansible from expanding templates in a text (Ansible documentation, "Unsafe or
+/// raw strings").
+fn render_variables(vars: &BTreeMap<String, Json>) -> String {
     let mut out = String::from("---\n{\n");
     for (name, value) in vars {
-        let _infallible = write!(out, "\"{name}\": !unsafe \"");
-        for c in value.chars() {
-            let _infallible = match c {
-                '"' | '\\' => write!(out, "\\{c}"),
-                ' '..='~' => write!(out, "{c}"),
-                _ => write!(out, "\\U{:08X}", u32::from(c)),
-            };
-        }
-        out.push_str("\",\n");
+        write_text(name, &mut out);
+        out.push_str(": ");
+        write_value(value, &mut out);
+        out.push_str(",\n");
     }
     out.push_str("}\n");
     out
+}
+
+/// Writes a value in flow style.
+fn write_value(value: &Json, out: &mut String) {
+    match value {
+        Json::String(text) => {
+            out.push_str("!unsafe ");
+            write_text(text, out);
+        }
+        // YAML 1.1 reads `1e300` as text.
+        Json::Number(number) if number.is_f64() => {
+            let _infallible = write!(out, "!!float \"{number}\"");
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) => {
+            let _infallible = write!(out, "{value}");
+        }
+        Json::Array(items) => {
+            out.push('[');
+            for item in items {
+                write_value(item, out);
+                out.push_str(", ");
+            }
+            out.push(']');
+        }
+        Json::Object(map) => {
+            out.push('{');
+            for (key, item) in map {
+                write_text(key, out);
+                out.push_str(": ");
+                write_value(item, out);
+                out.push_str(", ");
+            }
+            out.push('}');
+        }
+    }
+}
+
+/// Writes a text in double quotes. Non-ASCII characters are escaped, because YAML readers reject
+/// some of them.
+fn write_text(text: &str, out: &mut String) {
+    out.push('"');
+    for c in text.chars() {
+        let _infallible = match c {
+            '"' | '\\' => write!(out, "\\{c}"),
+            ' '..='~' => write!(out, "{c}"),
+            _ => write!(out, "\\U{:08X}", u32::from(c)),
+        };
+    }
+    out.push('"');
 }
 
 /// Names of the runner. Ansible adds hosts with these names to the inventory implicitly.

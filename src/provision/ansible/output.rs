@@ -98,11 +98,23 @@ impl fmt::Display for AnsibleFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoHost => f.write_str(" did nothing: no play matches the host; set `hosts: all`"),
-            Self::Task(task) => write!(f, ": {task}"),
-            Self::Message(message) => write!(f, ": {message}"),
+            Self::Task(task) => write!(f, ": {task}{}", vault_advice(&task.reason)),
+            Self::Message(message) => write!(f, ": {message}{}", vault_advice(message)),
             Self::Exit(code) => write!(f, ": ansible-playbook exited {code}"),
             Self::Killed => f.write_str(": ansible-playbook was killed"),
         }
+    }
+}
+
+/// Returns advice for an encrypted file that could not be read, or an empty text.
+fn vault_advice(reason: &str) -> &'static str {
+    if ["no vault secrets found", "Decryption failed"]
+        .iter()
+        .any(|words| reason.contains(words))
+    {
+        "; set `ANSIBLE_VAULT_PASSWORD_FILE` to the absolute path of a file with the password"
+    } else {
+        ""
     }
 }
 
@@ -146,7 +158,7 @@ impl TaskFailure {
 
 /// Returns the message of a module and the output of its command.
 fn module_output(result: &serde_json::Value) -> String {
-    ["msg", "censored", "stderr", "module_stderr"]
+    ["msg", "message", "censored", "stderr", "module_stderr"]
         .into_iter()
         .filter_map(|key| result.get(key)?.as_str())
         .map(str::trim)

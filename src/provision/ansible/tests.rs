@@ -106,7 +106,7 @@ fn folder_has_files_variables_and_configuration() {
         .chain(&["ansible/ansible.cfg", "other"])
         .map(|f| ((*f).to_owned(), b"x".to_vec()))
         .collect();
-    let vars = BTreeMap::from([("greeting".to_owned(), "{% x %} \"é\\\n\u{7f}'".to_owned())]);
+    let vars = BTreeMap::from([("greeting".to_owned(), "{% x %} \"é\\\n\u{7f}'".into())]);
     let own = |files: &[&str]| Ansible {
         playbook: "ansible/site.yaml".into(),
         files: files.iter().map(|f| (*f).to_owned()).collect(),
@@ -182,4 +182,47 @@ fn arguments_exclude_user_data_and_allow_become_override() {
         .expect("options")
         .1;
     assert!(ssh.starts_with(r"-F '/it'\''s' -o "), "{ssh}");
+}
+
+#[test]
+fn variables_keep_their_types() {
+    let values = serde_json::json!({
+        "count": 3, "large": 18_446_744_073_709_551_615_u64, "ratio": 1e300, "on": true, "none": null,
+        "list": ["a", 1, ["{{ b }}"]], "map": {"k: #": {"deep": "{% c %}"}}, "empty": [],
+    });
+    let serde_json::Value::Object(values) = values else {
+        unreachable!()
+    };
+    let text = super::render_variables(&values.into_iter().collect());
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "---",
+            "{",
+            "\"count\": 3,",
+            "\"empty\": [],",
+            "\"large\": 18446744073709551615,",
+            "\"list\": [!unsafe \"a\", 1, [!unsafe \"{{ b }}\", ], ],",
+            "\"map\": {\"k: #\": {\"deep\": !unsafe \"{% c %}\", }, },",
+            "\"none\": null,",
+            "\"on\": true,",
+            "\"ratio\": !!float \"1e+300\",",
+            "}",
+        ]
+    );
+}
+
+#[test]
+fn missing_vault_password_is_explained() {
+    let task = "TASK [include_vars] ***\nfatal: [web]: FAILED! => {\"message\": \"Attempting to decrypt but no vault secrets found\"}\n";
+    let wrong = "TASK [a] ***\nfatal: [web]: FAILED! => {\"message\": \"Decryption failed (no vault secrets were found that could decrypt) on x\"}\n";
+    let load = "ERROR! Attempting to decrypt but no vault secrets found\n";
+    for said in [task, wrong, load] {
+        let error = playbook_result(Some(2), said).expect_err("failed");
+        assert!(
+            error.contains("crypt") && error.ends_with("set `ANSIBLE_VAULT_PASSWORD_FILE` to the absolute path of a file with the password"),
+            "{error}"
+        );
+    }
 }

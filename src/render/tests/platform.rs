@@ -6,7 +6,8 @@ use crate::adapters::{assets, local};
 use crate::catalog::{Catalog, load};
 use crate::model::ImageName;
 use crate::platform::{Platform, sh_quote};
-use crate::render::platform::{CHECK, check_values};
+use crate::render::platform_check::check_values;
+use crate::render::provision_scripts::CHECK;
 use crate::render::{Language, render};
 
 /// Loads a catalog with a base image of a platform and a custom image `web`.

@@ -278,6 +278,36 @@ fn packages_are_sorted_and_unique_purls() {
 }
 
 #[test]
+fn rpm_purls_have_epoch_and_source_rpm() {
+    let mut report = sample();
+    report.os = serde_json::from_value(json!({"id": "amzn", "version": "2023"})).expect("an os");
+    report.packages = serde_json::from_value(json!([
+        {"name": "openssl-libs", "version": "1:3.0.8-1.amzn2023.0.9", "arch": "x86_64",
+         "source": "openssl", "source_version": "3.0.8-1.amzn2023.0.9"},
+        {"name": "snapshot", "version": "1.0^git1~rc2-1", "arch": "noarch",
+         "source": "snapshot", "source_version": "1.0^git1~rc2-1"},
+        {"name": "gpg-pubkey", "version": "5a6340b3-6229229e", "arch": ""},
+    ]))
+    .expect("packages");
+    let out = parse_json(&cyclonedx::write(&report));
+    let purls: Vec<&str> = out["components"]
+        .as_array()
+        .expect("components")
+        .iter()
+        .filter_map(|c| c["purl"].as_str())
+        .collect();
+    assert_eq!(
+        purls,
+        [
+            "pkg:rpm/amzn/gpg-pubkey@5a6340b3-6229229e?distro=amzn-2023",
+            "pkg:rpm/amzn/openssl-libs@3.0.8-1.amzn2023.0.9?arch=x86_64&distro=amzn-2023&epoch=1&upstream=openssl-3.0.8-1.amzn2023.0.9.src.rpm",
+            "pkg:rpm/amzn/snapshot@1.0%5Egit1~rc2-1?arch=noarch&distro=amzn-2023&upstream=snapshot-1.0%5Egit1~rc2-1.src.rpm",
+        ]
+    );
+    assert_eq!(out["components"][2]["version"], "1:3.0.8-1.amzn2023.0.9");
+}
+
+#[test]
 fn serial_number_depends_on_packages_only() {
     let serial = |report: &Report| {
         parse_json(&cyclonedx::write(report))["serialNumber"]

@@ -42,7 +42,7 @@ impl StepEffect for Boot<'_> {
         let keys = host_key::load_or_generate(steps, &step.scope).await?;
         let request = LaunchRequest {
             ami: context.outputs.ami(ami)?,
-            instance_type: builder.instance_type.clone(),
+            instance_type: steps.instance_type(&step.scope).to_owned(),
             key_name: context
                 .outputs
                 .key_pair(&StepId::new(step.scope.clone(), StepName::Key))?,

@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::tags;
-use crate::model::{Ami, ImageName, State, pointer_name};
+use crate::model::{Ami, ImageName, State, TemporaryKind, TemporaryResource, pointer_name};
 use crate::plan::Step;
-use crate::ports::{CloudErrorKind, ImageQuery};
+use crate::ports::{CloudErrorKind, ImageQuery, TemporaryQuery};
 use crate::steps::context::{StepEffect, Steps};
 
 /// Deregistration of an AMI that this run built.
@@ -43,13 +43,46 @@ pub(super) async fn deregister_candidate(steps: &Steps, step: &Step, ami_name: &
              then release again, or run `bakeline revoke`",
         ));
     }
-    crate::steps::ami::deregister(steps, step, &ami).await
+    crate::steps::ami::deregister(steps, step, &ami).await?;
+    if ami.status == "pending" {
+        delete_run_snapshots(steps, step, &ami).await?;
+    }
+    Ok(())
+}
+
+/// Deletes the snapshots of this run and image that no AMI uses.
+///
+/// DescribeImages may omit the snapshot IDs of a pending AMI (bottlerocket-os/bottlerocket#1066), so
+/// the deregistration does not find them. CreateImage has tagged them with the tags of the run.
+async fn delete_run_snapshots(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
+    let catalog = steps.catalog.settings.name.to_string();
+    let query = TemporaryQuery {
+        owner: (tags::CATALOG.to_owned(), catalog),
+        prefix: ami.name.clone(),
+    };
+    let cloud = steps.cloud_for(step)?;
+    let run_tags = steps.run_tags(&step.scope);
+    let of_this_build = |resource: &TemporaryResource| {
+        resource.kind == TemporaryKind::Snapshot
+            && !resource.used
+            && run_tags
+                .iter()
+                .all(|(key, value)| resource.tags.get(key) == Some(value))
+    };
+    let found = cloud.temporaries(&step.region, &query).await?;
+    for snapshot in found.into_iter().filter(of_this_build) {
+        let writer = cloud.change(&step.region).await?;
+        writer.delete_snapshot(&step.region, &snapshot.id).await?;
+    }
+    Ok(())
 }
 
 /// Returns the reason why an AMI may be in use, if there is one. A candidate, or the AMI of an
-/// unfinished build, was never in use. An unfinished AMI has no tags, or those of the build's
-/// temporary resources: packer-plugin-amazon sets `run_tags` on the AMI in CreateImage from version
-/// 1.1.0 on, and the tags of the AMI last.
+/// unfinished build, was never in use.
+///
+/// Packer sets the tags of the AMI, including its state, when the AMI is available. Until then an
+/// AMI has no tags (Packer 1.6.6), or the `run_tags` of the build (packer-plugin-amazon 1.1.0 and
+/// later set them in CreateImage). The plugin does not deregister a pending AMI of a cancelled build.
 async fn use_reason(steps: &Steps, step: &Step, ami: &Ami) -> Result<Option<String>> {
     let tag = |key: &str| ami.tags.get(key).map_or("", String::as_str);
     let unfinished = tag(tags::STATE).is_empty() && tag(tags::CURRENT).is_empty();

@@ -3,5 +3,6 @@
 pub(in crate::steps) mod candidate;
 pub(in crate::steps) mod discard;
 pub(in crate::steps) mod packer;
+mod script_failure;
 
 pub use packer::FAILED;

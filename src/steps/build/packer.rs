@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::discard::{deregister_candidate, find_by_name};
+use super::script_failure::script_failure;
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
@@ -257,7 +258,11 @@ fn failure_error(
         )
         .hint(log);
     }
-    let messages = informative_lines(&outcome.errors)
+    let lines = informative_lines(&outcome.errors);
+    if let Some(failed) = script_failure(steps, build.image, &lines) {
+        return failed.hint(log);
+    }
+    let messages = lines
         .iter()
         .rev()
         .take(3)
@@ -282,14 +287,18 @@ fn failure_error(
 /// last lines of a script are more useful than the summary.
 fn informative_lines(errors: &[String]) -> Vec<&str> {
     let is_summary = |text: &&str| {
-        [
-            "Script exited with non-zero exit status",
-            "Some builds didn't complete",
-            "Build 'amazon-ebs.",
-            "Provisioning step had errors",
-        ]
-        .iter()
-        .any(|words| text.contains(words))
+        // With `-on-error=abort`, Packer reports each step (packer-plugin-sdk, `multistep_runner.go`).
+        let is_abort = text.starts_with("aborted: skipping cleanup of step")
+            || text.starts_with("Step \"") && text.ends_with("failed, aborting...");
+        is_abort
+            || [
+                "Script exited with non-zero exit status",
+                "Some builds didn't complete",
+                "Build 'amazon-ebs.",
+                "Provisioning step had errors",
+            ]
+            .iter()
+            .any(|words| text.contains(words))
     };
     let all: Vec<&str> = errors
         .iter()
@@ -309,5 +318,34 @@ fn strip_prefix(text: &str) -> &str {
     match text.split_once(':') {
         Some((name, rest)) if name.starts_with("amazon-ebs.") => rest.trim_start(),
         _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::informative_lines;
+
+    #[test]
+    fn reason_of_a_script_precedes_the_summary_of_packer() {
+        let errors = [
+            "==> amazon-ebs.web: E: package `nginy` is unknown, aborting...",
+            "==> amazon-ebs.web: Step \"StepProvision\" failed, aborting...",
+            "==> amazon-ebs.web: aborted: skipping cleanup of step \"StepConnect\"",
+            "==> amazon-ebs.web: aborted: skipping cleanup of step \"StepNetworkInfo\"",
+            "Build 'amazon-ebs.web' errored after 9 seconds: Script exited with non-zero exit status: 1",
+        ]
+        .map(str::to_owned);
+        assert_eq!(
+            informative_lines(&errors),
+            ["E: package `nginy` is unknown, aborting..."]
+        );
+        assert_eq!(
+            informative_lines(&errors[2..4]),
+            [
+                "aborted: skipping cleanup of step \"StepConnect\"",
+                "aborted: skipping cleanup of step \"StepNetworkInfo\""
+            ],
+            "nothing more specific"
+        );
     }
 }

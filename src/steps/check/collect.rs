@@ -63,7 +63,7 @@ pub async fn collect(
     let answer = shell
         .run(target, &script, bounds, cancel)
         .await
-        .map_err(Error::from)?;
+        .map_err(|error| shell_error(error, target))?;
     let facts =
         checks::parse_concealed_facts(&nonce, &answer.stdout, &answer.last_stderr_line, controls)
             .map_err(|e| {
@@ -116,6 +116,24 @@ pub fn nonce() -> String {
         .collect()
 }
 
+/// Returns the error of a shell. bakeline creates the host keys of its test instances, so another
+/// key is that of the image.
+fn shell_error(error: ShellError, target: &SshTarget) -> Error {
+    let is_own_instance =
+        target.trust == HostKeyPolicy::Known && target.config == SshConfig::Isolated;
+    if error.kind != ShellErrorKind::HostKey || !is_own_instance {
+        return error.into();
+    }
+    let text = format!(
+        "the instance {} of the new AMI has an ssh host key that bakeline did not create: {}",
+        target.host, error.message
+    );
+    Error::new(ErrorKind::StepFailed, text).hint(
+        "the image brings its own host key: remove the key, and what creates or selects it, such as \
+         `HostKey` in sshd_config or a script at boot; each instance needs a key of its own",
+    )
+}
+
 impl From<ShellError> for Error {
     fn from(error: ShellError) -> Self {
         let hint = match error.kind {
@@ -150,5 +168,39 @@ impl From<ShellError> for Error {
             Some(hint) => converted.hint(hint),
             None => converted,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_key_of_image_is_explained() {
+        let target = |trust, config| SshTarget {
+            host: "10.0.0.7".to_owned(),
+            port: None,
+            user: None,
+            key: None,
+            known_hosts: None,
+            trust,
+            config,
+            ssm: false,
+        };
+        let error = |target: &SshTarget| {
+            let error = ShellError {
+                kind: ShellErrorKind::HostKey,
+                message: "the host key differs".to_owned(),
+            };
+            let error = shell_error(error, target);
+            format!("{error} {}", error.hints().join(" "))
+        };
+        let own = error(&target(HostKeyPolicy::Known, SshConfig::Isolated));
+        assert!(
+            own.contains("brings its own host key") && !own.contains("--known-hosts"),
+            "{own}"
+        );
+        let other = error(&target(HostKeyPolicy::Known, SshConfig::User));
+        assert!(other.contains("--known-hosts"), "{other}");
     }
 }

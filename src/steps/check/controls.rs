@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::inherited::inherited_hints;
 use crate::catalog::{Access, Image};
 use crate::checks::{self, Control, Facts, Gate, Phase, Verdict};
 use crate::engine::{StepContext, StepOutput};
@@ -322,8 +323,13 @@ pub(in crate::steps) fn failure(steps: &Steps, image: &ImageName, phase: Phase) 
         crate::report::Format::Json,
         phase,
     ));
-    Some(
-        Error::new(ErrorKind::ChecksFailed, text)
-            .hint(format!("the evidence is {}", file.display())),
-    )
+    let (gate, day) = (steps.catalog.settings.gate, utc_date(steps.clock.now()));
+    let failed = report
+        .verdicts
+        .iter()
+        .filter(|v| gate.status(v, day).fails());
+    let hints = inherited_hints(&steps.catalog, image, failed.map(|v| v.control.as_str()));
+    let error = Error::new(ErrorKind::ChecksFailed, text);
+    let error = hints.into_iter().fold(error, Error::hint);
+    Some(error.hint(format!("the evidence is {}", file.display())))
 }

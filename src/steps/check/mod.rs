@@ -3,6 +3,7 @@
 pub mod collect;
 pub(in crate::steps) mod collect_facts;
 pub mod controls;
+mod inherited;
 pub(in crate::steps) mod pending_updates;
 pub(in crate::steps) mod recheck;
 pub mod reports;

@@ -264,7 +264,7 @@ impl StepEffect for TestLaunch<'_> {
     ) -> Result<StepOutput> {
         let Self { ami } = *self;
         let id = context.outputs.ami(ami)?;
-        let instance_type = &steps.catalog.settings.builder.instance_type;
+        let instance_type = steps.instance_type(&step.scope);
         steps
             .cloud_for(step)?
             .dry_run_launch(&step.region, &id, instance_type)

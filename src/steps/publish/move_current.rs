@@ -175,7 +175,7 @@ pub(in crate::steps) fn require_unchanged(
 /// Sets all tags of a transition in one call, so that no reader sees a part of it.
 ///
 /// An empty value means that the tag is removed afterwards; readers ignore empty values. Snapshots
-/// get the same state, and lose their expiry with the AMI.
+/// get the same state, and lose the tags of temporary resources with the AMI.
 pub(in crate::steps) async fn apply_tags(
     steps: &Steps,
     step: &Step,
@@ -223,11 +223,15 @@ pub(in crate::steps) async fn apply_tags(
             )
             .await?;
     }
-    if removed.iter().any(|key| key == tags::EXPIRES) {
+    let temporary: Vec<String> = removed
+        .into_iter()
+        .filter(|key| key == tags::EXPIRES || key == tags::KEPT)
+        .collect();
+    if !temporary.is_empty() {
         cloud
             .change(&step.region)
             .await?
-            .untag(&step.region, &snapshots, &[tags::EXPIRES.to_owned()])
+            .untag(&step.region, &snapshots, &temporary)
             .await?;
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::faults::second_release;
+use super::{TestEnv, catalog};
 use crate::adapters::fake::BuildBehavior;
 use crate::engine::outcome::ScopeEnd;
 use crate::error::ErrorKind;
@@ -86,4 +87,48 @@ async fn cancellation_within_build_or_check_is_not_a_failure() {
         );
         setup.assert_clean(if within_build { "build" } else { "check" });
     }
+}
+
+#[tokio::test]
+async fn interrupt_discards_pending_ami_with_run_tags() {
+    let setup = second_release().await;
+    setup.watch_invariants();
+    set_behavior(&setup, "base", BuildBehavior::EndlessPending);
+    let token = setup.options.interrupt.clone();
+    let begun = async {
+        setup.builder.begun.notified().await;
+        token.cancel();
+    };
+    let (outcome, ()) = tokio::join!(setup.release("run2"), begun);
+    assert_eq!(outcome.kind(), Some(ErrorKind::Interrupted), "{outcome:?}");
+    setup.assert_clean("interrupted while the AMI is pending");
+}
+
+#[tokio::test]
+async fn failed_sibling_discards_pending_ami_with_run_tags() {
+    let failing = catalog(&[
+        (
+            "a",
+            "parent: base\nchecks:\n  - {file: /bakeline/no/such/file}\n",
+        ),
+        ("z", "parent: base\npackages: [jq]\n"),
+    ]);
+    let first = second_release().await;
+    let mut setup = first.next_run(failing, "2026-11-23T12:00:00Z");
+    setup.options.jobs = 2;
+    setup.watch_invariants();
+    set_behavior(&setup, "z", BuildBehavior::EndlessPending);
+    let outcome = setup.release("run2").await;
+    assert_eq!(outcome.kind(), Some(ErrorKind::ChecksFailed), "{outcome:?}");
+    assert!(
+        matches!(outcome.end_of("z"), ScopeEnd::Cancelled { .. }),
+        "{:?}",
+        outcome.end_of("z")
+    );
+    setup.assert_clean("a sibling failed while the AMI was pending");
+}
+
+fn set_behavior(setup: &TestEnv, image: &str, behavior: BuildBehavior) {
+    let mut behaviors = setup.builder.behaviors.lock().expect("no panic");
+    behaviors.insert(image.to_owned(), behavior);
 }

@@ -256,7 +256,7 @@ impl TestEnv {
 
     fn steps(&self, run: &RunId) -> Steps {
         Steps {
-            keep_failed: false,
+            keep_failed: self.options.keep_failed,
             others: BTreeMap::from([(
                 OTHER.to_owned(),
                 FencedCloud::new(Arc::new(self.cloud.for_account(OTHER)), None),

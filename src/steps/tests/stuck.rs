@@ -181,6 +181,22 @@ async fn keep_failed_keeps_instance_but_no_partial_release() {
 }
 
 #[tokio::test]
+async fn released_snapshots_lose_tags_of_temporary_resources() {
+    let mut setup = second_release().await;
+    setup.options.keep_failed = true;
+    let outcome = setup.release("run2").await;
+    assert_eq!(outcome.kind(), None, "{outcome:?}");
+    setup.cloud.state(|state| {
+        assert!(!state.snapshots.is_empty());
+        for (id, tags) in &state.snapshots {
+            for key in [tags::KEPT, tags::EXPIRES] {
+                assert!(!tags.contains_key(key), "{id}: {tags:?}");
+            }
+        }
+    });
+}
+
+#[tokio::test]
 async fn move_waits_for_tags_and_restores_pointer() {
     for (lag, ends) in [(3, None), (u32::MAX, Some(ErrorKind::StepFailed))] {
         let setup = second_release().await;

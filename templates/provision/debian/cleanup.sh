@@ -1,7 +1,7 @@
 # Removes files of the build. seal.sh removes files that the checks still need.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
-@{ apt | safe }@
+@{ package_manager | safe }@
 rm -f /etc/sudoers.d/zz-bakeline-build
 apt_get -q -y autoremove --purge
 apt_get -q clean

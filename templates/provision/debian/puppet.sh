@@ -2,7 +2,7 @@
 set -eu
 # Ruby reads facts in the encoding of the locale.
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 PATH="$PATH:/opt/puppetlabs/bin"
-@{ apt | safe }@
+@{ package_manager | safe }@
 uploaded=@{ uploaded }@
 work=$(mktemp -d)
 cleanup() { rm -rf -- "$work" "$uploaded"; }

@@ -2,7 +2,7 @@
 # policies of the platform.
 set -eu
 umask 022
-@{ apt | safe }@
+@{ package_manager | safe }@
 
 # Services with passwords in plain text, and prelink, which undoes address randomization (dev-sec
 # package-01 to package-09).

@@ -2,7 +2,7 @@
 set -eu
 # Ruby reads facts in the encoding of the locale.
 export LC_ALL=C.UTF-8 PATH="$PATH:/opt/puppetlabs/bin"
-@{ apt | safe }@
+@{ package_manager | safe }@
 uploaded=@{ uploaded }@
 work=$(mktemp -d)
 cleanup() { rm -rf -- "$work" "$uploaded"; }

@@ -24,6 +24,7 @@ mod certificate;
 mod commands;
 mod config;
 mod image;
+mod rpm;
 mod running;
 mod sshd_agreement;
 mod system;

@@ -17,6 +17,17 @@ SHIPPED = (REPO / "templates/provision/debian/prepare.sh").read_text()
 PREPARE = "".join(line for line in SHIPPED.splitlines(keepends=True) if not line.startswith("apt_get"))
 
 
+def literal(value: Any) -> Any:
+    """Returns a value of an image file in which no text is a variable: `${` is written as `$${`."""
+    if isinstance(value, str):
+        return value.replace("${", "$${")
+    if isinstance(value, list):
+        return [literal(item) for item in value]
+    if isinstance(value, dict):
+        return {literal(key): literal(item) for key, item in value.items()}
+    return value
+
+
 class Catalog:
     """A directory with bakeline.yaml and images/, which is also the working directory."""
 

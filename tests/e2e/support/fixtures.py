@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from .packers import Packer
 from .sandbox import Sandbox, Shared
 
 
@@ -19,7 +20,14 @@ def shared_sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def sandbox(shared_sandbox: Sandbox) -> Sandbox:
-    """Returns the sandbox after a reset for this module."""
+def packer(request: pytest.FixtureRequest) -> Packer | None:
+    """Returns the Packer of this pass over the module; conftest.py supplies one pass for each binary."""
+    return getattr(request, "param", None)
+
+
+@pytest.fixture(scope="module")
+def sandbox(shared_sandbox: Sandbox, packer: Packer | None) -> Sandbox:
+    """Returns the sandbox after a reset for this module. Its environment selects the Packer."""
+    shared_sandbox.packer = packer
     shared_sandbox.reset()
     return shared_sandbox

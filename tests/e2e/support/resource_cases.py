@@ -180,6 +180,7 @@ SERVICES = [
     ResourceCase("service: masked", {"service": "cron", "masked": False}, "systemctl -q mask cron", oracle=lambda host: not host.service("cron").is_masked),
     ResourceCase("time_sync", {"time_sync": "this", "enabled": True, "services": {"any": {"include": "chrony"}}}, "systemctl -q disable chrony"),
     ResourceCase("apparmor", {"apparmor": "this", "enabled": True}, "systemctl -q mask apparmor"),
+    ResourceCase("selinux", {"selinux": "this", "configured": "enforcing"}, "sed -i s/=enforcing/=permissive/ /etc/selinux/config", put_file("/etc/selinux/config", "SELINUX=enforcing")),
     ResourceCase("auditd_conf", {"auditd_conf": "/etc/audit/auditd.conf", "max_log_file_action": "ROTATE"}, "sed -i s/ROTATE/IGNORE/ /etc/audit/auditd.conf"),
 ]  # fmt: skip
 SSH = [

@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 
+from .packers import Packer
 from .run import BAKELINE, HANG, REPO, run
 
 SHARED = Path("/var/lib/bakeline-sandbox")
@@ -41,6 +42,7 @@ class Sandbox:
         self.dir = directory
         self.status: dict[str, Any] = {}
         self.env: dict[str, str] = {}
+        self.packer: Packer | None = None
 
     def command(self, *words: str, want: int | None = 0) -> str:
         env = {**clean_env(), "BAKELINE_SANDBOX_DIR": str(self.dir)}
@@ -66,6 +68,8 @@ class Sandbox:
         words = shlex.split(self.command("status", "--env"))
         exports = dict(word.split("=", 1) for word in words if "=" in word)
         self.env = {**clean_env(), **exports, "BAKELINE_SANDBOX_DIR": str(self.dir)}
+        if self.packer:
+            self.env |= self.packer.environment(self.env)
 
     def down(self) -> None:
         self.command("down")

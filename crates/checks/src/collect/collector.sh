@@ -185,49 +185,17 @@ accounts() {
   done
 }
 
+# Sends os-release, and keeps it in `release`.
 os_release() {
+  release=''
   for path in /etc/os-release /usr/lib/os-release; do
     if place "$path" 1 && [ -f "$at" ]; then
-      put os-release - 0 "$(head -c 8192 "$at" 2>/dev/null)"
+      release=$(head -c 8192 "$at" 2>/dev/null)
+      put os-release - 0 "$release"
       return
     fi
   done
   put os-release - 1 ''
-}
-
-# Every package: `name<TAB>arch<TAB>status<TAB>version<TAB>source<TAB>source version`.
-all_packages() {
-  if [ -z "$R" ] && command -v dpkg-query >/dev/null; then
-    # shellcheck disable=SC2016 # dpkg-query's own fields
-    form='${Package}\t${Architecture}\t${Status}\t${Version}\t${source:Package}\t${source:Version}\n'
-    if rows=$(limit 60 dpkg-query -W -f="$form" 2>/dev/null); then
-      put packages - 0 "$rows"
-    else
-      put packages - 3 'dpkg-query failed'
-    fi
-    return
-  fi
-  place /var/lib/dpkg/status 1 || at=/nonexistent
-  if [ ! -f "$at" ]; then
-    put packages - 3 'there is no /var/lib/dpkg/status'
-    return
-  fi
-  rows=$(awk '
-    function row() {
-      if (p != "") print p "\t" a "\t" s "\t" v "\t" (n == "" ? p : n) "\t" (m == "" ? v : m)
-      p = a = s = v = n = m = ""
-    }
-    /^Package: /      { p = substr($0, 10) }
-    /^Architecture: / { a = substr($0, 15) }
-    /^Status: /       { s = substr($0, 9) }
-    /^Version: /      { v = substr($0, 10) }
-    /^Source: /       { n = $2; m = $3; gsub(/[()]/, "", m) }
-    /^$/              { row() }
-    END               { row() }' "$at" 2>/dev/null) || {
-    put packages - 2 'it could not be read'
-    return
-  }
-  put packages - 0 "$rows"
 }
 
 # Only where a manager answers from what it has read: without one systemctl reads every unit itself, for half a second.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, Read};
+use crate::matcher::context::VersionOrder;
 use crate::resource::packaging::package;
 use crate::text::truncate_for_display;
 
@@ -64,16 +65,18 @@ fn parse_packages(text: &str) -> Read<Names> {
     let mut out = Names::new();
     for (name, rows) in table {
         let installed = rows.iter().filter(|row| package::is_installed(&row.status));
-        let by_arch: BTreeMap<&str, &str> = installed
-            .map(|row| (row.arch.as_str(), row.version.as_str()))
-            .collect();
+        let mut by_arch: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for row in installed {
+            by_arch.entry(&row.arch).or_default().push(&row.version);
+        }
         out.extend(package_names(&name, &by_arch));
     }
     Read::Present(out)
 }
 
-/// Returns names and versions; the name includes the architecture if there are several.
-fn package_names(name: &str, by_arch: &BTreeMap<&str, &str>) -> Vec<(String, String)> {
+/// Returns names and versions; the name includes the architecture if there are several. Only rpm can
+/// have several versions for one architecture. They are joined, newest first.
+fn package_names(name: &str, by_arch: &BTreeMap<&str, Vec<&str>>) -> Vec<(String, String)> {
     let has_one_arch = by_arch.len() == 1;
     let full = |arch: &str| {
         if has_one_arch {
@@ -84,7 +87,11 @@ fn package_names(name: &str, by_arch: &BTreeMap<&str, &str>) -> Vec<(String, Str
     };
     by_arch
         .iter()
-        .map(|(arch, version)| (full(arch), (*version).to_owned()))
+        .map(|(arch, versions)| {
+            let mut versions = versions.clone();
+            versions.sort_by(|a, b| VersionOrder::Rpm.compare(b, a));
+            (full(arch), versions.join(", "))
+        })
         .collect()
 }
 
@@ -127,6 +134,10 @@ mod tests {
             parse_packages(text),
             Read::Present(expected.map(|(n, v)| (n.to_owned(), v.to_owned())).into())
         );
+        let kernels = "kernel\tx86_64\tinstall ok installed\t6.1.97-1\tkernel\t\n\
+                       kernel\tx86_64\tinstall ok installed\t6.1.102-1\tkernel\t\n";
+        let joined = ("kernel".to_owned(), "6.1.102-1, 6.1.97-1".to_owned());
+        assert_eq!(parse_packages(kernels), Read::Present([joined].into()));
         assert!(matches!(
             parse_packages("curl amd64\n"),
             Read::Unreadable(_)

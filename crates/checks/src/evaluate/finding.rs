@@ -4,8 +4,8 @@ use crate::evaluate::verdict::{Finding, HIDDEN, Outcome};
 use crate::facts::observation::Observation;
 use crate::language::control::IfAbsent;
 use crate::matcher::Matcher;
+use crate::matcher::context::MatchContext;
 use crate::matcher::error::MatchError;
-use crate::matcher::pattern::Patterns;
 use crate::resource_type::ResourceRef;
 
 /// Creates a finding about the whole control.
@@ -54,7 +54,7 @@ pub(super) fn compare(
     matcher: &Matcher,
     expected: String,
     observed: Observation,
-    patterns: &Patterns,
+    context: &MatchContext,
 ) -> Finding {
     let missing = |why: String| {
         (
@@ -72,7 +72,7 @@ pub(super) fn compare(
         Observation::Skipped(why) => (Outcome::Skipped, format!("{property}: {why}")),
         Observation::Value(value) => {
             let display = value.display();
-            let result = match matcher.matches(&value, patterns) {
+            let result = match matcher.matches(&value, context) {
                 Err(error @ MatchError::Missing { .. }) => missing(error.to_string()),
                 Err(error) => (Outcome::Error, format!("{property}: {error}")),
                 Ok(matched) => (

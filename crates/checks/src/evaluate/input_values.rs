@@ -15,7 +15,7 @@ use crate::language::error::EvaluationError;
 use crate::language::expression::ConditionValues;
 use crate::language::input::Input;
 use crate::matcher::compare::contains;
-use crate::matcher::pattern::Patterns;
+use crate::matcher::context::MatchContext;
 use crate::matcher::tree::Tree;
 use crate::resource_type::ResourceRef;
 use crate::text::truncate_for_display;
@@ -71,14 +71,14 @@ impl ConditionValues for InputEvaluation<'_> {
         None
     }
 
-    fn patterns(&self) -> &Patterns {
-        self.view.patterns()
+    fn context(&self) -> &MatchContext {
+        self.view.context()
     }
 }
 
 /// Readings that stay visible even if they contain the text of a secret; evidence is compared by
 /// them.
-const PUBLIC_KINDS: &[&str] = &["identity", "os-release", "packages"];
+const PUBLIC_KINDS: &[&str] = &["identity", "os-release", "package_manager", "packages"];
 
 /// Parses the output of the collector and marks the sensitive values of controls as secret.
 /// `last_line` is the last line on the standard error of the target.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::rc::Rc;
 
-use crate::text::truncate_for_display;
+use crate::text::{truncate_for_display, truncate_message};
 
 /// Reason why a fact could not be read or interpreted.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -83,7 +83,7 @@ impl ReadError {
 
     /// Creates an error from a message on the target; shortens it.
     pub(crate) fn target_message(message: &[u8]) -> Self {
-        Self::TargetMessage(truncate_for_display(message))
+        Self::TargetMessage(truncate_message(message))
     }
 
     /// Creates an error for a file without read permission.

@@ -61,7 +61,26 @@ impl Default for Facts {
     }
 }
 
+/// Package manager of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PackageManager {
+    /// dpkg, with apt.
+    Dpkg,
+    /// rpm, with dnf.
+    Rpm,
+}
+
 impl Facts {
+    /// Returns the package manager; `None` if the target has none, or if an older version of
+    /// bakeline collected the facts.
+    pub(crate) fn package_manager(&self) -> Option<PackageManager> {
+        match self.reading("package_manager", "")?.body.bytes() {
+            b"dpkg" => Some(PackageManager::Dpkg),
+            b"rpm" => Some(PackageManager::Rpm),
+            _ => None,
+        }
+    }
+
     /// Returns a reading.
     #[must_use]
     pub fn reading(&self, kind: &str, key: &str) -> Option<&Reading> {

@@ -6,14 +6,14 @@ use std::rc::Rc;
 use crate::facts::error::ReadError;
 use crate::facts::memo::Memo;
 use crate::facts::observation::Observation;
-use crate::facts::{Facts, Identity, Read, Reading};
-use crate::matcher::pattern::Patterns;
+use crate::facts::{Facts, Identity, PackageManager, Read, Reading};
+use crate::matcher::context::{MatchContext, VersionOrder};
 
 /// Facts during an evaluation.
 pub(crate) struct View<'f> {
     facts: &'f Facts,
     memo: Memo,
-    patterns: Patterns,
+    context: MatchContext,
     /// True if a secret was read since [`View::reset_secret_flag`].
     secret: Cell<bool>,
 }
@@ -26,7 +26,10 @@ impl<'f> View<'f> {
         Self {
             facts,
             memo: Memo::default(),
-            patterns: Patterns::default(),
+            context: MatchContext {
+                versions: version_order(facts),
+                ..MatchContext::default()
+            },
             secret: Cell::new(false),
         }
     }
@@ -41,9 +44,9 @@ impl<'f> View<'f> {
         self.secret.get()
     }
 
-    /// Returns the cache of compiled patterns.
-    pub(crate) fn patterns(&self) -> &Patterns {
-        &self.patterns
+    /// Returns the cache of patterns and the order of versions.
+    pub(crate) fn context(&self) -> &MatchContext {
+        &self.context
     }
 
     pub(crate) fn identity(&self) -> &'f Identity {
@@ -102,6 +105,14 @@ impl<'f> View<'f> {
 
     fn note_secret(&self, is_secret: bool) {
         self.secret.set(self.secret.get() || is_secret);
+    }
+}
+
+/// Returns the order of the package manager on the target.
+fn version_order(facts: &Facts) -> VersionOrder {
+    match facts.package_manager() {
+        Some(PackageManager::Rpm) => VersionOrder::Rpm,
+        Some(PackageManager::Dpkg) | None => VersionOrder::Dpkg,
     }
 }
 

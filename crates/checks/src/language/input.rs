@@ -31,11 +31,11 @@ impl JsonSchema for WrittenInput {
                 "default": value,
                 "by_os": {
                     "type": "object", "minProperties": 1, "additionalProperties": value,
-                    "description": "Values by `NAME-VERSION` or `NAME` of os-release, such as debian-12 or debian. `ID_LIKE` counts too.",
+                    "description": "Values by `NAME-VERSION` or `NAME` of os-release, such as debian-12 or debian. A name also matches `ID_LIKE`, after all names that match `ID`. A version without a dot matches all its minor versions.",
                 },
                 "by_version": {
                     "type": "object", "minProperties": 2, "additionalProperties": value,
-                    "description": "Values by version: `of: package(\"openssh-server\").version` and keys such as \">=9.2\". The first match is used.",
+                    "description": "Values by version: `of: package(\"openssh-server\").version` and keys such as \">=9.2\". The first match is used. With a list in `of`, one of the versions must match.",
                 },
                 "type": {"enum": TYPES.iter().map(|(word, ..)| *word).collect::<Vec<_>>(), "description": "Type of the values. Default: the type of the first value."},
                 "required": {"type": "boolean", "description": "True if each user of the profile must set a value. The input then has no default."},
@@ -288,28 +288,57 @@ fn parse_rules(written: &Tree, choices: &[(Option<String>, Tree)]) -> Result<Inp
     })
 }
 
-/// Converts `by_os` to conditions; names with a version come first.
+/// Converts `by_os` to conditions: names with a version, then names that match `ID`, then names that
+/// match `ID_LIKE`.
 fn parse_by_os(map: Option<&Tree>) -> Vec<(Option<String>, Tree)> {
     let entries = map.map(Tree::entries).unwrap_or_default();
     let (with, without): (Vec<_>, Vec<_>) = entries.iter().partition(|(key, _)| key.contains('-'));
-    let condition = |key: &str| match key.rsplit_once('-') {
-        Some((name, version)) => format!("os.name == \"{name}\" and os.version == \"{version}\""),
-        None => format!("\"{key}\" in os.family"),
-    };
-    with.into_iter()
-        .chain(without)
-        .map(|(key, value)| (Some(condition(key)), value.clone()))
-        .collect()
+    let family = |key: &str| format!("\"{key}\" in os.family");
+    // A single name needs no exact comparison.
+    let exact: &[&(String, Tree)] = if without.len() > 1 { &without } else { &[] };
+    let choice = |condition: String, value: &Tree| (Some(condition), value.clone());
+    let versions = with
+        .iter()
+        .map(|(key, value)| choice(version_condition(key), value));
+    let names = exact
+        .iter()
+        .map(|(key, value)| choice(format!("os.name == \"{key}\""), value));
+    let families = without
+        .iter()
+        .map(|(key, value)| choice(family(key), value));
+    versions.chain(names).chain(families).collect()
+}
+
+/// Returns the condition of a name with a version. A major version includes its minor versions.
+fn version_condition(key: &str) -> String {
+    let (name, version) = key.rsplit_once('-').unwrap_or((key, ""));
+    match version
+        .parse::<u32>()
+        .ok()
+        .and_then(|major| major.checked_add(1))
+    {
+        Some(next) => format!(
+            "os.name == \"{name}\" and os.version >= \"{version}\" and os.version < \"{next}\""
+        ),
+        None => format!("os.name == \"{name}\" and os.version == \"{version}\""),
+    }
 }
 
 /// Converts `by_version` to conditions, in the order of the file.
 fn parse_by_version(map: &Tree) -> Result<Vec<(Option<String>, Tree)>, Problem> {
-    let of = map.get("of").and_then(Tree::text).ok_or_else(|| {
-        Problem::new(
+    let of: Vec<&str> = map
+        .get("of")
+        .map(Tree::items)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(Tree::text)
+        .collect();
+    if of.is_empty() {
+        return Err(Problem::new(
             "the key `of` is missing",
             "name the version, such as `of: package(\"openssh-server\").version`",
-        )
-    })?;
+        ));
+    }
     let mut out = Vec::new();
     for (key, value) in map.entries().iter().filter(|(key, _)| key != "of") {
         let operator = [">=", "<=", "==", "!=", ">", "<"]
@@ -327,10 +356,15 @@ fn parse_by_version(map: &Tree) -> Result<Vec<(Option<String>, Tree)>, Problem> 
             );
         };
         let version = key[operator.len()..].trim();
-        out.push((
-            Some(format!("{of} {operator} \"{version}\"")),
-            value.clone(),
-        ));
+        if operator == "!=" && of.len() > 1 {
+            let message = "`!=` cannot be used with several versions in `of`";
+            return Err(Problem::new(message, "use `<` and `>`").at_key().under(key));
+        }
+        let conditions: Vec<String> = of
+            .iter()
+            .map(|of| format!("{of} {operator} \"{version}\""))
+            .collect();
+        out.push((Some(conditions.join(" or ")), value.clone()));
     }
     Ok(out)
 }

@@ -2,16 +2,16 @@
 
 use serde_json::Value as Json;
 
+use crate::matcher::context::MatchContext;
 use crate::matcher::definition::Matcher;
 use crate::matcher::error::{MatchError, ValueError};
-use crate::matcher::pattern::Patterns;
 use crate::matcher::value::Value;
 
 /// Returns whether the value at each pointer matches.
 pub(super) fn matches(
     each: &[(String, Matcher)],
     value: &Value,
-    patterns: &Patterns,
+    context: &MatchContext,
 ) -> Result<bool, MatchError> {
     let json: Json = serde_json::from_slice(&value.bytes()).map_err(|e| ValueError::Json {
         reason: e.to_string(),
@@ -25,7 +25,7 @@ pub(super) fn matches(
                     pointer: at.clone(),
                 });
             }
-            Some(found) => matcher.matches(&json_value(found), patterns)?,
+            Some(found) => matcher.matches(&json_value(found), context)?,
         };
     }
     Ok(matched)

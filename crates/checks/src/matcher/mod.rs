@@ -1,6 +1,7 @@
 //! Defines matchers and compares them with values.
 
 pub(crate) mod compare;
+pub(crate) mod context;
 pub(crate) mod definition;
 mod describe;
 pub(crate) mod error;

@@ -110,5 +110,5 @@ fn is_version(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit())
         && text
             .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b".+-:~".contains(&b))
+            .all(|b| b.is_ascii_alphanumeric() || b".+-:~_^".contains(&b))
 }

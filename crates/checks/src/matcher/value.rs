@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::facts::blob::Blob;
+use crate::matcher::context::VersionOrder;
 use crate::matcher::error::ValueError;
 use crate::text::truncate_for_display;
-use bakeline_platform::debian::compare_versions;
 
 /// Value of a property.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,11 +81,15 @@ impl Value {
     }
 
     /// Returns whether the value equals an operand.
-    pub(crate) fn equals(&self, expected: &str) -> Result<bool, ValueError> {
+    pub(crate) fn equals(
+        &self,
+        expected: &str,
+        versions: VersionOrder,
+    ) -> Result<bool, ValueError> {
         Ok(match self {
             Self::Number(n) => *n == parse_number(expected)?,
             Self::Mode(mode) => *mode == parse_mode(expected)?,
-            Self::Version(version) => compare_versions(version, expected).is_eq(),
+            Self::Version(version) => versions.compare(version, expected).is_eq(),
             Self::Account {
                 name,
                 id,
@@ -103,12 +107,16 @@ impl Value {
     }
 
     /// Compares like InSpec's `cmp`: ignores case and the format of numbers.
-    pub(crate) fn equals_loosely(&self, expected: &str) -> Result<bool, ValueError> {
+    pub(crate) fn equals_loosely(
+        &self,
+        expected: &str,
+        versions: VersionOrder,
+    ) -> Result<bool, ValueError> {
         if matches!(
             self,
             Self::Version(_) | Self::Mode(_) | Self::Account { .. }
         ) {
-            return self.equals(expected);
+            return self.equals(expected, versions);
         }
         let text = String::from_utf8_lossy(&self.bytes()).trim().to_owned();
         let same_number = matches!((text.parse::<f64>(), expected.trim().parse::<f64>()), (Ok(a), Ok(b)) if a.total_cmp(&b).is_eq());
@@ -119,12 +127,13 @@ impl Value {
     pub(crate) fn is_within(
         &self,
         limit: &str,
+        versions: VersionOrder,
         accepts: fn(Ordering) -> bool,
         bits: fn(u32, u32) -> bool,
     ) -> Result<bool, ValueError> {
         match self {
             Self::Number(n) => Ok(accepts(n.cmp(&parse_number(limit)?))),
-            Self::Version(version) => Ok(accepts(compare_versions(version, limit))),
+            Self::Version(version) => Ok(accepts(versions.compare(version, limit))),
             Self::Mode(mode) => Ok(bits(*mode, parse_mode(limit)?)),
             Self::Setting(values) => {
                 let [value] = values.as_slice() else {

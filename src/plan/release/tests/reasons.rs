@@ -57,7 +57,7 @@ fn reason_names_changed_keys_of_image() {
         ),
         (
             format!("{JDK}scripts: [motd]\n"),
-            "because script motd added",
+            "because script motd added; template templates/provision/common/script.sh added",
         ),
         (format!("{JDK}disk_gib: 20\n"), "because disk_gib 20 added"),
         (
@@ -111,7 +111,7 @@ fn parent_change_names_input_and_parent() {
     let c = catalog(&[]);
     let edited = catalog(&[("images/base.yaml", &format!("{BASE}scripts: [motd]\n"))]);
     let got = decisions_for(&edited, &released_inventory(&c), &[], false);
-    assert!(got[0].ends_with("because script motd added"), "{}", got[0]);
+    assert!(got[0].contains("because script motd added;"), "{}", got[0]);
     assert!(
         got[1].ends_with(
             "on base 20261122.1 of this run because parent `base` is rebuilt as 20261122.1"

@@ -17,7 +17,7 @@ use crate::language::error::EvaluationError;
 use crate::language::expression::ConditionValues;
 use crate::language::{interpolate, placeholder};
 use crate::matcher::Matcher;
-use crate::matcher::pattern::Patterns;
+use crate::matcher::context::MatchContext;
 use crate::matcher::tree::Tree;
 use crate::matcher::value::Value;
 use crate::phase::Phase;
@@ -120,8 +120,8 @@ impl ConditionValues for ControlEvaluation<'_> {
         self.variables.get(name).cloned()
     }
 
-    fn patterns(&self) -> &Patterns {
-        self.view.patterns()
+    fn context(&self) -> &MatchContext {
+        self.view.context()
     }
 }
 
@@ -282,7 +282,7 @@ impl ControlEvaluation<'_> {
                 matcher,
                 matcher.describe(value_type),
                 observed,
-                self.view.patterns(),
+                self.view.context(),
             ),
         };
         match (self.is_sensitive(expected), secret) {

@@ -148,6 +148,43 @@ fn inputs_depend_on_the_target() {
 }
 
 #[test]
+fn by_os_prefers_exact_names_and_includes_minor_versions() {
+    let value = |release: &str, input: &str| {
+        let control = control("{id: t, os: this, name: $inputs.x}", &format!("x: {input}"));
+        let frames = [
+            ("os-release", "", 0, "-", release),
+            ("package_manager", "", 0, "-", "rpm"),
+            (
+                "packages",
+                "",
+                0,
+                "-",
+                "openssh-clients\tx86_64\tinstall ok installed\t8.7p1-38.el9\t\t\n",
+            ),
+        ];
+        let facts = parse_facts("n0nce", &output(&frames)).expect("facts");
+        judge(&[&control], &facts, Phase::Build)[0].findings[0]
+            .expected
+            .clone()
+    };
+    let rocky = "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\nVERSION_ID=\"9.4\"\n";
+    let user = "{default: admin, by_os: {fedora: ec2-user, rocky: rocky}}";
+    assert_eq!(value(rocky, user), "\"rocky\"", "ID comes before ID_LIKE");
+    assert_eq!(value("ID=amzn\nID_LIKE=\"fedora\"\n", user), "\"ec2-user\"");
+    assert_eq!(value("ID=ubuntu\nID_LIKE=debian\n", user), "\"admin\"");
+    let version = "{default: other, by_os: {rocky-9: nine, rocky-10: ten, ubuntu-24.04: noble}}";
+    assert_eq!(value(rocky, version), "\"nine\"");
+    assert_eq!(value(&rocky.replace("9.4", "10.0"), version), "\"ten\"");
+    assert_eq!(value(&rocky.replace("9.4", "8.9"), version), "\"other\"");
+    assert_eq!(value("ID=ubuntu\nVERSION_ID=24.04\n", version), "\"noble\"");
+    let kex = "{default: old, by_version: {of: ['package(\"openssh-client\").upstream', \
+         'package(\"openssh-clients\").upstream'], \">=9.9\": newest, \">=8.5\": new}}";
+    assert_eq!(value(rocky, kex), "\"new\"");
+    let (_, problems) = parse_inputs(&tree(&format!("x: {}", kex.replace(">=9.9", "!=9.9"))));
+    assert!(problems[0].message.contains("`!=` cannot be used"));
+}
+
+#[test]
 fn conditions_skip_or_are_errors() {
     let line = |yaml: &str| judge_yaml(yaml, "{}").line();
     assert_eq!(

@@ -2,12 +2,11 @@
 
 use crate::facts::observation::Observation;
 use crate::language::error::EvaluationError;
-use crate::matcher::pattern::Patterns;
+use crate::matcher::context::MatchContext;
 use crate::matcher::tree::Tree;
 use crate::matcher::value::Value;
 use crate::registry;
 use crate::resource_type::{ResourceRef, ValueType};
-use bakeline_platform::debian::compare_versions;
 
 /// Parsed condition.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,8 +30,8 @@ pub(crate) trait ConditionValues {
     fn input(&self, name: &str) -> Result<Tree, EvaluationError>;
     /// Returns the value of a loop variable.
     fn variable(&self, name: &str) -> Option<Tree>;
-    /// Returns the cache of compiled patterns.
-    fn patterns(&self) -> &Patterns;
+    /// Returns the cache of patterns and the order of versions.
+    fn context(&self) -> &MatchContext;
 }
 
 /// Value of a part of an expression; `None` if the fact has no value.
@@ -90,9 +89,13 @@ impl Expression {
                 (None, None) => None,
             },
             Self::Compare(operator, a, b) => match (a.literal_value(), b.literal_value()) {
-                (Some(a), Some(b)) => {
-                    compare((operator, false), Some(&a), Some(&b), &Patterns::default()).ok()
-                }
+                (Some(a), Some(b)) => compare(
+                    (operator, false),
+                    Some(&a),
+                    Some(&b),
+                    &MatchContext::default(),
+                )
+                .ok(),
                 (_, Some(Tree::List(items))) if items.is_empty() && *operator == "in" => {
                     Some(false)
                 }
@@ -172,7 +175,7 @@ impl Expression {
                     (operator, versions),
                     left.as_ref(),
                     right.as_ref(),
-                    values.patterns(),
+                    values.context(),
                 )?)
             }
         }
@@ -195,7 +198,7 @@ fn compare(
     (operator, versions): (&str, bool),
     a: Option<&Tree>,
     b: Option<&Tree>,
-    patterns: &Patterns,
+    context: &MatchContext,
 ) -> Result<bool, EvaluationError> {
     let (Some(a), Some(b)) = (a, b) else {
         // A missing value equals nothing and has no order.
@@ -207,7 +210,9 @@ fn compare(
     };
     Ok(match operator {
         "in" => b.items().iter().any(|item| is_equal(item, a)),
-        "matches" => patterns.is_match(&spelled(b)?, spelled(a)?.as_bytes())?,
+        "matches" => context
+            .patterns
+            .is_match(&spelled(b)?, spelled(a)?.as_bytes())?,
         "==" => is_equal(a, b),
         "!=" => !is_equal(a, b),
         _ => {
@@ -216,7 +221,7 @@ fn compare(
             let (a, b) = (spelled(a)?, spelled(b)?);
             let order = match (a.parse::<f64>(), b.parse::<f64>()) {
                 (Ok(a), Ok(b)) if numbers => a.total_cmp(&b),
-                _ => compare_versions(&a, &b),
+                _ => context.versions.compare(&a, &b),
             };
             match operator {
                 "<" => order.is_lt(),

@@ -5,7 +5,7 @@ use crate::language::grammar::parse;
 
 /// Values in which `auditd` is installed and most other facts are unknown.
 #[derive(Default)]
-struct TestValues(Patterns);
+struct TestValues(MatchContext);
 
 impl ConditionValues for TestValues {
     fn observe(&self, target: &ResourceRef, property: &str) -> Observation {
@@ -22,7 +22,7 @@ impl ConditionValues for TestValues {
         }
     }
 
-    fn patterns(&self) -> &Patterns {
+    fn context(&self) -> &MatchContext {
         &self.0
     }
 
@@ -115,7 +115,7 @@ fn invalid_condition_is_an_error() {
         ),
         (
             "package(\"xz\").qwertyuiop",
-            "`package` has no property `qwertyuiop`: use one of installed, version, held, arch, \
+            "`package` has no property `qwertyuiop`: use one of installed, version, upstream, held, arch, \
              source",
         ),
         (

@@ -3,10 +3,10 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use crate::matcher::context::{MatchContext, VersionOrder};
 use crate::matcher::definition::Matcher;
 use crate::matcher::error::{MatchError, ValueError};
 use crate::matcher::json_pointer;
-use crate::matcher::pattern::Patterns;
 use crate::matcher::value::{Value, quantity};
 use crate::text::truncate_for_display;
 
@@ -17,23 +17,27 @@ impl Matcher {
     ///
     /// # Errors
     /// Returns an error if the value is missing or does not fit the operand.
-    pub(crate) fn matches(&self, value: &Value, patterns: &Patterns) -> MatchResult {
+    pub(crate) fn matches(&self, value: &Value, context: &MatchContext) -> MatchResult {
         Ok(match self {
-            Self::Not(inner) => !inner.matches(value, patterns)?,
-            Self::And(matchers) => all(matchers, |m| m.matches(value, patterns))?,
-            Self::Or(matchers) => any(matchers, |m| m.matches(value, patterns))?,
+            Self::Not(inner) => !inner.matches(value, context)?,
+            Self::And(matchers) => all(matchers, |m| m.matches(value, context))?,
+            Self::Or(matchers) => any(matchers, |m| m.matches(value, context))?,
             Self::Absent(expected) => !expected,
-            Self::Eq(expected) => value.equals(expected)?,
-            Self::Cmp(expected) => value.equals_loosely(expected)?,
-            Self::In(list) => equals_one_of(value, list)?,
-            Self::Match(pattern) => matches_pattern(value, pattern, patterns)?,
+            Self::Eq(expected) => value.equals(expected, context.versions)?,
+            Self::Cmp(expected) => value.equals_loosely(expected, context.versions)?,
+            Self::In(list) => equals_one_of(value, list, context.versions)?,
+            Self::Match(pattern) => matches_pattern(value, pattern, context)?,
             Self::Include(text) => includes(value, text),
             Self::Line(line) => lines(value).contains(line),
             Self::AtMost(limit) => {
-                value.is_within(limit, Ordering::is_le, |mode, max| mode & !max == 0)?
+                value.is_within(limit, context.versions, Ordering::is_le, |mode, max| {
+                    mode & !max == 0
+                })?
             }
             Self::AtLeast(limit) => {
-                value.is_within(limit, Ordering::is_ge, |mode, min| mode & min == min)?
+                value.is_within(limit, context.versions, Ordering::is_ge, |mode, min| {
+                    mode & min == min
+                })?
             }
             Self::SubsetOf(list) => item_set(value).is_subset(&to_set(list)),
             Self::SupersetOf(list) => item_set(value).is_superset(&to_set(list)),
@@ -43,43 +47,41 @@ impl Matcher {
             Self::Duplicates(expected) => {
                 (item_set(value).len() != items(value).len()) == *expected
             }
-            Self::Count(inner) => inner.matches(&count_items(value), patterns)?,
+            Self::Count(inner) => inner.matches(&count_items(value), context)?,
             Self::Each(inner) => all(&items(value), |item| {
-                inner.matches(&item_value(item), patterns)
+                inner.matches(&item_value(item), context)
             })?,
             Self::Any(inner) => any(&items(value), |item| {
-                inner.matches(&item_value(item), patterns)
+                inner.matches(&item_value(item), context)
             })?,
-            Self::Version(inner) => {
-                inner.matches(&Value::Version(single_text(value)?), patterns)?
-            }
-            Self::Duration(inner) => inner.matches(&parse_duration(value)?, patterns)?,
-            Self::Json(each) => json_pointer::matches(each, value, patterns)?,
+            Self::Version(inner) => inner.matches(&Value::Version(single_text(value)?), context)?,
+            Self::Duration(inner) => inner.matches(&parse_duration(value)?, context)?,
+            Self::Json(each) => json_pointer::matches(each, value, context)?,
         })
     }
 
-    /// Compares a value, with an empty cache of patterns.
+    /// Compares a value, with the defaults of the context.
     #[cfg(test)]
     pub(crate) fn test(&self, value: &Value) -> MatchResult {
-        self.matches(value, &Patterns::default())
+        self.matches(value, &MatchContext::default())
     }
 }
 
 /// Returns whether a value equals one of the operands. For a list, returns whether each item does.
-fn equals_one_of(value: &Value, list: &[String]) -> MatchResult {
+fn equals_one_of(value: &Value, list: &[String], versions: VersionOrder) -> MatchResult {
     if value.list().is_some() {
         return Ok(to_set(&lines(value)).is_subset(&to_set(list)));
     }
-    any(list, |expected| Ok(value.equals(expected)?))
+    any(list, |expected| Ok(value.equals(expected, versions)?))
 }
 
 /// Returns whether a text or at least one item of a list contains a match.
-fn matches_pattern(value: &Value, pattern: &str, patterns: &Patterns) -> MatchResult {
+fn matches_pattern(value: &Value, pattern: &str, context: &MatchContext) -> MatchResult {
     match value.list() {
         Some(items) => any(items, |item| {
-            Ok(patterns.is_match(pattern, item.as_bytes())?)
+            Ok(context.patterns.is_match(pattern, item.as_bytes())?)
         }),
-        None => Ok(patterns.is_match(pattern, value.bytes().as_ref())?),
+        None => Ok(context.patterns.is_match(pattern, value.bytes().as_ref())?),
     }
 }
 

@@ -9,11 +9,12 @@ use crate::resource_type::{
 };
 
 use crate::resource::filesystem::walk;
+use crate::resource::machine::os;
 use crate::resource::systemd::units::{self, Enablement, unit_enablement};
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "apparmor",
-    "AppArmor. By default, it must be enabled. `enabled` and `profiles_on_disk` are \
+    "AppArmor. Skipped on Red Hat systems, which have SELinux. By default, it must be enabled. `enabled` and `profiles_on_disk` are \
      configuration. `running`, `enforced` and `complaining` are judged only if the kernel \
      belongs to the target.",
     Subject::one_of("name", "Always `this`.", &["this"]),
@@ -56,6 +57,11 @@ fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
 }
 
 fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
+    if os::is_red_hat(view) {
+        return Observation::Skipped(
+            "Red Hat systems have SELinux instead of AppArmor: use `selinux`".to_owned(),
+        );
+    }
     match property {
         "enabled" => observe_enabled(view),
         "profiles_on_disk" => profiles_on_disk(view),
@@ -250,5 +256,22 @@ mod tests {
             "passed  apparmor:this"
         );
         assert!(judge_check(yaml, "uid=0\n", FILES, "").starts_with("skipped"));
+    }
+
+    #[test]
+    fn red_hat_systems_are_skipped() {
+        let release = "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n";
+        let frames = [
+            ("identity", "", 0, "-", "uid=0\nkernel_owned=yes\n"),
+            ("os-release", "", 0, "-", release),
+            ("apparmor_files", "", 0, "-", ""),
+        ];
+        assert_eq!(
+            lines("- {apparmor: this}", &frames),
+            [
+                "skipped apparmor:this  enabled: Red Hat systems have SELinux instead of AppArmor: \
+                 use `selinux`"
+            ]
+        );
     }
 }

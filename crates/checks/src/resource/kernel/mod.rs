@@ -3,3 +3,4 @@
 pub(crate) mod apparmor;
 pub(crate) mod kernel_module;
 pub(crate) mod kernel_parameter;
+pub(crate) mod selinux;

@@ -1,5 +1,6 @@
 //! The `os` resource: the operating system by os-release(5).
 
+use crate::facts::Read;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
 use crate::matcher::value::Value;
@@ -35,6 +36,20 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
         "`VERSION_CODENAME`, such as bookworm.",
     ),
 ]);
+
+/// Returns true for Fedora and the systems that are derived from it, such as RHEL and Amazon Linux.
+/// Unknown systems are not.
+pub(crate) fn is_red_hat(view: &View<'_>) -> bool {
+    let parsed = view.parse_reading("os-release", "", |text| OS_RELEASE.parse(text));
+    let Read::Present(fields) = parsed else {
+        return false;
+    };
+    ["ID", "ID_LIKE"]
+        .iter()
+        .filter_map(|key| fields.get(*key))
+        .flat_map(|words| words.split_whitespace())
+        .any(|word| ["fedora", "rhel", "centos", "amzn"].contains(&word))
+}
 
 fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     view.parse_reading("os-release", "", |text| OS_RELEASE.parse(text))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::facts::PackageManager;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
@@ -10,18 +11,19 @@ use crate::phase::Phase;
 use crate::resource_type::{
     Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
 };
-use bakeline_platform::Platform;
+use bakeline_platform::{Platform, Update};
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "updates",
-    "Updates that apt would install with the package lists on the target. By default, there \
-     must be none. The check downloads nothing. Without lists, as on an instance of a sealed \
-     image, it is an error. Use `bakeline probe` there, which refreshes the lists. Judged in \
-     phase build unless `phase` is set.",
+    "Updates that apt or dnf would install with the package lists on the target. By default, \
+     there must be none. The check downloads nothing. Without lists, as on an instance of a \
+     sealed image, it is an error. Use `bakeline probe` there, which refreshes the lists. Judged \
+     in phase build unless `phase` is set.",
     Subject::one_of(
         "which",
-        "`security` for updates from a security archive (origin Debian-Security, or a suite that \
-         ends with -security), or `all`.",
+        "`security` or `all`. Security updates of apt come from a security archive (origin \
+         Debian-Security, or a suite that ends with -security). For dnf, a security advisory of \
+         an enabled repository names them.",
         &["security", "all"],
     ),
     observe,
@@ -30,7 +32,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Property::new(
         "names",
         ValueType::List,
-        "Packages, including new packages that an update needs.",
+        "Packages. For apt, including new packages that an update needs.",
     ),
     Property::new("count", ValueType::Number, "Number of packages."),
     Property::new(
@@ -41,7 +43,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
 ])
 .with_defaults(&["!names"])
 .with_phases(&[Phase::Build])
-.without_directories("apt cannot run in a directory")
+.without_directories("apt and dnf cannot run in a directory")
 .with_collection(include_str!("updates.sh"), requests);
 
 fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
@@ -57,11 +59,10 @@ fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation
             Observation::Value(Value::Number(*days))
         });
     }
-    let pending = view.parse_reading("updates", "", |text| {
-        Platform::Debian
-            .parse_upgrade(text)
-            .map_err(ReadError::invalid)
-    });
+    let pending = match view.facts().package_manager() {
+        Some(PackageManager::Rpm) => view.parse_reading("updates", "", parse_dnf_updates),
+        Some(PackageManager::Dpkg) | None => view.parse_reading("updates", "", parse_apt_updates),
+    };
     pending.observe("was not collected", |pending| {
         let due = pending
             .iter()
@@ -74,6 +75,37 @@ fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation
             _ => Observation::list(names),
         }
     })
+}
+
+/// Pending update of a package.
+struct PendingUpdate {
+    package: String,
+    /// True for a security update.
+    security: bool,
+}
+
+/// Parses the simulated upgrade of apt.
+fn parse_apt_updates(text: &str) -> Result<Vec<PendingUpdate>, ReadError> {
+    let updates = Platform::Debian
+        .parse_upgrade(text)
+        .map_err(ReadError::invalid)?;
+    let convert = |update: Update| PendingUpdate {
+        package: update.package,
+        security: update.security,
+    };
+    Ok(updates.into_iter().map(convert).collect())
+}
+
+/// Parses lines of `all` or `security`, name and version, separated by tabs.
+fn parse_dnf_updates(text: &str) -> Result<Vec<PendingUpdate>, ReadError> {
+    let parse_line = |line: &str| match line.split('\t').collect::<Vec<_>>()[..] {
+        [scope @ ("all" | "security"), package, _] => Ok(PendingUpdate {
+            package: package.to_owned(),
+            security: scope == "security",
+        }),
+        _ => Err(ReadError::unknown_line("a line of dnf repoquery", line)),
+    };
+    text.lines().map(parse_line).collect()
 }
 
 #[cfg(test)]
@@ -118,6 +150,53 @@ mod tests {
                 &[("identity", "", 0, "-", "uid=0\ndirectory=yes\n")]
             )[0]
             .starts_with("skipped")
+        );
+    }
+
+    #[test]
+    fn updates_of_dnf_are_filtered_by_advisory() {
+        let judge_check = |yaml: &str, rc, text: &str| {
+            let frames = [
+                IDENTITY,
+                ("package_manager", "", 0, "-", "rpm"),
+                ("updates", "", rc, "-", text),
+                ("lists_age", "", 0, "-", "0"),
+            ];
+            lines(&format!("- {{phase: [boot], updates: {yaml}}}"), &frames).join("")
+        };
+        let text = "all\tNetworkManager\t1:1.46.0-9.el9\nall\tnginx\t1.22.1-2.amzn2023\n\
+            all\tnginx\t1.22.1-3.amzn2023\nsecurity\tnginx\t1.22.1-2.amzn2023\n";
+        assert_eq!(
+            judge_check(
+                "security, names: {same_set: [nginx]}, lists_age_days: 0",
+                0,
+                text
+            ),
+            "passed  updates:security"
+        );
+        assert_eq!(
+            judge_check(
+                "all, names: {same_set: [NetworkManager, nginx]}, count: 2",
+                0,
+                text
+            ),
+            "passed  updates:all"
+        );
+        assert_eq!(judge_check("security", 0, ""), "passed  updates:security");
+        let warning = "warning: something changed";
+        assert_eq!(
+            judge_check("security", 0, warning),
+            format!(
+                "error   updates:security  names: unknown format of a line of dnf repoquery: {warning}"
+            )
+        );
+        assert!(
+            judge_check(
+                "security",
+                3,
+                "Error: Cache-only enabled but no cache for 'r'"
+            )
+            .starts_with("error")
         );
     }
 }

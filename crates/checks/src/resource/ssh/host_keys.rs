@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::facts::Read;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
 use crate::phase::Phase;
@@ -41,7 +42,8 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Property::new(
         "exposed",
         ValueType::List,
-        "Private keys that other users can read, or that root does not own.",
+        "Private keys that other users can read, or that root does not own. The group ssh_keys of \
+         Red Hat systems, in which ssh-keysign runs, may read them.",
     ),
 ])
 .with_defaults(&["!exposed"])
@@ -56,15 +58,38 @@ fn is_private_key(entry: &Entry) -> bool {
     entry.file_name().ends_with("_key")
 }
 
+/// Returns the ID of the group `ssh_keys`. Fedora created host keys for it until version 38.
+fn helper_group(view: &View<'_>) -> Option<u32> {
+    let parsed = view.parse_reading("group", "", |text| {
+        let gid = |line: &str| {
+            let mut fields = line.split(':');
+            (fields.next()? == "ssh_keys").then(|| fields.nth(1)?.parse::<u32>().ok())?
+        };
+        Ok(text.lines().find_map(gid))
+    });
+    match parsed {
+        Read::Present(gid) => *gid,
+        Read::Absent | Read::Unreadable(_) => None,
+    }
+}
+
 fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
     match property {
         "files" => walk::filter_paths(view, "host_keys", |_| true),
         "modes" => walk::filter_modes(view, "host_keys", is_private_key),
-        "exposed" => walk::filter_paths(view, "host_keys", |entry| {
-            is_private_key(entry)
-                && entry.stat.kind != "link"
-                && (entry.stat.uid != 0 || entry.stat.mode & 0o077 != 0)
-        }),
+        "exposed" => {
+            let helper = helper_group(view);
+            walk::filter_paths(view, "host_keys", |entry| {
+                let allowed = if helper.is_some_and(|gid| gid == entry.stat.gid) {
+                    0o740
+                } else {
+                    0o700
+                };
+                is_private_key(entry)
+                    && entry.stat.kind != "link"
+                    && (entry.stat.uid != 0 || entry.stat.mode & 0o777 & !allowed != 0)
+            })
+        }
         _ => walk::load_entries(view, "host_keys").observe("was not collected", |all| {
             let named = |entry: &Entry| {
                 entry
@@ -107,6 +132,17 @@ mod tests {
             "failed  host_keys:all  exposed: expected empty, actual \
                 \"/etc/ssh/ssh_host_ed25519_key\""
         );
+        let red_hat = found.replace("-rw------- 1 0 0", "-rw-r----- 1 0 101");
+        let frames = [
+            IDENTITY,
+            ("group", "", 0, "-", "root:x:0:\nssh_keys:x:101:\n"),
+            ("host_keys", "", 0, "-", &red_hat),
+        ];
+        assert_eq!(
+            lines("- {host_keys: all}", &frames),
+            ["passed  host_keys:all"]
+        );
+        assert!(judge_check("", &red_hat).starts_with("failed"));
         assert!(
             judge_check("", &found.replace("-rw------- 1 0", "-rw------- 1 7"))
                 .starts_with("failed")

@@ -1,12 +1,14 @@
 //! The `repositories` resource: package repositories and the verification of their packages.
 
+mod dnf;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::facts::Read;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::View;
+use crate::facts::{PackageManager, Read};
 use crate::resource_type::{
     Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
 };
@@ -15,8 +17,8 @@ use crate::resource::filesystem::walk;
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "repositories",
-    "Enabled repositories of apt (sources.list, `.list` and `.sources`) and dnf (`.repo`). By \
-     default, `insecure` must be empty.",
+    "Enabled repositories of apt (sources.list, `.list` and `.sources`) and dnf (dnf.conf and \
+     `.repo`). By default, `insecure` must be empty.",
     Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,
 )
@@ -25,12 +27,13 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Property::new(
         "suites",
         ValueType::List,
-        "Suites of apt, such as bookworm-security, and repository names of dnf.",
+        "Suites of apt, such as bookworm-security, and repository IDs of dnf.",
     ),
     Property::new(
         "components",
         ValueType::List,
-        "Components of apt, such as main and non-free-firmware.",
+        "Components of apt, such as main and non-free-firmware. Skipped for dnf, whose \
+         repositories have none.",
     ),
     Property::new(
         "files",
@@ -41,7 +44,8 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
         "insecure",
         ValueType::List,
         "Repositories (`file: uri`) without verification (trusted=yes, allow-insecure=yes, \
-         gpgcheck=0), or with neither an encrypted URI nor a key of their own (Signed-By).",
+         gpgcheck neither in the repository nor in dnf.conf), or with neither an encrypted URI \
+         nor a key of their own (Signed-By, gpgkey).",
     ),
     Property::new(
         "keys",
@@ -91,11 +95,14 @@ fn parse_repositories(text: &str) -> Result<Vec<Repository>, ReadError> {
             None => drop(walk::parse_entries(line)?),
         }
     }
+    let verified = files
+        .get(dnf::MAIN_FILE)
+        .is_some_and(|lines| dnf::verifies_packages(lines));
     let mut out = Vec::new();
     for (file, lines) in files {
         let found = match file.rsplit('.').next() {
             Some("sources") => parse_stanzas(&lines),
-            Some("repo") => parse_sections(&lines),
+            Some("repo" | "conf") => dnf::parse_repositories(&lines, verified),
             _ => lines
                 .iter()
                 .filter_map(|line| parse_one_line(line))
@@ -201,45 +208,6 @@ fn parse_stanzas(lines: &[&str]) -> Vec<Repository> {
     out
 }
 
-/// Parses yum.conf(5) and dnf.conf(5): sections of `key=value`. The first address identifies a
-/// repository.
-fn parse_sections(lines: &[&str]) -> Vec<Repository> {
-    let mut out = Vec::new();
-    let starts: Vec<usize> = (0..lines.len())
-        .filter(|at| lines[*at].trim_start().starts_with('['))
-        .collect();
-    for (n, start) in starts.iter().enumerate() {
-        let end = starts.get(n + 1).copied().unwrap_or(lines.len());
-        let name = lines[*start].trim().trim_matches(['[', ']']).to_owned();
-        let fields: BTreeMap<&str, &str> = lines[start + 1..end]
-            .iter()
-            .filter_map(|line| line.split_once('='))
-            .map(|(k, v)| (k.trim(), v.trim()))
-            .collect();
-        let no = |key: &str| {
-            fields.get(key).is_some_and(|value| {
-                ["0", "no", "false"].contains(&value.to_ascii_lowercase().as_str())
-            })
-        };
-        if no("enabled") {
-            continue;
-        }
-        let from = ["baseurl", "metalink", "mirrorlist"]
-            .iter()
-            .find_map(|key| fields.get(key))
-            .copied()
-            .unwrap_or_default();
-        out.push(Repository {
-            uri: split_words(from).into_iter().next().unwrap_or_default(),
-            suites: vec![name],
-            keys: split_words(fields.get("gpgkey").copied().unwrap_or_default()),
-            unverified: no("gpgcheck"),
-            ..Repository::default()
-        });
-    }
-    out
-}
-
 fn is_insecure(one: &Repository) -> bool {
     let plain = ["http://", "ftp://"]
         .iter()
@@ -248,6 +216,9 @@ fn is_insecure(one: &Repository) -> bool {
 }
 
 fn observe(_: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
+    if property == "components" && view.facts().package_manager() == Some(PackageManager::Rpm) {
+        return Observation::Skipped("repositories of dnf have no components".to_owned());
+    }
     view.parse_reading("repositories", "", parse_repositories)
         .observe("were not collected", |all| {
             let set = |of: &dyn Fn(&Repository) -> Vec<String>| {

@@ -60,6 +60,22 @@ fn unverified_repository_is_insecure() {
         ),
         (
             "./etc/yum.repos.d/a.repo\t[base]\n./etc/yum.repos.d/a.repo\tbaseurl=https://x/\n",
+            true,
+        ),
+        (
+            "./etc/dnf/dnf.conf\t[main]\n./etc/dnf/dnf.conf\tgpgcheck=True\n\
+                ./etc/yum.repos.d/a.repo\t[base]\n./etc/yum.repos.d/a.repo\tbaseurl=https://x/\n",
+            false,
+        ),
+        (
+            "./etc/dnf/dnf.conf\t[main]\n./etc/dnf/dnf.conf\tgpgcheck=1\n\
+                ./etc/yum.repos.d/a.repo\t[base]\n./etc/yum.repos.d/a.repo\tbaseurl=https://x/\n\
+                ./etc/yum.repos.d/a.repo\tgpgcheck=off\n",
+            true,
+        ),
+        (
+            "./etc/yum.repos.d/a.repo\t[base]\n./etc/yum.repos.d/a.repo\tbaseurl=https://x/\n\
+                ./etc/yum.repos.d/a.repo\tgpgcheck=1\n",
             false,
         ),
         (
@@ -85,5 +101,54 @@ fn unverified_repository_is_insecure() {
             "awk: cannot open \"./etc/apt/sources.list\" (Permission denied)\n!1\n"
         )
         .starts_with("error")
+    );
+}
+
+/// Repository file of Amazon Linux 2023 and dnf.conf of Rocky Linux 9, shortened.
+const DNF: &str = "./etc/dnf/dnf.conf\t[main]\n./etc/dnf/dnf.conf\tgpgcheck=1\n\
+    ./etc/dnf/dnf.conf\tinstallonly_limit=3\n\
+    ./etc/yum.repos.d/amazonlinux.repo\t[amazonlinux]\n\
+    ./etc/yum.repos.d/amazonlinux.repo\tname=Amazon Linux 2023 repository\n\
+    ./etc/yum.repos.d/amazonlinux.repo\tmirrorlist=https://cdn.amazonlinux.com/al2023/core/mirrors/$releasever/$basearch/mirror.list\n\
+    ./etc/yum.repos.d/amazonlinux.repo\tenabled=1\n\
+    ./etc/yum.repos.d/amazonlinux.repo\tgpgcheck=1\n\
+    ./etc/yum.repos.d/amazonlinux.repo\tgpgkey=file:///etc/pki/rpm-gpg/RPM-GPG-KEY-amazon-linux-2023\n\
+    ./etc/yum.repos.d/amazonlinux.repo\t[amazonlinux-source]\n\
+    ./etc/yum.repos.d/amazonlinux.repo\tbaseurl=https://off/\n\
+    ./etc/yum.repos.d/amazonlinux.repo\tenabled=0\n\
+    ./etc/yum.repos.d/own.repo\t[own]\n./etc/yum.repos.d/own.repo\tbaseurl = https://a/?x=1\n\
+    ./etc/yum.repos.d/own.repo\t  https://b/\n";
+
+#[test]
+fn dnf_repositories_are_parsed() {
+    let judge_check = |yaml: &str, manager: &'static str| {
+        lines(
+            &format!("- {{repositories: all, {yaml}}}"),
+            &[
+                IDENTITY,
+                ("package_manager", "", 0, "-", manager),
+                ("repositories", "", 0, "-", DNF),
+                ("apt_keys", "", 0, "-", ""),
+            ],
+        )
+        .join("")
+    };
+    for yaml in [
+        "uris: {same_set: [\"https://a/?x=1\", \
+         \"https://cdn.amazonlinux.com/al2023/core/mirrors/$releasever/$basearch/mirror.list\"]}",
+        "suites: {same_set: [amazonlinux, own]}",
+        "files: {same_set: [/etc/yum.repos.d/amazonlinux.repo, /etc/yum.repos.d/own.repo]}",
+        "keys: {same_set: [\"file:///etc/pki/rpm-gpg/RPM-GPG-KEY-amazon-linux-2023\"]}",
+        "insecure: {empty: true}",
+    ] {
+        assert_eq!(
+            judge_check(yaml, "rpm"),
+            "passed  repositories:all",
+            "{yaml}"
+        );
+    }
+    assert_eq!(
+        judge_check("components: {include: main}", "rpm"),
+        "skipped repositories:all  components: repositories of dnf have no components"
     );
 }

@@ -1,0 +1,110 @@
+//! Checks the settings of the build instance.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::catalog::address::{AddressRange, RangeWidth};
+use crate::catalog::checker::{Checker, quote_text};
+use crate::catalog::raw::{RawAccess, RawBuilder, Text};
+use crate::catalog::types::{Access, Builder};
+use crate::catalog::{codes, defaults, syntax};
+use crate::model::Arch;
+
+/// Checks the settings under `builder`.
+pub(super) fn parse_builder(
+    raw: RawBuilder,
+    environment_key: &str,
+    checker: &mut Checker<'_, '_>,
+) -> Builder {
+    let default = defaults::builder();
+    let types = raw.instance_type.into_iter().chain(raw.instance_types);
+    Builder {
+        instance_types: parse_instance_types(types, default.instance_types, checker),
+        subnet: checker.check_aws_name("a valid subnet ID", raw.subnet.as_ref(), &syntax::SUBNET),
+        instance_profile: checker.check_aws_name(
+            "a valid instance profile name",
+            raw.instance_profile.as_ref(),
+            &syntax::INSTANCE_PROFILE,
+        ),
+        public_address: raw.public_address.unwrap_or(default.public_address),
+        tags: checker.check_tags(&raw.tags, environment_key),
+        access: raw
+            .access
+            .map_or(default.access, |a| parse_access(&a.value, checker)),
+    }
+}
+
+/// Returns the instance types by architecture. Reports a second type for one architecture.
+fn parse_instance_types(
+    types: impl Iterator<Item = Text>,
+    default: BTreeMap<Arch, String>,
+    checker: &mut Checker<'_, '_>,
+) -> BTreeMap<Arch, String> {
+    let mut seen: BTreeMap<Arch, Range<usize>> = BTreeMap::new();
+    let mut out = default;
+    for text in types {
+        let name =
+            checker.check_aws_name("a valid instance type", Some(&text), &syntax::INSTANCE_TYPE);
+        let Some(name) = name else { continue };
+        let arch = Arch::of_instance_type(&name);
+        if let Some(earlier) = seen.get(&arch) {
+            let earlier = checker.source.span(earlier.clone());
+            checker
+                .error(
+                    codes::DUPLICATE_ENTRY,
+                    &text.span,
+                    format!("`{name}` is a second instance type for {arch}"),
+                )
+                .help("keep one type for each architecture")
+                .add_related(earlier, "first defined here");
+            continue;
+        }
+        seen.insert(arch, text.span);
+        out.insert(arch, name);
+    }
+    out
+}
+
+fn parse_access(raw: &RawAccess, checker: &mut Checker<'_, '_>) -> Access {
+    let RawAccess::Cidrs(list) = raw else {
+        return Access::Ssm;
+    };
+    let mut seen = BTreeMap::new();
+    for text in list {
+        match AddressRange::parse(&text.value) {
+            Err(error) => {
+                let message = format!("`{}` is not a valid address range", quote_text(&text.value));
+                checker
+                    .error(codes::AWS_SYNTAX, &text.span, message)
+                    .help(error.to_string());
+            }
+            Ok(range) => {
+                warn_about_wide_range(range, text, checker);
+                checker.check_unique(&mut seen, text, codes::DUPLICATE_ENTRY, "address range");
+            }
+        }
+    }
+    Access::Cidrs(list.iter().map(|t| t.value.clone()).collect())
+}
+
+/// Warns about a range that contains the public addresses of very many networks.
+fn warn_about_wide_range(range: AddressRange, text: &Text, checker: &mut Checker<'_, '_>) {
+    let message = match range.width() {
+        RangeWidth::Limited => return,
+        RangeWidth::Wide => format!(
+            "`{}` contains public addresses and is wider than /{}",
+            text.value,
+            range.min_length()
+        ),
+        RangeWidth::Everything => format!(
+            "`{}` allows the whole {} internet",
+            text.value,
+            range.version()
+        ),
+    };
+    let span = checker.source.span(text.span.clone());
+    checker
+        .diagnostics
+        .warning(codes::OPEN_ACCESS, span, message)
+        .help("set the addresses of your runners, or use `access: ssm`");
+}

@@ -1,0 +1,82 @@
+//! Explains failed controls that an image inherits.
+
+use crate::catalog::Catalog;
+use crate::model::ImageName;
+
+/// Largest number of controls that a hint explains.
+const MAX_CONTROLS: usize = 3;
+
+/// Returns a hint for each failed control that an ancestor of the image also has: its profile, and
+/// the remedies.
+pub(super) fn inherited_hints<'v>(
+    catalog: &Catalog,
+    image: &ImageName,
+    failed: impl Iterator<Item = &'v str>,
+) -> Vec<String> {
+    let lineage = catalog.lineage(image);
+    let Some((own, ancestors)) = lineage.split_first() else {
+        return Vec::new();
+    };
+    let hint = |id: &str| {
+        let has_control = |c: &&std::sync::Arc<crate::checks::Control>| c.id == id;
+        let (ancestor, control) = ancestors
+            .iter()
+            .rev()
+            .find_map(|a| Some((a, a.controls.iter().find(has_control)?)))?;
+        let at = &control.defined_at;
+        Some(format!(
+            "`{id}` of `{}` ({}:{}) is inherited from `{}`: change what this image installs, or in \
+             {} use `override: {{{id}: …}}`, `disable: {{{id}: REASON}}` or a waiver",
+            at.name, at.file, at.line, ancestor.name, own.file
+        ))
+    };
+    failed.filter_map(hint).take(MAX_CONTROLS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::inherited_hints;
+    use crate::catalog::load;
+    use crate::model::ImageName;
+
+    #[test]
+    fn inherited_control_is_explained_with_remedies() {
+        let files = [
+            ("bakeline.yaml", "name: acme\nregions: [eu-west-1]\n"),
+            (
+                "profiles/os.yaml",
+                "checks:\n  - {id: os-13, file: /etc/crontab, mode: \"0600\"}\n",
+            ),
+            ("images/base.yaml", "source: {ssm: /a}\nprofiles: [os]\n"),
+            ("images/mid.yaml", "parent: base\n"),
+            (
+                "images/web.yaml",
+                "parent: mid\nchecks:\n  - {id: own-1, package: cron}\n",
+            ),
+        ];
+        let files: BTreeMap<String, Vec<u8>> = files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()))
+            .collect();
+        let (catalog, found) = load(&files);
+        let catalog = catalog.unwrap_or_else(|| panic!("{found:#?}"));
+        let hints = |image: &str| {
+            inherited_hints(
+                &catalog,
+                &ImageName::from(image),
+                ["os-13", "own-1"].into_iter(),
+            )
+        };
+        assert_eq!(
+            hints("web"),
+            [
+                "`os-13` of `os` (profiles/os.yaml:2) is inherited from `base`: change what this image \
+                 installs, or in images/web.yaml use `override: {os-13: …}`, `disable: {os-13: REASON}` \
+                 or a waiver"
+            ]
+        );
+        assert_eq!(hints("base"), Vec::<String>::new());
+    }
+}
