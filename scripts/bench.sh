@@ -14,4 +14,5 @@ unset BAKELINE_SLACK_WEBHOOK_URL
 python3 bench/release.py
 python3 bench/latest.py
 python3 bench/plan.py
+python3 bench/matrix.py
 python3 bench/checks.py

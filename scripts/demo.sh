@@ -61,6 +61,13 @@ heading "Versions: bakeline list"
 heading "Slack message"
 scripts/last-slack.py
 
+heading "Plan after a change of the variable greeting in images/nginx.yaml"
+changed=$(mktemp -d)
+cp -r bakeline.yaml images "$changed"
+sed -i 's/greeting: .*}/greeting: Served by the next version.}/' "$changed/images/nginx.yaml"
+"$BAKELINE" -C "$changed" plan
+rm -rf "$changed"
+
 heading "Done in $((SECONDS - started)) s"
 say "Runs, logs, evidence:   $ROOT/.bakeline/runs/"
 say "Use the local EC2:      eval \"\$($BAKELINE sandbox status --env)\""

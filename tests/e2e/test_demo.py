@@ -209,3 +209,24 @@ def test_temporary_resources_are_deleted(demo: Demo) -> None:
     assert instances and {one["State"]["Name"] for one in instances} == {"terminated"}
     assert ec2.describe_key_pairs()["KeyPairs"] == [] and ec2.describe_volumes()["Volumes"] == []
     assert [group["GroupName"] for group in ec2.describe_security_groups()["SecurityGroups"]] == ["default"]
+
+
+def test_changed_variable_rebuilds_only_the_image_that_uses_it(demo: Demo, tmp_path: Path) -> None:
+    before = demo.amis()
+    for name in ("bakeline.yaml", "images"):
+        copy = shutil.copytree if (REPO / name).is_dir() else shutil.copy
+        copy(REPO / name, tmp_path / name)
+    image = tmp_path / "images/nginx.yaml"
+    text = image.read_text()
+    assert text.count("{greeting: ") == 1
+    image.write_text(re.sub(r"\{greeting: .*\}", "{greeting: The next greeting.}", text))
+    env = {**demo.sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+    planned = run([BAKELINE, "plan"], tmp_path, env, want=0)
+    assert "variable greeting changed" in planned.out, planned
+    mark = demo.sandbox.mark()
+    run([BAKELINE, "release"], tmp_path, env, timeout=HANG, want=0)
+    calls = [call["action"] for call in demo.sandbox.api(mark)]
+    assert calls.count("CreateImage") == 1
+    found = demo.sandbox.client("ec2", REGION).describe_images(Owners=["self"])["Images"]
+    new = [ami for ami in found if ami["ImageId"] not in {one["ImageId"] for one in before.values()}]
+    assert [tags(ami)["bakeline:image"] for ami in new] == ["nginx"] and current(new[0]) == {"Test"}

@@ -39,9 +39,7 @@ UBUNTU = System(
     "ubuntu",
     80,
 )
-AMAZON_LINUX = System(
-    "amazon-linux", {"owner": "amazon", "name": "al2023-ami-2023.*-x86_64"}, "ec2-user", "amzn", 80
-)
+AMAZON_LINUX = System("amazon-linux", {"owner": "amazon", "name": "al2023-ami-2023.*-x86_64"}, "ec2-user", "amzn", 80)
 RHEL = System("rhel", {"owner": "309956199498", "name": "RHEL-9.*-x86_64-*"}, "ec2-user", "rhel", 80)
 SYSTEMS = {system.platform: system for system in (UBUNTU, AMAZON_LINUX, RHEL)}
 RPM_SYSTEMS = ("amazon-linux", "rhel")
@@ -98,9 +96,7 @@ def test_login_user_and_system(instance: Instance, system: System) -> None:
     assert re.search(rf'(?m)^ID="?{system.id}"?$', instance.ssh("cat /etc/os-release"))
 
 
-def test_rpm_and_dnf_record_the_changes(
-    sandbox: Sandbox, instance: Instance, system: System, tmp_path: Path
-) -> None:
+def test_rpm_and_dnf_record_the_changes(sandbox: Sandbox, instance: Instance, system: System, tmp_path: Path) -> None:
     """The vendor AMI has old packages, so that the update is visible in the database and the history."""
     if system.platform not in RPM_SYSTEMS:
         pytest.skip("a platform without rpm")

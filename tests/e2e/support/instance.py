@@ -26,7 +26,9 @@ class Instance:
         self.id: str = facts["InstanceId"]
         self.address: str = facts["PrivateIpAddress"]
 
-    def try_ssh(self, command: str, key: Path | None = None, user: str | None = None) -> subprocess.CompletedProcess[str]:
+    def try_ssh(
+        self, command: str, key: Path | None = None, user: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         line = [*SSH, "-i", str(key or self.key), f"{user or self.user}@{self.address}", command]
         env = {k: v for k, v in clean_env().items() if k != "SSH_AUTH_SOCK"}
         return subprocess.run(line, capture_output=True, text=True, timeout=HANG, env=env, check=False)
