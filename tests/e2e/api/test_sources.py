@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.catalog import Catalog
+from support.run import REPO
 from support.sandbox import Sandbox
 
 OWNER = "136693071363"
@@ -16,6 +17,13 @@ NAME = "os-9-*"
 SOURCE: dict[str, Any] = {"owner": OWNER, "name": NAME}
 PAST, FUTURE = "2026-02-01T00:00:00Z", "2199-01-01T00:00:00Z"
 PARAMETER = "/images/os-9/latest"
+# Image files of examples/bases, with the start of the names of their AMIs in the local EC2.
+BASES = {
+    "debian-12": "debian-12-amd64-",
+    "debian-13": "debian-13-amd64-",
+    "ubuntu-24-04": "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-",
+    "rhel-9": "RHEL-9.4.0_HVM-",
+}
 
 
 class VendorAmis:
@@ -28,8 +36,11 @@ class VendorAmis:
         ami = f"ami-{day:017x}"
         created = f"2026-01-{day:02}T06:00:00Z"
         entry = {"id": ami, "name": name, "account": OWNER, "region": self.sandbox.region, "created": created}
-        self.sandbox.control("images", [{**entry, "shared": ["all"], **facts}])
+        self.add_all([{**entry, "shared": ["all"], **facts}])
         return ami
+
+    def add_all(self, entries: Any) -> None:
+        self.sandbox.control("images", entries)
 
     def names(self) -> list[str]:
         """Returns the names of the AMIs, as the vendor's customers see them with deprecated AMIs included."""
@@ -67,7 +78,7 @@ def test_newest_ami_is_selected_from_all_pages(vendor: VendorAmis) -> None:
         }
         for n in range(1200)
     ]
-    vendor.sandbox.control("images", made)
+    vendor.add_all(made)
     assert len(vendor.names()) == 1200
     assert f"os-9-1199 ({made[-1]['id']})" in vendor.plan()["base"]
 
@@ -126,3 +137,13 @@ def test_parameter_is_resolved_by_the_plan(vendor: VendorAmis) -> None:
     ssm.put_parameter(Name=PARAMETER, Value='{"image_id": "ami-1"}', Type="String", Overwrite=True)
     ran = vendor.catalog.bakeline("plan", want=1)
     assert PARAMETER in ran.err and "not an AMI ID" in ran.err
+
+
+def test_example_bases_select_vendor_amis(vendor: VendorAmis) -> None:
+    """The local EC2 has AMIs with the names of four of the systems."""
+    for name in BASES:
+        vendor.catalog.file(f"images/{name}.yaml", (REPO / f"examples/bases/images/{name}.yaml").read_text())
+    plan = json.loads(vendor.catalog.bakeline("plan", "--json", want=0).out)
+    bases = {decision["image"]: decision["base"] for decision in plan["decisions"]}
+    assert bases.keys() == BASES.keys()
+    assert all(bases[name].startswith(start) for name, start in BASES.items()), bases
