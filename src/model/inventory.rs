@@ -73,6 +73,9 @@ pub struct SkippedAmis {
     /// Newest of the deprecated AMIs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_deprecated: Option<Ami>,
+    /// Architectures of the available AMIs, if none has that of the image.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub other_architectures: BTreeSet<String>,
 }
 
 /// Commit of the catalog.

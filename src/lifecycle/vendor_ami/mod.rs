@@ -13,11 +13,14 @@ pub fn select_vendor_ami(
     now: Timestamp,
 ) -> (Option<Ami>, SkippedAmis) {
     let mut skipped = SkippedAmis::default();
+    let available = found.into_iter().filter(|ami| ami.status == "available");
+    let (candidates, others): (Vec<Ami>, Vec<Ami>) =
+        available.partition(|ami| ami.arch == image.arch.as_str());
+    if candidates.is_empty() {
+        skipped.other_architectures = others.into_iter().map(|ami| ami.arch).collect();
+    }
     let (mut selected, mut deprecated) = (None, None);
-    for ami in found {
-        if ami.status != "available" || ami.arch != image.arch.as_str() {
-            continue;
-        }
+    for ami in candidates {
         if source.is_excluded(&ami.name) {
             skipped.excluded += 1;
         } else if ami.deprecation(now).is_some() && !source.allows_deprecated() {

@@ -105,7 +105,13 @@ fn other_architectures_and_states_are_ignored() {
     pending.status = "pending".to_owned();
     let (name, skipped) = select(
         "{owner: amazon, name: os-*, exclude: [os-arm]}",
-        vec![arm, ami("os-1", 1, None), pending],
+        vec![arm.clone(), ami("os-1", 1, None), pending.clone()],
     );
     assert_eq!((name.as_str(), skipped), ("os-1", SkippedAmis::default()));
+    let (name, skipped) = select("{owner: amazon, name: os-*}", vec![arm, pending]);
+    let expected = SkippedAmis {
+        other_architectures: ["arm64".to_owned()].into(),
+        ..SkippedAmis::default()
+    };
+    assert_eq!((name.as_str(), skipped), ("", expected));
 }

@@ -5,7 +5,7 @@ use super::reasons::{Cause, Reason, source_tag};
 use super::steps::step_id;
 use crate::catalog::{Image, Origin, Source, SourceFilter};
 use crate::lifecycle::{Record, tags};
-use crate::model::{AmiId, ImageName, Region, SkippedAmis, Version};
+use crate::model::{AmiId, Arch, ImageName, Region, SkippedAmis, Version};
 use crate::plan::step::AmiRef;
 use crate::plan::{StepId, StepName};
 
@@ -50,6 +50,21 @@ pub enum MissingBaseError {
         region: Region,
         /// Number of skipped AMIs.
         count: usize,
+        /// File of the image.
+        file: String,
+    },
+    /// Source that only AMIs of other architectures match.
+    #[error(
+        "source not found: only AMIs of architecture {found} match in {region}, and the image has \
+         {wanted}; set `arch` or change `source` in {file}"
+    )]
+    OtherArchitecture {
+        /// Architectures of the AMIs.
+        found: String,
+        /// Architecture of the image.
+        wanted: Arch,
+        /// Home Region.
+        region: Region,
         /// File of the image.
         file: String,
     },
@@ -260,6 +275,19 @@ impl ReleasePlanner<'_> {
                 name: ami.name.clone(),
                 region,
                 since: self.deprecation_date(ami).unwrap_or_default(),
+                file,
+            };
+        }
+        if !skipped.other_architectures.is_empty() {
+            let found: Vec<&str> = skipped
+                .other_architectures
+                .iter()
+                .map(String::as_str)
+                .collect();
+            return MissingBaseError::OtherArchitecture {
+                found: found.join(", "),
+                wanted: image.arch,
+                region,
                 file,
             };
         }

@@ -147,3 +147,10 @@ def test_example_bases_select_vendor_amis(vendor: VendorAmis) -> None:
     bases = {decision["image"]: decision["base"] for decision in plan["decisions"]}
     assert bases.keys() == BASES.keys()
     assert all(bases[name].startswith(start) for name, start in BASES.items()), bases
+
+
+def test_other_architecture_is_named(vendor: VendorAmis) -> None:
+    vendor.add("os-9-a", 1, architecture="arm64")
+    vendor.catalog.image("base", source=SOURCE, arch="x86_64")
+    [reason] = vendor.decision(1)["reasons"]
+    assert "only AMIs of architecture arm64 match" in reason and "`arch`" in reason

@@ -22,7 +22,7 @@ fn skip_deprecated(inventory: Inventory, ami: Ami) -> Inventory {
     let skipped = SkippedAmis {
         deprecated: 1,
         newest_deprecated: Some(ami),
-        excluded: 0,
+        ..SkippedAmis::default()
     };
     skip(inventory, skipped)
 }
@@ -95,6 +95,19 @@ fn exclude_of_all_amis_blocks_build() {
         "base: blocked because source not found: `exclude` skips all available AMIs named \
          `debian-*` of owner `amazon` in eu-west-1 (3); remove a pattern from `exclude` in \
          images/base.yaml"
+    );
+}
+
+#[test]
+fn other_architecture_blocks_build() {
+    let skipped = SkippedAmis {
+        other_architectures: ["arm64".to_owned()].into(),
+        ..SkippedAmis::default()
+    };
+    assert_eq!(
+        base_decision(&skip(inventory(vec![], None), skipped)),
+        "base: blocked because source not found: only AMIs of architecture arm64 match in \
+         eu-west-1, and the image has x86_64; set `arch` or change `source` in images/base.yaml"
     );
 }
 
