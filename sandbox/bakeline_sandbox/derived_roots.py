@@ -1,7 +1,7 @@
 """Builds the roots of Ubuntu, Amazon Linux and RHEL from a root of Debian.
 
 They have the login user, os-release and package manager of their family. Everything else is
-Debian, so they prove nothing about the content of a real AMI of these vendors.
+Debian, also the kind of system that cloud-init sees, so they prove nothing about the content of a real AMI of these vendors.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ class DerivedRoot:
     os_release: dict[str, str]
     user: str
     groups: str
-    distro: str  # of cloud-init
     rpm: dict[str, str] | None = None  # environment of the script that installs dnf and rpm
     release_file: str = ""  # file of the vendor with PRETTY_NAME
 
@@ -48,7 +47,6 @@ DERIVED_ROOTS = {
         },
         user="ubuntu",
         groups="adm, sudo",
-        distro="ubuntu",
     ),
     "amazon-linux-2023": DerivedRoot(
         {
@@ -62,11 +60,11 @@ DERIVED_ROOTS = {
         },
         user="ec2-user",
         groups="adm, wheel, systemd-journal",
-        distro="amazon",
         # AL2023 stays at the release of its AMI until dnf gets another one.
         rpm={
             "DIST": ".amzn2023",
             "RELEASE_PACKAGE": "system-release",
+            "SELINUX": "permissive",
             "RELEASES": "2023.5.20240701:2023.5.20240701 2023.6.20241010:2023.6.20241010",
         },
         release_file="etc/system-release",
@@ -83,8 +81,12 @@ DERIVED_ROOTS = {
         },
         user="ec2-user",
         groups="adm, wheel, systemd-journal",
-        distro="rhel",
-        rpm={"DIST": ".el9", "RELEASE_PACKAGE": "redhat-release", "RELEASES": "9.4:9"},
+        rpm={
+            "DIST": ".el9",
+            "RELEASE_PACKAGE": "redhat-release",
+            "SELINUX": "enforcing",
+            "RELEASES": "9.4:9",
+        },
         release_file="etc/redhat-release",
     ),
 }
@@ -104,9 +106,7 @@ def _write_files(derived: DerivedRoot, root: Path) -> None:
     lines = [f'{name}="{value}"' for name, value in derived.os_release.items()]
     files = {
         "usr/lib/os-release": "\n".join(lines) + "\n",
-        CLOUD_CFG_FILE: cloud_cfg(
-            derived.user, derived.os_release["NAME"], derived.groups, derived.distro
-        ),
+        CLOUD_CFG_FILE: cloud_cfg(derived.user, derived.os_release["NAME"], derived.groups),
     }
     if derived.release_file:
         files[derived.release_file] = derived.os_release["PRETTY_NAME"] + "\n"

@@ -4,6 +4,7 @@ The script runs in a chroot. Its environment describes the release:
 
 - `DIST`: suffix of the releases of packages, such as `.el9`.
 - `RELEASE_PACKAGE`: name of the package that provides `system-release`.
+- `SELINUX`: mode of SELinux in the configuration.
 - `RELEASES`: its versions with the value of `releasever`, oldest first: `9.4:9`.
 """
 
@@ -106,6 +107,7 @@ done
         if [ "$status" != installed ]; then continue; fi
         case $name in dpkg* | apt* | debconf* | debian-* | libapt* | rpm-common) continue ;; esac
         version=$(echo "$version" | sed 's/^[0-9]*://; s/-/./g')
+        if [ "$name" = openssh-client ]; then name=openssh-clients; fi
         if [ "$name" = dash ]; then provides=/bin/sh; else provides="$name-base"; fi
         printf '%%package -n %s\nProvides: %s\nVersion: %s\nSummary: %s\nAutoReqProv: no\n%%description -n %s\nFrom Debian.\n%%files -n %s\n' \
             "$name" "$provides" "$version" "$name" "$name" "$name"
@@ -171,6 +173,11 @@ rm -rf /var/lib/dpkg /var/lib/apt /var/lib/ucf /var/lib/pam /var/cache/apt /var/
 find /usr/bin /usr/sbin /etc/cron.daily /etc/logrotate.d /etc/kernel \( -name 'apt*' -o -name 'dpkg*' \) -exec rm -rf -- {} +
 rm -rf "$work" /root/.gnupg /root/.rpmdb /root/build-apt.conf /root/build-sources.list
 getent group wheel > /dev/null || groupadd -r wheel
-# pam_umask(8) applies UMASK of login.defs, as in the file postlogin of RHEL.
-grep -q pam_umask /etc/pam.d/common-session || printf 'session optional pam_umask.so silent\n' >> /etc/pam.d/common-session
+# The modules of cloud-init for apt fail without it.
+sed -i -E '/^ *- (apt[-_](configure|pipelining)|grub[-_]dpkg)$/d' /etc/cloud/cloud.cfg
+# authselect includes postlogin in all sessions.
+printf 'session     optional      pam_umask.so silent\n' > /etc/pam.d/postlogin
+for service in common-session common-session-noninteractive; do echo '@include postlogin' >> "/etc/pam.d/$service"; done
+mkdir -p /etc/selinux
+printf 'SELINUX=%s\nSELINUXTYPE=targeted\n' "$SELINUX" > /etc/selinux/config
 """

@@ -17,7 +17,7 @@ datasource_pkg_list: [bakeline_firmware]
 datasource: {Ec2: {strict_id: false, timeout: 5, max_wait: 20}}
 network: {config: disabled}
 system_info:
-%(distro)s  default_user:
+  default_user:
     name: %(user)s
     lock_passwd: true
     gecos: %(gecos)s
@@ -48,13 +48,9 @@ def get_datasource_list(depends):
 '''
 
 
-def cloud_cfg(user: str, gecos: str, groups: str, distro: str = "") -> str:
-    """Returns the configuration of cloud-init with the login user of a vendor.
-
-    `distro` selects the functions of cloud-init for the system.
-    """
-    line = f"  distro: {distro}\n" if distro else ""
-    return _CLOUD_CFG % {"user": user, "gecos": gecos, "groups": groups, "distro": line}
+def cloud_cfg(user: str, gecos: str, groups: str) -> str:
+    """Returns the configuration of cloud-init with the login user of a vendor."""
+    return _CLOUD_CFG % {"user": user, "gecos": gecos, "groups": groups}
 
 
 FILES = {

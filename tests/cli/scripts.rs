@@ -97,6 +97,22 @@ fn environment_and_arguments_arrive_verbatim() {
     }
 }
 
+/// A script that ends immediately ends before the processes that copy its output have started.
+#[test]
+fn short_scripts_end() {
+    for shell in shells() {
+        for _ in 0..20 {
+            let text = "echo short; exit 0\n";
+            let ran = run_catalog_script(&shell, text, &json!({}));
+            assert_eq!(
+                (ran.code, ran.out.as_str(), ran.err.as_str()),
+                (Some(0), "short\n", ""),
+                "{shell:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn failure_names_script_status_and_last_errors() {
     for shell in shells() {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::discard::{deregister_candidate, find_by_name};
+use super::login_failure::login_failure;
 use super::script_failure::script_failure;
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
@@ -260,6 +261,10 @@ fn failure_error(
     }
     let lines = informative_lines(&outcome.errors);
     if let Some(failed) = script_failure(steps, build.image, &lines) {
+        return failed.hint(log);
+    }
+    let image = steps.catalog.images.get(build.image);
+    if let Some(failed) = image.and_then(|one| login_failure(&steps.catalog, one, &lines)) {
         return failed.hint(log);
     }
     let messages = lines

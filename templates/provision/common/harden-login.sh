@@ -19,6 +19,11 @@ option LOGIN_RETRIES 5
 option LOGIN_TIMEOUT 60
 @% if platform == "debian" or platform == "ubuntu" %@# crypt(5) recommends YESCRYPT. It is the default of Debian 13.
 option ENCRYPT_METHOD YESCRYPT
+@% else %@# Ranges of system accounts, as shadow-utils of these systems sets them.
+option SYS_UID_MIN 201
+option SYS_UID_MAX 999
+option SYS_GID_MIN 201
+option SYS_GID_MAX 999
 @% endif %@# With UMASK 027 only, a home directory would be readable for its group.
 option HOME_MODE 0700
 chown root:root /etc/login.defs

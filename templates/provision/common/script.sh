@@ -71,7 +71,9 @@ begin=$(date +%s)
 code=0
 "$@" < /dev/null >> "$work/out" 2>> "$work/err" || code=$?
 end=$(date +%s)
-kill "$follow" 2>/dev/null || true
+# Until it has replaced the shell, the process $follow has the traps of the shell, and loses a TERM.
+kill -KILL "$follow" 2>/dev/null || true
+wait "$follow" 2>/dev/null || true
 for one in $tails; do wait "$one" 2>/dev/null || true; done
 
 case $code in

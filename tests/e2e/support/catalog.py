@@ -45,8 +45,8 @@ class Catalog:
         self.file("bakeline.yaml", json.dumps(settings, indent=2))
         if quick:
             self.file("templates/provision/debian/prepare.sh", PREPARE)
-            for part in ("harden", "harden-audit"):  # they install packages
-                self.file(f"templates/provision/debian/{part}.sh", "true\n")
+            for part in ("debian/harden", "common/harden-audit"):  # they install packages
+                self.file(f"templates/provision/{part}.sh", "true\n")
 
     def file(self, path: str, text: str | bytes) -> Path:
         where = self.at / path

@@ -21,13 +21,13 @@ SSH += ["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "Con
 class Instance:
     """A running instance."""
 
-    def __init__(self, facts: dict[str, Any], key: Path) -> None:
-        self.facts, self.key = facts, key
+    def __init__(self, facts: dict[str, Any], key: Path, user: str = "admin") -> None:
+        self.facts, self.key, self.user = facts, key, user
         self.id: str = facts["InstanceId"]
         self.address: str = facts["PrivateIpAddress"]
 
-    def try_ssh(self, command: str, key: Path | None = None, user: str = "admin") -> subprocess.CompletedProcess[str]:
-        line = [*SSH, "-i", str(key or self.key), f"{user}@{self.address}", command]
+    def try_ssh(self, command: str, key: Path | None = None, user: str | None = None) -> subprocess.CompletedProcess[str]:
+        line = [*SSH, "-i", str(key or self.key), f"{user or self.user}@{self.address}", command]
         env = {k: v for k, v in clean_env().items() if k != "SSH_AUTH_SOCK"}
         return subprocess.run(line, capture_output=True, text=True, timeout=HANG, env=env, check=False)
 
@@ -49,7 +49,9 @@ class Instance:
 
 
 @contextmanager
-def running_instance(sandbox: Sandbox, image: str, at: Path, region: str | None = None) -> Iterator[Instance]:
+def running_instance(
+    sandbox: Sandbox, image: str, at: Path, region: str | None = None, user: str = "admin"
+) -> Iterator[Instance]:
     """Yields an instance of an AMI with its own key pair and security group, and deletes all three."""
     ec2 = sandbox.client("ec2", region)
     name = f"judge-{uuid.uuid4().hex[:8]}"
@@ -65,7 +67,7 @@ def running_instance(sandbox: Sandbox, image: str, at: Path, region: str | None 
     )
     instance = started["Instances"][0]["InstanceId"]
     try:
-        yield Instance(wait_until(lambda: _running(ec2, instance), HANG, f"{instance} running"), key)
+        yield Instance(wait_until(lambda: _running(ec2, instance), HANG, f"{instance} running"), key, user)
     finally:
         ec2.terminate_instances(InstanceIds=[instance])
         ec2.get_waiter("instance_terminated").wait(

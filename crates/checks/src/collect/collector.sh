@@ -72,7 +72,9 @@ limit() {
   watch=$!
   wait "$child"
   status=$?
-  kill -TERM "$group$watch" 2>/dev/null
+  # A watcher that has just started has no session yet, and can lose a TERM to the traps of this shell.
+  kill -KILL "$group$watch" 2>/dev/null || kill -KILL "$watch" 2>/dev/null
+  wait "$watch" 2>/dev/null
   [ -z "$own" ] || kill -KILL "-$child" 2>/dev/null
   return "$status"
 }

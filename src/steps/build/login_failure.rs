@@ -1,0 +1,69 @@
+//! Explains a build whose login user the source does not accept.
+
+use crate::catalog::{Catalog, Image};
+use crate::error::{Error, ErrorKind};
+
+/// Text of Packer after its last attempt (packer-plugin-sdk, `communicator/step_connect_ssh.go`).
+const REFUSED: &str = "Packer experienced an authentication error when trying to connect via SSH";
+
+/// Returns the error of a refused login. `lines` are the errors of the build.
+pub(super) fn login_failure(catalog: &Catalog, image: &Image, lines: &[&str]) -> Option<Error> {
+    if !lines.iter().any(|line| line.contains(REFUSED)) {
+        return None;
+    }
+    let mut base = image;
+    while let Some(parent) = base.parent().and_then(|name| catalog.images.get(name)) {
+        base = parent;
+    }
+    let text = format!(
+        "the source does not accept the login user `{}` of `platform: {}`",
+        image.platform.login_user(),
+        image.platform.name(),
+    );
+    let hint = format!(
+        "set `platform` in {} to the system of the source, or another `source`",
+        base.file
+    );
+    Some(Error::new(ErrorKind::StepFailed, text).hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::login_failure;
+    use crate::catalog::load;
+    use crate::model::ImageName;
+
+    #[test]
+    fn refused_login_names_user_and_base_image() {
+        let files: BTreeMap<String, Vec<u8>> = [
+            ("bakeline.yaml", "name: acme\nregions: [eu-west-1]\n"),
+            (
+                "images/base.yaml",
+                "platform: ubuntu\nsource: {owner: \"099720109477\", name: \"x*\"}\n",
+            ),
+            ("images/app.yaml", "parent: base\n"),
+        ]
+        .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+        .into();
+        let catalog = load(&files).0.expect("a valid catalog");
+        let app = &catalog.images[&ImageName("app".to_owned())];
+        let lines = [
+            "Error waiting for SSH: Packer experienced an authentication error when trying to \
+             connect via SSH. This can happen if your username/password are wrong.",
+        ];
+        let error = login_failure(&catalog, app, &lines).expect("an error");
+        assert_eq!(
+            error.to_string(),
+            "the source does not accept the login user `ubuntu` of `platform: ubuntu`"
+        );
+        assert!(
+            error
+                .hints()
+                .iter()
+                .any(|hint| hint.contains("images/base.yaml"))
+        );
+        assert!(login_failure(&catalog, app, &["Timeout waiting for SSH."]).is_none());
+    }
+}
