@@ -38,7 +38,9 @@ codes! {
     CYCLE = "CAT042", "a cycle of parents";
     INHERITED = "CAT043", "a key that only base images have";
     DISK = "CAT044", "a root volume smaller than that of the parent";
-    SOURCE = "CAT045", "a source that has neither `owner` and `name`, nor `ssm` alone";
+    SOURCE = "CAT045",
+        "a source that has neither `owner` and `name`, nor `ssm` alone, or that skips all its AMIs";
+    SOURCE_FILTER = "CAT046", "a filter or filter value that EC2 does not have, or a reserved filter";
     UNKNOWN_ENVIRONMENT = "CAT050", "an unknown environment";
     ENVIRONMENT_ORDER = "CAT051", "an image with a higher environment than its parent";
     DUPLICATE_ENVIRONMENT = "CAT052", "two environments with one name or one tag value";

@@ -19,5 +19,6 @@ pub mod sweep;
 pub mod tags;
 #[cfg(test)]
 mod tests;
+pub mod vendor_ami;
 
 pub use record::Record;

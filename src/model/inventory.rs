@@ -46,6 +46,36 @@ pub struct Ami {
     /// True if deregistration protection is enabled.
     #[serde(default)]
     pub protected: bool,
+    /// Deprecation time, RFC 3339. It can be in the future.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecated: Option<String>,
+}
+
+impl Ami {
+    /// Returns the deprecation time if the AMI is deprecated at this time.
+    #[must_use]
+    pub fn deprecation(&self, at: Timestamp) -> Option<Timestamp> {
+        let time: Timestamp = self.deprecated.as_ref()?.parse().ok()?;
+        (time <= at).then_some(time)
+    }
+}
+
+/// AMIs that match a source, but were not selected.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SkippedAmis {
+    /// Number of AMIs that `exclude` skips.
+    #[serde(default)]
+    pub excluded: usize,
+    /// Number of deprecated AMIs.
+    #[serde(default)]
+    pub deprecated: usize,
+    /// Newest of the deprecated AMIs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_deprecated: Option<Ami>,
+    /// Architectures of the available AMIs, if none has that of the image.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub other_architectures: BTreeSet<String>,
 }
 
 /// Commit of the catalog.
@@ -136,6 +166,9 @@ pub struct Inventory {
     /// Newest source AMI of each base image in the Region of the builder, if it exists.
     #[serde(default)]
     pub sources: BTreeMap<ImageName, Option<Ami>>,
+    /// AMIs that the sources of base images match, but that were skipped.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skipped: BTreeMap<ImageName, SkippedAmis>,
     /// References to the AMIs.
     #[serde(default)]
     pub references: Vec<Reference>,

@@ -17,7 +17,8 @@ pub use arch::Arch;
 pub use evidence::{BuildHistory, EVIDENCE_SCHEMA, Evidence, Manifest, Probe, StoreInventory};
 pub use id::{AmiId, CatalogName, EnvName, ImageName, InstanceId, Region, RunId, SnapshotId};
 pub use inventory::{
-    Ami, Commit, INVENTORY_SCHEMA, Inventory, Location, Pointer, Reference, Sharing, Tags,
+    Ami, Commit, INVENTORY_SCHEMA, Inventory, Location, Pointer, Reference, Sharing, SkippedAmis,
+    Tags,
 };
 pub use jiff::Timestamp;
 pub use name::{NameError, check_name};

@@ -7,6 +7,7 @@ mod checks_collector;
 mod commands;
 mod fuzz_corpus;
 mod language;
+mod package_versions;
 mod sample_reports;
 mod sandbox;
 mod schemas;

@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 
 use crate::update::PlatformError;
 
-/// Checks `name`, `name:arch`, or either with `=version`. Rejects text that apt could read as an
-/// option, a pattern or a removal.
+/// Checks `name`, `name:arch`, or either with `=version`. `*` at the end of a version matches any
+/// further characters. Rejects text that apt could read as an option, a pattern or a removal.
 pub(crate) fn check_package(text: &str) -> Result<(), PlatformError> {
     let error = |message: &str| Err(PlatformError(message.to_owned()));
     let (full, version) = text
@@ -47,8 +47,14 @@ pub(crate) fn check_package(text: &str) -> Result<(), PlatformError> {
             && v.bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b".+-:~".contains(&b))
     };
-    if version.is_some_and(|v| !is_version(v)) {
-        return error("the part after `=` must be a version such as 1.22.1-9");
+    // apt compares the text before a final `*` with the start of each version. Other wildcards match
+    // only themselves (tried with apt 2.6).
+    let start = version.map(|v| v.strip_suffix('*').unwrap_or(v));
+    if start.is_some_and(|v| v.contains(['*', '?', '['])) {
+        return error("in a version, apt supports only one `*`, and only at the end");
+    }
+    if start.is_some_and(|v| !is_version(v)) {
+        return error("the part after `=` must be a version such as 1.22.1-9 or 1.22.*");
     }
     Ok(())
 }
@@ -166,6 +172,9 @@ mod tests {
             "g++",
             "libc6:amd64",
             "nginx=1.22.1-9+deb12u3",
+            "nginx=1.22.*",
+            "libc6:amd64=2.36-9*",
+            "vim=2:9.0*",
             "python3.11",
             "0ad",
         ] {
@@ -185,6 +194,12 @@ mod tests {
             "x\ny",
             "nginx=",
             "nginx=;",
+            "nginx=*",
+            "nginx=1.*.1",
+            "nginx=1.2**",
+            "nginx=1.2?",
+            "nginx=1.[2]*",
+            "ngin*=1.22.1-9",
             "./x.deb",
             "a:",
         ] {

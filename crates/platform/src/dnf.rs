@@ -4,8 +4,8 @@ use crate::pending::{BEGIN, END, FAILED, extract_list};
 use crate::update::{PlatformError, Update};
 
 /// Checks `name`, `name.arch`, `name-version`, `name-version-release` or one of these with `.arch`
-/// (dnf(8), "Specifying Packages"). Rejects text that dnf could read as an option, a group, a file,
-/// a URL or a pattern.
+/// (dnf(8), "Specifying Packages"). `*` in a version or release matches any characters. Rejects text
+/// that dnf could read as an option, a group, a file, a URL or a pattern of names.
 ///
 /// A name can contain hyphens and dots, so only dnf can tell the parts apart.
 pub(crate) fn check_package(text: &str) -> Result<(), PlatformError> {
@@ -26,10 +26,10 @@ pub(crate) fn check_package(text: &str) -> Result<(), PlatformError> {
             "a package name has at least two characters and starts with a letter, a digit or `_`",
         );
     }
-    let is_allowed = |c: &char| c.is_ascii_alphanumeric() || "+-._~^:".contains(*c);
+    let is_allowed = |c: &char| c.is_ascii_alphanumeric() || "+-._~^:*".contains(*c);
     if let Some(c) = text.chars().find(|c| !is_allowed(c)) {
         return Err(PlatformError(format!(
-            "`{}` is not one of a-z, A-Z, 0-9, `+`, `-`, `.`, `_`, `~`, `^` and `:`",
+            "`{}` is not one of a-z, A-Z, 0-9, `+`, `-`, `.`, `_`, `~`, `^`, `:` and `*`",
             c.escape_default()
         )));
     }
@@ -39,7 +39,27 @@ pub(crate) fn check_package(text: &str) -> Result<(), PlatformError> {
     if text.ends_with(['-', '.', ':']) {
         return error("the name ends with a separator, so a version or architecture is missing");
     }
+    if let Some((start, _)) = text.split_once('*')
+        && !is_inside_version(start)
+    {
+        return error(
+            "`*` must be in the version, after a dot, as in nginx-1.22.*; \
+             otherwise dnf could install packages with other names",
+        );
+    }
     Ok(())
+}
+
+/// Returns true if the text ends inside a version with a dot or an epoch, or in a release after such
+/// a version.
+///
+/// dnf compares a pattern with name, version and release together. `java-17*` therefore matches
+/// `java-17-openjdk-devel` (tried with dnf 4.14), but `java-17.*` does not.
+fn is_inside_version(start: &str) -> bool {
+    let is_version =
+        |part: &&str| part.starts_with(|c: char| c.is_ascii_digit()) && part.contains(['.', ':']);
+    let parts: Vec<&str> = start.split('-').skip(1).collect();
+    parts.iter().rev().take(2).any(is_version)
 }
 
 fn has_extension(text: &str, extension: &str) -> bool {
@@ -129,6 +149,12 @@ mod tests {
             "kernel-6.1.79-99.164.amzn2023",
             "python3.11-libs",
             "389-ds-base",
+            "nginx-1.22.*",
+            "nginx-1.22.*.x86_64",
+            "nginx-1.*-9.el9",
+            "bash-5.1.8-*",
+            "bash-0:5*",
+            "389-ds-base-2.*",
         ] {
             assert_eq!(check_package(good), Ok(()), "{good}");
         }
@@ -141,6 +167,15 @@ mod tests {
             "nginx=1.22",
             "nginx*",
             "ngin?",
+            "nginx-*",
+            "nginx-1*",
+            "java-17*",
+            "java-17-*",
+            "java-17-openjdk-*",
+            "python3.11*",
+            "nginx-1.2?",
+            "nginx-1.[2]*",
+            "*-1.2.3",
             "/usr/bin/python3",
             "./x.rpm",
             "x.rpm",

@@ -106,8 +106,10 @@ impl Platform {
     #[must_use]
     pub fn package_syntax(self) -> &'static str {
         match self.package_manager() {
-            PackageManager::Apt => "a package name, or `name=version`",
-            PackageManager::Dnf => "a package name, `name-version-release` or `name.arch`",
+            PackageManager::Apt => "a package name, `name=version` or `name=1.22.*`",
+            PackageManager::Dnf => {
+                "a package name, `name-version-release`, `name-1.22.*` or `name.arch`"
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Describes AMIs and deregisters them with their snapshots.
 
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{Image, SnapshotReturnCodes};
+use aws_sdk_ec2::types::{Filter, Image, SnapshotReturnCodes};
 
 use super::clients::Clients;
 use super::errors::cloud_error;
@@ -72,6 +72,10 @@ pub(super) async fn describe_images(
     for (key, value) in &query.tags {
         call = call.filters(filter(format!("tag:{key}"), value));
     }
+    for (name, values) in &query.filters {
+        let values = Some(values.clone());
+        call = call.filters(Filter::builder().name(name).set_values(values).build());
+    }
     // A call with IDs cannot set MaxResults (DescribeImages).
     let mut pages = if query.ids.is_empty() {
         call.max_results(PAGE_SIZE).into_paginator().send()
@@ -124,6 +128,7 @@ fn convert_image(clients: &Clients, image: Image) -> Option<Ami> {
         protected: image
             .deregistration_protection
             .is_some_and(|p| p.starts_with("enabled")),
+        deprecated: image.deprecation_time,
     })
 }
 

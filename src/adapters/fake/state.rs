@@ -97,6 +97,7 @@ impl FakeCloudState {
             public: false,
             last_launched: None,
             protected: false,
+            deprecated: None,
         };
         self.images.insert(id.clone(), ami);
         id

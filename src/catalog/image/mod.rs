@@ -5,14 +5,14 @@ pub(crate) mod draft;
 mod files;
 pub(crate) mod link;
 mod scripts;
+mod source;
+mod source_filters;
 
 use std::collections::BTreeMap;
 
 use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::image::draft::{ImageChecks, ImageContext, ImageDraft};
-use crate::catalog::raw::{RawImage, RawSource, Text};
-use crate::catalog::types::Source;
-use crate::catalog::yaml::deserialize::Spanned;
+use crate::catalog::raw::{RawImage, Text};
 use crate::catalog::{codes, defaults, syntax};
 use crate::provision::Provision;
 
@@ -43,7 +43,7 @@ pub(crate) fn parse_image<'a>(
     ImageDraft {
         file: checker.source,
         description: description.unwrap_or_default(),
-        source: raw.source.and_then(|s| parse_source(&s, checker)),
+        source: raw.source.and_then(|s| source::parse_source(&s, checker)),
         parent,
         platform: raw.platform.map(|p| p.value),
         arch: raw.arch.map(|a| a.value),
@@ -135,52 +135,6 @@ fn check_origin(raw: &RawImage, removed_keys: &[String], checker: &mut Checker<'
             }
         }
         (Some(_), None) => {}
-    }
-}
-
-fn parse_source(raw: &Spanned<RawSource>, checker: &mut Checker<'_, '_>) -> Option<Source> {
-    let Spanned {
-        value: RawSource { owner, name, ssm },
-        span,
-    } = raw;
-    match (owner, name, ssm) {
-        (None, None, Some(ssm)) => checker
-            .check_aws_name(
-                "the name of an SSM parameter",
-                Some(ssm),
-                &syntax::PARAMETER,
-            )
-            .map(Source::Parameter),
-        (Some(owner), Some(name), None) => {
-            let owner = checker.check_aws_name("an image owner", Some(owner), &syntax::IMAGE_OWNER);
-            let name = checker.check_aws_name(
-                "a name pattern of AMIs",
-                Some(name),
-                &syntax::IMAGE_PATTERN,
-            );
-            Some(Source::Filter {
-                owner: owner?,
-                name: name?,
-            })
-        }
-        _ if checker
-            .diagnostics
-            .has_diagnostic_in(&checker.source.span(span.clone())) =>
-        {
-            None
-        }
-        _ => {
-            checker
-                .error(
-                    codes::SOURCE,
-                    &(span.start..span.start),
-                    "a source needs `owner` and `name`, or `ssm` only",
-                )
-                .help(
-                    "for example `source: {owner: \"136693071363\", name: \"debian-12-amd64-*\"}`",
-                );
-            None
-        }
     }
 }
 

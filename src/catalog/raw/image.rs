@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::profile::RawOwnWaiver;
 use super::script::RawScript;
+use super::source::RawSource;
 use super::text::{Text, TextMap};
 use crate::catalog::syntax;
 use crate::catalog::yaml::deserialize::Spanned;
@@ -104,23 +105,6 @@ pub(crate) struct RawImage {
     /// Size of the root volume in GiB. Must not be smaller than that of the parent.
     #[schemars(range(min = 1, max = 16384))]
     pub(crate) disk_gib: Option<Spanned<u32>>,
-}
-
-/// Selection of the vendor AMI: `owner` and `name`, or `ssm`. The newest available AMI that matches
-/// is used.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Source", extend("oneOf" = [{"required": ["owner", "name"]}, {"required": ["ssm"]}]))]
-pub(crate) struct RawSource {
-    /// Owner of the AMI: an account ID, `amazon`, `aws-marketplace`, `aws-backup-vault` or `self`.
-    #[schemars(regex(pattern = syntax::IMAGE_OWNER.pattern))]
-    pub(crate) owner: Option<Text>,
-    /// Name pattern with `*` and `?`, such as `debian-12-amd64-*`.
-    #[schemars(regex(pattern = syntax::IMAGE_PATTERN.pattern))]
-    pub(crate) name: Option<Text>,
-    /// SSM parameter with the AMI ID, such as `/aws/service/debian/release/12/latest/amd64`.
-    #[schemars(regex(pattern = syntax::PARAMETER.pattern))]
-    pub(crate) ssm: Option<Text>,
 }
 
 /// A file or folder to copy into the image.

@@ -7,10 +7,12 @@ mod image;
 mod profile;
 mod script;
 mod settings;
+mod source;
 mod text;
 
 pub(crate) use image::*;
 pub(crate) use profile::*;
 pub(crate) use script::*;
 pub(crate) use settings::*;
+pub(crate) use source::RawSource;
 pub(crate) use text::{Text, TextMap};

@@ -4,7 +4,7 @@ use super::{BASE, SETTINGS, codes_and_positions, repository};
 use crate::catalog::{codes, load};
 
 /// Asserts the diagnostics of one file as `CODE line:column`. The rest of the repository is valid.
-fn check(file: &str, text: &str, expected: &[&str]) {
+pub(super) fn check(file: &str, text: &str, expected: &[&str]) {
     let (catalog, found) = load(&repository(&[(file, text)]));
     let expected: Vec<String> = expected
         .iter()
@@ -285,37 +285,6 @@ fn image_profiles_tags_and_disks_are_checked() {
     ] {
         check_image(more, &expected);
     }
-}
-
-#[test]
-fn sources() {
-    for (source, expected) in [
-        ("{owner: amazon}", vec!["CAT045 1:9"]),
-        ("{owner: amazon, name: x, ssm: /a}", vec!["CAT045 1:9"]),
-        ("{}", vec!["CAT045 1:9"]),
-        (
-            "{owner: debian, name: \"*\"}",
-            vec!["CAT090 1:17", "CAT090 1:31"],
-        ),
-        ("{owner: amazon, name: \"a{{b}}\"}", vec!["CAT090 1:31"]),
-        ("{ssm: a/b}", vec!["CAT090 1:15"]),
-        ("ami-123", vec!["CAT021 1:9"]),
-        ("{owner: 136693071363, name: a}", vec!["CAT021 1:17"]),
-    ] {
-        let mut expected = expected;
-        expected.sort_by_key(|e| e.split(':').nth(1).map(|c| c.parse::<usize>().unwrap_or(0)));
-        check(
-            "images/base.yaml",
-            &format!("source: {source}\n"),
-            &expected,
-        );
-    }
-    check("images/base.yaml", "description: x\n", &["CAT040 1:1"]);
-    check(
-        "images/kid.yaml",
-        "parent: base\narch: arm64\nplatform: debian\n",
-        &["CAT043 2:7", "CAT043 3:11"],
-    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use crate::catalog::address::{AddressRange, RangeWidth};
 use crate::catalog::{
     Access, Brakes, Environment, Gates, Notifier, OnFailure, Origin, Retention, Source,
-    StoreSettings, defaults,
+    SourceFilter, StoreSettings, defaults,
 };
 use crate::model::{Arch, EnvName, ImageName, Region};
 use crate::provision::Provision;
@@ -32,10 +32,11 @@ fn smallest_catalog_gets_all_defaults() {
     let image = &catalog.images[&ImageName::from("base")];
     assert_eq!(
         image.origin,
-        Origin::Source(Source::Filter {
+        Origin::Source(Source::Filter(SourceFilter {
             owner: "amazon".into(),
-            name: "debian-12-*".into()
-        })
+            name: "debian-12-*".into(),
+            ..SourceFilter::default()
+        }))
     );
     assert_eq!(
         (image.arch, image.environment.as_str(), image.file.as_str()),

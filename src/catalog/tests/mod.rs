@@ -12,6 +12,7 @@ mod messages;
 mod overrides;
 mod profiles;
 mod scripts;
+mod sources;
 mod trees;
 mod variables;
 

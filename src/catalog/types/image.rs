@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::profile::Profile;
+use super::source::Source;
 use crate::checks::Control;
 use crate::model::{Arch, EnvName, ImageName, Tags};
 use crate::platform::Platform;
@@ -56,20 +57,6 @@ pub enum Origin {
     Source(Source),
     /// A custom image: another image of the catalog.
     Parent(ImageName),
-}
-
-/// Selection of a vendor AMI: the newest available one that matches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// Owner (account ID or alias) and name pattern with `*` and `?`.
-    Filter {
-        /// Owner: `136693071363`, `amazon`, `self`, …
-        owner: String,
-        /// Name pattern, such as `debian-12-amd64-*`.
-        name: String,
-    },
-    /// SSM parameter with an AMI ID.
-    Parameter(String),
 }
 
 impl Image {

@@ -4,13 +4,15 @@ mod catalog;
 mod image;
 mod profile;
 mod settings;
+mod source;
 mod waiver;
 
 pub use catalog::Catalog;
-pub use image::{Image, Origin, Source};
+pub use image::{Image, Origin};
 pub use profile::Profile;
 pub use settings::{
     Access, Brakes, Builder, Environment, Gates, Notifier, OnFailure, Retention, Settings,
     StoreSettings,
 };
+pub use source::{Source, SourceFilter, matches_ami_name};
 pub use waiver::CatalogWaiver;

@@ -1,16 +1,16 @@
 //! Loads the inventory: the facts from AWS, Git, the store and the clock, or from a file.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::context::{self, Clouds, LoadedCatalog};
+use super::vendor_amis::{self, VendorAmis};
 use crate::adapters::system::{SystemClock, open_reader};
-use crate::catalog::{Image, Origin, Settings, Source};
+use crate::catalog::Settings;
 use crate::cli::InventoryArgs;
 use crate::error::{Error, Result};
 use crate::lifecycle::{locations, tags};
 use crate::model::{
-    Ami, AmiId, Evidence, INVENTORY_SCHEMA, Inventory, Location, Pointer, Region, Tags, Timestamp,
+    Ami, Evidence, INVENTORY_SCHEMA, Inventory, Location, Pointer, Region, Tags, Timestamp,
 };
 use crate::ports::{Clock as _, Cloud, CloudErrorKind, ImageQuery};
 
@@ -106,18 +106,13 @@ pub(crate) async fn query_cloud(
         remote.collect(clouds, settings, location, need).await;
     }
     images.append(&mut remote.images);
-    let mut sources = BTreeMap::new();
-    if matches!(need, Need::Sources | Need::Manifests) {
-        for image in loaded.catalog.images.values() {
-            if let Origin::Source(source) = &image.origin {
-                sources.insert(
-                    image.name.clone(),
-                    newest_vendor_ami(cloud, home, image, source).await?,
-                );
-            }
-        }
-    }
     let taken = SystemClock.now();
+    let vendor = match need {
+        Need::Sources | Need::Manifests => {
+            vendor_amis::resolve_sources(cloud, home, &loaded.catalog, taken).await?
+        }
+        Need::Pointers | Need::Images => VendorAmis::default(),
+    };
     let mut inventory = Inventory {
         schema: INVENTORY_SCHEMA,
         captured_at: Timestamp::from_second(taken.as_second()).unwrap_or(taken),
@@ -125,7 +120,8 @@ pub(crate) async fn query_cloud(
         caller: identity.arn,
         commit: context::head_commit(loaded.files.root()),
         images,
-        sources,
+        sources: vendor.sources,
+        skipped: vendor.skipped,
         references: Vec::new(),
         evidence: Evidence::default(),
         parameters: remote.parameters,
@@ -217,37 +213,4 @@ pub(crate) fn first_call_error(error: crate::ports::CloudError) -> Error {
         made.kind = crate::error::ErrorKind::Input;
     }
     made
-}
-
-/// Returns the newest available AMI of a source.
-async fn newest_vendor_ami(
-    cloud: &dyn Cloud,
-    region: &Region,
-    image: &Image,
-    source: &Source,
-) -> Result<Option<Ami>> {
-    let query = match source {
-        Source::Filter { owner, name } => ImageQuery {
-            owners: vec![owner.clone()],
-            name: Some(name.clone()),
-            ..ImageQuery::default()
-        },
-        Source::Parameter(path) => match cloud.parameter(region, path).await? {
-            Some(id) => ImageQuery {
-                owners: vec!["*".to_owned()],
-                ids: vec![AmiId(id)],
-                ..ImageQuery::default()
-            },
-            None => return Ok(None),
-        },
-    };
-    let found = match cloud.images(region, &query).await {
-        Ok(found) => found,
-        Err(e) if e.kind == CloudErrorKind::NotFound => Vec::new(),
-        Err(e) => return Err(e.into()),
-    };
-    let usable = found
-        .into_iter()
-        .filter(|a| a.status == "available" && a.arch == image.arch.as_str());
-    Ok(usable.max_by(|a, b| (&a.created, &a.name, &a.id).cmp(&(&b.created, &b.name, &b.id))))
 }

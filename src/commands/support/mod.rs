@@ -10,3 +10,4 @@ pub(super) mod store_inventory;
 pub(super) mod stored_evidence;
 pub(super) mod timer;
 pub(super) mod unreachable;
+mod vendor_amis;

@@ -45,6 +45,7 @@ pub(super) fn inventory(images: Vec<Ami>, parameters: &[(&str, &str)]) -> Invent
         commit: None,
         images,
         sources: BTreeMap::new(),
+        skipped: BTreeMap::new(),
         references: Vec::new(),
         parameters: parameters.iter().map(pointer).collect(),
         unreachable: Vec::new(),

@@ -47,6 +47,7 @@ fn ami(image: &str, version: &str, more: &[(&str, &str)]) -> Ami {
         public: false,
         last_launched: None,
         protected: false,
+        deprecated: None,
     }
 }
 

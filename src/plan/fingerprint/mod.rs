@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::catalog::{Catalog, Image, Origin, Source};
+use crate::catalog::{Catalog, Image, Origin};
 use crate::model::{EVIDENCE_SCHEMA, ImageName, Manifest, RunId, Version};
 use crate::provision::Provision;
 use crate::provision::script::Script;
@@ -335,8 +335,7 @@ fn provisioner_label(provision: &Provision) -> String {
 fn origin_label(origin: &Origin) -> String {
     match origin {
         Origin::Parent(name) => format!("parent {name}"),
-        Origin::Source(Source::Filter { owner, name }) => format!("source {owner} {name}"),
-        Origin::Source(Source::Parameter(path)) => format!("source {path}"),
+        Origin::Source(source) => source.label(),
     }
 }
 

@@ -3,9 +3,9 @@
 use super::planner::ReleasePlanner;
 use super::reasons::{Cause, Reason, source_tag};
 use super::steps::step_id;
-use crate::catalog::{Image, Origin, Source};
+use crate::catalog::{Image, Origin, Source, SourceFilter};
 use crate::lifecycle::{Record, tags};
-use crate::model::{ImageName, Region, Version};
+use crate::model::{AmiId, Arch, ImageName, Region, SkippedAmis, Version};
 use crate::plan::step::AmiRef;
 use crate::plan::{StepId, StepName};
 
@@ -35,6 +35,56 @@ pub enum MissingBaseError {
         owner: String,
         /// Home Region.
         region: Region,
+    },
+    /// Source filter whose `exclude` skips all available AMIs.
+    #[error(
+        "source not found: `exclude` skips all available AMIs named `{name}` of owner `{owner}` \
+         in {region} ({count}); remove a pattern from `exclude` in {file}"
+    )]
+    ExcludedSource {
+        /// Name pattern of the source.
+        name: String,
+        /// Owner of the source.
+        owner: String,
+        /// Home Region.
+        region: Region,
+        /// Number of skipped AMIs.
+        count: usize,
+        /// File of the image.
+        file: String,
+    },
+    /// Source that only AMIs of other architectures match.
+    #[error(
+        "source not found: only AMIs of architecture {found} match in {region}, and the image has \
+         {wanted}; set `arch` or change `source` in {file}"
+    )]
+    OtherArchitecture {
+        /// Architectures of the AMIs.
+        found: String,
+        /// Architecture of the image.
+        wanted: Arch,
+        /// Home Region.
+        region: Region,
+        /// File of the image.
+        file: String,
+    },
+    /// Source that only deprecated AMIs match.
+    #[error(
+        "source not found: only deprecated AMIs match, the newest is `{name}` ({ami}) in {region}, \
+         deprecated since {since}; select a newer release in {file}, or set `deprecated: true` in \
+         its `source` to build on this AMI"
+    )]
+    DeprecatedSource {
+        /// Newest deprecated AMI.
+        ami: AmiId,
+        /// Name of this AMI.
+        name: String,
+        /// Home Region.
+        region: Region,
+        /// Date of the deprecation.
+        since: String,
+        /// File of the image.
+        file: String,
     },
     /// SSM parameter of a source that names no available AMI.
     #[error("source not found: SSM parameter `{path}` in {region} names no available AMI")]
@@ -156,7 +206,7 @@ impl ReleasePlanner<'_> {
                             ..base
                         })
                     }
-                    None => Err(self.missing_source(source)),
+                    None => Err(self.missing_source(image, source)),
                 }
             }
             Origin::Parent(parent) => {
@@ -213,15 +263,50 @@ impl ReleasePlanner<'_> {
         }
     }
 
-    fn missing_source(&self, source: &Source) -> MissingBaseError {
+    /// Returns the reason why the source selects no AMI.
+    fn missing_source(&self, image: &Image, source: &Source) -> MissingBaseError {
         let region = self.catalog.settings.home().clone();
+        let file = image.file.clone();
+        let none = SkippedAmis::default();
+        let skipped = self.inventory.skipped.get(&image.name).unwrap_or(&none);
+        if let Some(ami) = &skipped.newest_deprecated {
+            return MissingBaseError::DeprecatedSource {
+                ami: ami.id.clone(),
+                name: ami.name.clone(),
+                region,
+                since: self.deprecation_date(ami).unwrap_or_default(),
+                file,
+            };
+        }
+        if !skipped.other_architectures.is_empty() {
+            let found: Vec<&str> = skipped
+                .other_architectures
+                .iter()
+                .map(String::as_str)
+                .collect();
+            return MissingBaseError::OtherArchitecture {
+                found: found.join(", "),
+                wanted: image.arch,
+                region,
+                file,
+            };
+        }
         match source.clone() {
-            Source::Filter { owner, name } => MissingBaseError::NoSourceAmi {
+            Source::Filter(SourceFilter { owner, name, .. }) if skipped.excluded > 0 => {
+                MissingBaseError::ExcludedSource {
+                    name,
+                    owner,
+                    region,
+                    count: skipped.excluded,
+                    file,
+                }
+            }
+            Source::Filter(SourceFilter { owner, name, .. }) => MissingBaseError::NoSourceAmi {
                 name,
                 owner,
                 region,
             },
-            Source::Parameter(path) => MissingBaseError::NoParameterAmi { path, region },
+            Source::Parameter { path, .. } => MissingBaseError::NoParameterAmi { path, region },
         }
     }
 }

@@ -67,6 +67,7 @@ impl<'c> ReleasePlanner<'c> {
                     self.plan_recheck(image, &last, &current, reasons)
                 } else {
                     let mut decision = keep_decision(image, &last);
+                    decision.reasons.extend(self.deprecation_note(image));
                     let steps = self.missing_locations(image, &last, &mut decision.reasons);
                     (decision, steps)
                 }

@@ -2,6 +2,7 @@
 
 mod basis;
 mod decide;
+mod deprecation;
 mod index;
 mod planner;
 mod reasons;

@@ -55,10 +55,10 @@ impl ReleasePlanner<'_> {
         now: &CurrentInputs,
     ) -> Vec<Reason> {
         let Some(last) = last else {
-            return vec![Reason {
-                cause: Cause::First,
-                text: "no released version yet".to_owned(),
-            }];
+            let first = (Cause::First, "no released version yet".to_owned());
+            let note = self.deprecation_note(image).map(|n| (Cause::Note, n));
+            let all = [Some(first), note].into_iter().flatten();
+            return all.map(|(cause, text)| Reason { cause, text }).collect();
         };
         let manifest = self.matching_manifest(image, last);
         let mut out = Vec::new();
@@ -93,6 +93,10 @@ impl ReleasePlanner<'_> {
                 format!("the last attempt failed in run {run}: {error}"),
             );
         }
+        out.extend(self.deprecation_note(image).map(|text| Reason {
+            cause: Cause::Note,
+            text,
+        }));
         out.sort_by_key(|r| r.cause);
         out
     }

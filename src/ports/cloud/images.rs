@@ -1,5 +1,7 @@
 //! Defines the port to AMIs in EC2: describe, copy, share and deregister.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use super::error::CloudResult;
@@ -16,6 +18,8 @@ pub struct ImageQuery {
     pub ids: Vec<AmiId>,
     /// Tags that must have these values.
     pub tags: Tags,
+    /// Further filters of DescribeImages. An AMI must match one of the values of each filter.
+    pub filters: BTreeMap<String, Vec<String>>,
 }
 
 /// Settings of a copy of an AMI in another Region or account.

@@ -246,6 +246,7 @@ impl TestEnv {
             caller: "arn:aws:iam::123456789012:user/test".to_owned(),
             commit: None,
             images,
+            skipped: BTreeMap::new(),
             sources: BTreeMap::from([(ImageName::from("base"), vendor)]),
             references: self.cloud.state(|w| w.uses()),
             evidence: Evidence::default(),

@@ -12,6 +12,7 @@ use assert_cmd::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+mod bases;
 mod inventory;
 mod validate;
 mod verdicts;

@@ -5,17 +5,11 @@ use async_trait::async_trait;
 use super::{has_tags, not_found};
 use crate::adapters::fake::FakeCloud;
 use crate::adapters::fake::state::ACCOUNT;
+use crate::catalog::matches_ami_name;
 use crate::model::{Ami, AmiId, Region, Sharing, SnapshotId};
 use crate::ports::{
     CloudErrorKind, CloudResult, CopyRequest, ImageQuery, ImageReader, ImageWriter,
 };
-
-/// Compares a name with a pattern. Supports `*` at the end, which is enough for the tests.
-fn matches_pattern(pattern: &str, name: &str) -> bool {
-    pattern
-        .strip_suffix('*')
-        .map_or(pattern == name, |start| name.starts_with(start))
-}
 
 #[async_trait]
 impl ImageReader for FakeCloud {
@@ -36,7 +30,7 @@ impl ImageReader for FakeCloud {
                 query
                     .name
                     .as_ref()
-                    .is_none_or(|n| matches_pattern(n, &a.name))
+                    .is_none_or(|n| matches_ami_name(n, &a.name))
             });
             let found: Vec<Ami> = found
                 .filter(|a| query.ids.is_empty() || query.ids.contains(&a.id))

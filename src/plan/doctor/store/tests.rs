@@ -69,6 +69,7 @@ fn ami(catalog: &Catalog, more: &[(&str, &str)]) -> Ami {
         public: false,
         last_launched: None,
         protected: false,
+        deprecated: None,
     }
 }
 
@@ -98,6 +99,7 @@ fn audit(catalog: &Catalog, ami: Ami, store: StoreInventory) -> (Vec<String>, Ve
         commit: None,
         images: vec![ami],
         sources: BTreeMap::new(),
+        skipped: BTreeMap::new(),
         references: Vec::new(),
         parameters: Vec::new(),
         unreachable: Vec::new(),

@@ -1,6 +1,7 @@
 //! Tests of release decisions: verdicts, bases and reasons.
 
 mod cumulative;
+mod deprecated;
 mod reasons;
 mod saved;
 
@@ -54,6 +55,7 @@ fn ami(id: &str, tags: Tags) -> Ami {
         public: false,
         last_launched: None,
         protected: false,
+        deprecated: None,
     }
 }
 
@@ -96,6 +98,7 @@ fn inventory(images: Vec<Ami>, vendor: Option<&str>) -> Inventory {
         caller: "me".to_owned(),
         commit: None,
         images,
+        skipped: BTreeMap::new(),
         sources: BTreeMap::from([(
             ImageName::from("base"),
             vendor.map(|id| ami(id, Tags::new())),
