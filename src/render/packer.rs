@@ -71,6 +71,8 @@ struct PackerValues<'v> {
     public_address: bool,
     ssm: bool,
     login_user: &'v str,
+    ssh_pty: bool,
+    boot_wait: String,
     key_name: &'v str,
     key_file: &'v str,
     group: &'v str,
@@ -122,7 +124,7 @@ pub fn files(
     run: &RunValues,
 ) -> Result<BTreeMap<String, Vec<u8>>, RenderError> {
     let blocks = blocks(catalog, image)?;
-    let builder = &catalog.settings.builder;
+    let builder = image.builder(&catalog.settings);
     let is_recent = run.packer >= semver::Version::new(1, 7, 0);
     if builder.access == Access::Ssm && !is_recent {
         let message = format!(
@@ -146,7 +148,9 @@ pub fn files(
         instance_profile: builder.instance_profile.as_deref().unwrap_or(""),
         public_address: builder.public_address,
         ssm: builder.access == Access::Ssm,
-        login_user: image.platform.login_user(),
+        login_user: image.login_user(),
+        ssh_pty: image.instance.ssh_pty.unwrap_or(false),
+        boot_wait: boot_wait(image),
         key_name: &run.key_name,
         key_file: &run.key_file,
         group: &run.group,
@@ -206,6 +210,16 @@ fn insert_block_files(blocks: Vec<Block>, out: &mut BTreeMap<String, Vec<u8>>) {
             }
             Block::Check => {}
         }
+    }
+}
+
+/// Returns the pause before Packer connects, or an empty text.
+fn boot_wait(image: &Image) -> String {
+    let seconds = image.instance.boot_wait.map_or(0, |wait| wait.as_secs());
+    if seconds > 0 {
+        format!("{seconds}s")
+    } else {
+        String::new()
     }
 }
 

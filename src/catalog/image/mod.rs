@@ -3,6 +3,7 @@
 mod configuration;
 pub(crate) mod draft;
 mod files;
+mod instance;
 pub(crate) mod link;
 mod scripts;
 
@@ -32,6 +33,7 @@ pub(crate) fn parse_image<'a>(
         .and_then(|d| checker.check_ascii_line("a description", d, defaults::MAX_DESCRIPTION));
     check_origin(&raw, removed_keys, checker);
     let provision = parse_provision(&raw, context, checker);
+    let instance = instance::parse_instance(&raw, checker);
     let parent = raw.parent.filter(|_| raw.source.is_none());
     let known = context.known;
     let ImageChecks {
@@ -56,6 +58,7 @@ pub(crate) fn parse_image<'a>(
         waivers,
         tags: checker.check_tags(&raw.tags, &known.environment_key),
         disk_gib: raw.disk_gib,
+        instance,
         max_age: raw
             .max_age
             .as_ref()

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::instance::RawImageBuilder;
 use super::profile::RawOwnWaiver;
 use super::script::RawScript;
 use super::text::{Text, TextMap};
@@ -104,6 +105,19 @@ pub(crate) struct RawImage {
     /// Size of the root volume in GiB. Must not be smaller than that of the parent.
     #[schemars(range(min = 1, max = 16384))]
     pub(crate) disk_gib: Option<Spanned<u32>>,
+    /// Settings of the build and test instances, instead of those of `bakeline.yaml`.
+    pub(crate) builder: Option<RawImageBuilder>,
+    /// User for logins by SSH, such as `rocky`, in the image and its children. Default: the user of
+    /// the vendor AMIs of the platform.
+    #[schemars(regex(pattern = syntax::LOGIN_USER.pattern))]
+    pub(crate) login_user: Option<Text>,
+    /// True if Packer requests a terminal for its commands, in the image and its children. Default:
+    /// `false`.
+    pub(crate) ssh_pty: Option<bool>,
+    /// Waiting time between the start of an instance and the first login, such as `90s`, at most
+    /// `1h`. Applies to the builds and boot checks of the image and its children. Default: no wait.
+    #[schemars(regex(pattern = syntax::DELAY.pattern))]
+    pub(crate) boot_wait: Option<Text>,
 }
 
 /// Selection of the vendor AMI: `owner` and `name`, or `ssm`. The newest available AMI that matches

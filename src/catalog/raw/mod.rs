@@ -4,12 +4,14 @@
 //! optional even if the schema requires them, so that a file with one wrong key is still checked.
 
 mod image;
+mod instance;
 mod profile;
 mod script;
 mod settings;
 mod text;
 
 pub(crate) use image::*;
+pub(crate) use instance::*;
 pub(crate) use profile::*;
 pub(crate) use script::*;
 pub(crate) use settings::*;

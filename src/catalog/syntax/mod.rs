@@ -88,6 +88,8 @@ syntaxes! {
     /// Name or numeric ID of a user or group.
     ACCOUNT_NAME = r"^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})$",
         "a name with a-z, 0-9, `_` and `-`, or a numeric ID";
+    /// Name of a user who logs in: useradd(8).
+    LOGIN_USER = r"^[a-z_][a-z0-9_-]{0,31}$", "the name of a user with a-z, 0-9, `_` and `-`";
     MODE = r"^[0-7]{3,4}$", "three or four octal digits in quotes, such as \"0644\"";
     DURATION = r"^([1-9][0-9]{0,4}[smhdw]){1,5}$",
         "a duration such as `90s`, `15m`, `1h30m`, `7d` or `2w`";

@@ -125,6 +125,11 @@ const EXAMPLES: &[(&str, &[&str], &[&str])] = &[
         &["", "Root", "a:b", "a b", "-a"],
     ),
     (
+        "LOGIN_USER",
+        &["rocky", "ec2-user", "_a", "cloud-user"],
+        &["", "0", "Rocky", "a b", "-a", "a:b", "a$"],
+    ),
+    (
         "MODE",
         &["644", "0644", "4755"],
         &["", "0o644", "888", "rw", "00644", "64"],

@@ -2,12 +2,14 @@
 
 mod catalog;
 mod image;
+mod instance;
 mod profile;
 mod settings;
 mod waiver;
 
 pub use catalog::Catalog;
 pub use image::{Image, Origin, Source};
+pub use instance::InstanceSettings;
 pub use profile::Profile;
 pub use settings::{
     Access, Brakes, Builder, Environment, Gates, Notifier, OnFailure, Retention, Settings,

@@ -76,6 +76,7 @@ impl<'c> Fingerprints<'c> {
         if let Some(gib) = image.disk_gib {
             inputs.insert("disk_gib".to_owned(), gib.to_string());
         }
+        inputs.extend(image.instance.inputs());
         inputs.extend(
             image
                 .tags
