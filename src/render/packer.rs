@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::block::{Block, Connection};
 use super::provision::blocks;
 use super::{Language, RenderError, render};
-use crate::catalog::{Access, Catalog, Image};
+use crate::catalog::{Access, Catalog, Image, Volume, VolumeType};
 use crate::model::{AMAZON_PLUGIN_VERSIONS, Tags};
 use crate::provision::script::REBOOT_MINUTES;
 
@@ -77,7 +77,7 @@ struct PackerValues<'v> {
     key_file: &'v str,
     group: &'v str,
     root_device: &'v str,
-    disk_gib: u32,
+    volumes: Vec<VolumeValues<'v>>,
     endpoint: &'v str,
     poll_seconds: u32,
     poll_attempts: u32,
@@ -99,6 +99,16 @@ struct PackerValues<'v> {
 struct Pair<'v> {
     key: &'v str,
     value: &'v str,
+}
+
+/// A volume at launch. 0 and an empty text mean the value of the AMI, or EC2's default.
+#[derive(Serialize)]
+struct VolumeValues<'v> {
+    device: &'v str,
+    size: u32,
+    kind: &'static str,
+    iops: u32,
+    throughput: u32,
 }
 
 #[derive(Serialize)]
@@ -155,7 +165,7 @@ pub fn files(
         key_file: &run.key_file,
         group: &run.group,
         root_device: &run.root_device,
-        disk_gib: image.disk_gib.unwrap_or(0),
+        volumes: volume_values(image, &run.root_device),
         endpoint: run.endpoint.as_deref().unwrap_or(""),
         poll_seconds: run.poll_seconds,
         poll_attempts: MAX_WAIT_SECONDS / run.poll_seconds.max(1),
@@ -211,6 +221,32 @@ fn insert_block_files(blocks: Vec<Block>, out: &mut BTreeMap<String, Vec<u8>>) {
             Block::Check => {}
         }
     }
+}
+
+/// Returns the volumes that differ from those of the AMI that the build starts from.
+fn volume_values<'v>(image: &'v Image, root_device: &'v str) -> Vec<VolumeValues<'v>> {
+    let value = |volume: &'v Volume| VolumeValues {
+        device: volume.device.as_deref().unwrap_or(root_device),
+        size: volume.size_gib.or(image.disk_gib).unwrap_or(0),
+        kind: volume.kind.map_or("", VolumeType::as_str),
+        iops: volume.iops.unwrap_or(0),
+        throughput: volume.throughput.unwrap_or(0),
+    };
+    let has_root = image.volumes.iter().any(|v| v.device.is_none());
+    let size_only = image
+        .disk_gib
+        .filter(|_| !has_root)
+        .map(|size| VolumeValues {
+            device: root_device,
+            size,
+            kind: "",
+            iops: 0,
+            throughput: 0,
+        });
+    size_only
+        .into_iter()
+        .chain(image.volumes.iter().map(value))
+        .collect()
 }
 
 /// Returns the pause before Packer connects, or an empty text.

@@ -6,6 +6,7 @@ mod files;
 mod instance;
 pub(crate) mod link;
 mod scripts;
+mod volumes;
 
 use std::collections::BTreeMap;
 
@@ -34,6 +35,7 @@ pub(crate) fn parse_image<'a>(
     check_origin(&raw, removed_keys, checker);
     let provision = parse_provision(&raw, context, checker);
     let instance = instance::parse_instance(&raw, checker);
+    let (volumes, disk_gib) = volumes::parse_volumes(&raw.volumes, raw.disk_gib, checker);
     let parent = raw.parent.filter(|_| raw.source.is_none());
     let known = context.known;
     let ImageChecks {
@@ -57,7 +59,8 @@ pub(crate) fn parse_image<'a>(
         overrides,
         waivers,
         tags: checker.check_tags(&raw.tags, &known.environment_key),
-        disk_gib: raw.disk_gib,
+        disk_gib,
+        volumes,
         instance,
         max_age: raw
             .max_age

@@ -9,6 +9,7 @@ mod profile;
 mod script;
 mod settings;
 mod text;
+mod volume;
 
 pub(crate) use image::*;
 pub(crate) use instance::*;
@@ -16,3 +17,4 @@ pub(crate) use profile::*;
 pub(crate) use script::*;
 pub(crate) use settings::*;
 pub(crate) use text::{Text, TextMap};
+pub(crate) use volume::RawVolume;

@@ -130,6 +130,18 @@ const EXAMPLES: &[(&str, &[&str], &[&str])] = &[
         &["", "0", "Rocky", "a b", "-a", "a:b", "a$"],
     ),
     (
+        "VOLUME_DEVICE",
+        &["root", "/dev/sdf", "/dev/xvdf", "/dev/xvdba"],
+        &[
+            "",
+            "sdf",
+            "/dev/sda",
+            "/dev/sda1",
+            "/dev/xvda",
+            "/dev/nvme1n1",
+        ],
+    ),
+    (
         "MODE",
         &["644", "0644", "4755"],
         &["", "0o644", "888", "rw", "00644", "64"],

@@ -15,6 +15,7 @@ mod profiles;
 mod scripts;
 mod trees;
 mod variables;
+mod volumes;
 
 use std::collections::BTreeMap;
 

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use super::instance::InstanceSettings;
 use super::profile::Profile;
 use super::settings::{Builder, Settings};
+use super::volume::Volume;
 use crate::checks::Control;
 use crate::model::{Arch, EnvName, ImageName, Tags};
 use crate::platform::Platform;
@@ -41,6 +42,9 @@ pub struct Image {
     pub tags: Tags,
     /// Size of the root volume in GiB, if larger than that of the parent.
     pub disk_gib: Option<u32>,
+    /// Volumes that the image sets, without those that it inherits. The size of the root volume is
+    /// in `disk_gib`.
+    pub volumes: Vec<Volume>,
     /// Settings of its build and test instances that the image or an ancestor sets.
     pub instance: InstanceSettings,
     /// Maximum age before the next build.

@@ -5,6 +5,7 @@ mod image;
 mod instance;
 mod profile;
 mod settings;
+mod volume;
 mod waiver;
 
 pub use catalog::Catalog;
@@ -15,4 +16,5 @@ pub use settings::{
     Access, Brakes, Builder, Environment, Gates, Notifier, OnFailure, Retention, Settings,
     StoreSettings,
 };
+pub use volume::{Volume, VolumeType};
 pub use waiver::CatalogWaiver;

@@ -1,5 +1,6 @@
 //! Tests that values stay values in Packer JSON, in a shell and in Slack messages.
 
+mod instances;
 mod platform;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use super::{Language, render};
 use crate::adapters::{assets, local};
-use crate::catalog::{Catalog, Image, InstanceSettings, load};
+use crate::catalog::{Catalog, Image, load};
 use crate::matrix::proptest_config;
 use crate::model::{ImageName, Tags};
 use crate::provision::Provision;
@@ -314,40 +315,6 @@ fn templates_depend_on_the_provisioners() {
         }),
         0
     );
-}
-
-#[test]
-fn packer_template_has_instance_settings_of_the_image() {
-    let source_of = |image: &Image| {
-        let rendered = render_files(&CATALOG, image);
-        let packer: Value = serde_json::from_slice(&rendered[RENDERED]).expect("JSON");
-        packer["source"]["amazon-ebs"]["jdk"].clone()
-    };
-    let mut image = CATALOG.images[&ImageName::from("jdk")].clone();
-    let general = source_of(&image);
-    assert_eq!(general["ssh_username"], "admin");
-    assert!(general.get("ssh_pty").is_none() && general.get("pause_before_connecting").is_none());
-    image.instance = InstanceSettings {
-        instance_type: Some("m7i.large".to_owned()),
-        subnet: Some("subnet-00000002".to_owned()),
-        instance_profile: Some("build".to_owned()),
-        public_address: Some(true),
-        login_user: Some("rocky".to_owned()),
-        ssh_pty: Some(true),
-        boot_wait: Some(jiff::SignedDuration::from_secs(90)),
-    };
-    let own = source_of(&image);
-    for (key, expected) in [
-        ("instance_type", "m7i.large"),
-        ("subnet_id", "subnet-00000002"),
-        ("iam_instance_profile", "build"),
-        ("ssh_interface", "public_ip"),
-        ("ssh_username", "rocky"),
-        ("pause_before_connecting", "90s"),
-    ] {
-        assert_eq!(own[key], expected, "{key}");
-    }
-    assert_eq!(own["ssh_pty"], true);
 }
 
 fn render_files(catalog: &Catalog, image: &Image) -> BTreeMap<String, Vec<u8>> {
