@@ -37,10 +37,12 @@ codes! {
     UNKNOWN_PARENT = "CAT041", "a parent that is not an image of the catalog";
     CYCLE = "CAT042", "a cycle of parents";
     INHERITED = "CAT043", "a key that only base images have";
-    DISK = "CAT044", "a root volume smaller than that of the parent";
+    DISK = "CAT044", "a volume smaller than that of the parent";
     SOURCE = "CAT045",
         "a source that has neither `owner` and `name`, nor `ssm` alone, or that skips all its AMIs";
     SOURCE_FILTER = "CAT046", "a filter or filter value that EC2 does not have, or a reserved filter";
+    INSTANCE_ARCH = "CAT047", "an instance type of another architecture than the image";
+    VOLUME = "CAT048", "an impossible combination of settings of a volume";
     UNKNOWN_ENVIRONMENT = "CAT050", "an unknown environment";
     ENVIRONMENT_ORDER = "CAT051", "an image with a higher environment than its parent";
     DUPLICATE_ENVIRONMENT = "CAT052", "two environments with one name or one tag value";

@@ -69,12 +69,20 @@ pub fn show_image(files: &dyn Files, catalog: &Catalog, name: &ImageName) -> Opt
         for (key, default) in [
             ("platform", image.platform.name().to_owned()),
             ("arch", image.arch.to_string()),
+            ("login_user", image.login_user().to_owned()),
             ("environment", image.environment.to_string()),
         ] {
             if !values.contains_key(key) {
                 values.insert(key.to_owned(), inherited_value(key, default, &lineage));
             }
         }
+        for key in ["ssh_pty", "boot_wait"] {
+            if let Some((file, node)) = find_nearest(key, &lineage) {
+                values.insert(key.to_owned(), view(file, node));
+            }
+        }
+        values.remove("builder");
+        values.extend(builder_values(&lineage));
         let variables = own.variables.iter().map(|(name, used)| {
             let origin = origin(used.file, &used.span);
             let value = json(&used.value);
@@ -92,16 +100,42 @@ pub fn show_image(files: &dyn Files, catalog: &Catalog, name: &ImageName) -> Opt
 
 /// Returns the value of the nearest ancestor that sets a key, or the default.
 fn inherited_value(key: &str, default: String, lineage: &[&ExpandedImage<'_>]) -> ValueView {
-    let set = lineage
-        .iter()
-        .find_map(|image| Some((image.source, image.node.get(key)?)));
-    match set {
+    match find_nearest(key, lineage) {
         Some((file, node)) => view(file, node),
         None => ValueView {
             value: Json::String(default),
             origin: DEFAULT.to_owned(),
         },
     }
+}
+
+/// Returns the value of the nearest image that sets a key, with its file.
+fn find_nearest<'a, 'i>(
+    key: &str,
+    lineage: &[&'i ExpandedImage<'a>],
+) -> Option<(SourceFile<'a>, &'i Node)> {
+    lineage
+        .iter()
+        .find_map(|image| Some((image.source, image.node.get(key)?)))
+}
+
+/// Returns the keys below `builder` as `builder.KEY`, because each is inherited by itself. Both
+/// keys for instance types override those of ancestors.
+fn builder_values(lineage: &[&ExpandedImage<'_>]) -> BTreeMap<String, ValueView> {
+    let mut out = BTreeMap::new();
+    let mut has_types = false;
+    for image in lineage {
+        let entries = image.node.get("builder").map_or(&[][..], Node::entries);
+        let is_type = |key: &str| key.starts_with("instance_type");
+        for (key, node) in entries {
+            if !(has_types && is_type(&key.text)) {
+                let name = format!("builder.{}", key.text);
+                out.entry(name).or_insert_with(|| view(image.source, node));
+            }
+        }
+        has_types |= entries.iter().any(|(key, _)| is_type(&key.text));
+    }
+    out
 }
 
 fn view(file: SourceFile<'_>, node: &Node) -> ValueView {

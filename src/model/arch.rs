@@ -60,6 +60,33 @@ impl Arch {
             Self::X86_64
         }
     }
+
+    /// Returns an instance family of this architecture that is similar to an instance type of
+    /// another architecture.
+    ///
+    /// Source: Amazon EC2 Instance Types, "Instance type specifications".
+    #[must_use]
+    pub fn similar_family(self, instance_type: &str) -> String {
+        let family = instance_type.split('.').next().unwrap_or_default();
+        let series = family.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let letters: String = family.chars().take_while(|c| !c.is_ascii_digit()).collect();
+        let number = series[letters.len()..]
+            .chars()
+            .take_while(char::is_ascii_digit);
+        let generation: u32 = number.collect::<String>().parse().unwrap_or(0);
+        match (self, letters.as_str()) {
+            (Self::Arm64, "m" | "c" | "r") => format!("{letters}{}g", generation.clamp(6, 8)),
+            (Self::X86_64, "m" | "c" | "r") => format!("{letters}{}i", generation.clamp(6, 8)),
+            (Self::Arm64, "x") => "x2gd".to_owned(),
+            (Self::Arm64, "i") => "i4g".to_owned(),
+            (Self::Arm64, "g") => "g5g".to_owned(),
+            (Self::X86_64, "x") => "x2idn".to_owned(),
+            (Self::X86_64, "i" | "im" | "is") => "i4i".to_owned(),
+            (Self::X86_64, "g") => "g5".to_owned(),
+            (Self::Arm64, _) => "t4g".to_owned(),
+            (Self::X86_64, _) => "t3".to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for Arch {

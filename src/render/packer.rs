@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::block::{Block, Connection};
 use super::provision::blocks;
 use super::{Language, RenderError, render};
-use crate::catalog::{Access, Catalog, Image};
+use crate::catalog::{Access, Catalog, Image, Volume, VolumeType};
 use crate::model::{AMAZON_PLUGIN_VERSIONS, Tags};
 use crate::provision::script::REBOOT_MINUTES;
 
@@ -71,11 +71,13 @@ struct PackerValues<'v> {
     public_address: bool,
     ssm: bool,
     login_user: &'v str,
+    ssh_pty: bool,
+    boot_wait: String,
     key_name: &'v str,
     key_file: &'v str,
     group: &'v str,
     root_device: &'v str,
-    disk_gib: u32,
+    volumes: Vec<VolumeValues<'v>>,
     endpoint: &'v str,
     poll_seconds: u32,
     poll_attempts: u32,
@@ -97,6 +99,16 @@ struct PackerValues<'v> {
 struct Pair<'v> {
     key: &'v str,
     value: &'v str,
+}
+
+/// A volume at launch. 0 and an empty text mean the value of the AMI, or EC2's default.
+#[derive(Serialize)]
+struct VolumeValues<'v> {
+    device: &'v str,
+    size: u32,
+    kind: &'static str,
+    iops: u32,
+    throughput: u32,
 }
 
 #[derive(Serialize)]
@@ -122,7 +134,7 @@ pub fn files(
     run: &RunValues,
 ) -> Result<BTreeMap<String, Vec<u8>>, RenderError> {
     let blocks = blocks(catalog, image)?;
-    let builder = &catalog.settings.builder;
+    let builder = image.builder(&catalog.settings);
     let is_recent = run.packer >= semver::Version::new(1, 7, 0);
     if builder.access == Access::Ssm && !is_recent {
         let message = format!(
@@ -146,12 +158,14 @@ pub fn files(
         instance_profile: builder.instance_profile.as_deref().unwrap_or(""),
         public_address: builder.public_address,
         ssm: builder.access == Access::Ssm,
-        login_user: image.platform.login_user(),
+        login_user: image.login_user(),
+        ssh_pty: image.instance.ssh_pty.unwrap_or(false),
+        boot_wait: boot_wait(image),
         key_name: &run.key_name,
         key_file: &run.key_file,
         group: &run.group,
         root_device: &run.root_device,
-        disk_gib: image.disk_gib.unwrap_or(0),
+        volumes: volume_values(image, &run.root_device),
         endpoint: run.endpoint.as_deref().unwrap_or(""),
         poll_seconds: run.poll_seconds,
         poll_attempts: MAX_WAIT_SECONDS / run.poll_seconds.max(1),
@@ -206,6 +220,42 @@ fn insert_block_files(blocks: Vec<Block>, out: &mut BTreeMap<String, Vec<u8>>) {
             }
             Block::Check => {}
         }
+    }
+}
+
+/// Returns the volumes that differ from those of the AMI that the build starts from.
+fn volume_values<'v>(image: &'v Image, root_device: &'v str) -> Vec<VolumeValues<'v>> {
+    let value = |volume: &'v Volume| VolumeValues {
+        device: volume.device.as_deref().unwrap_or(root_device),
+        size: volume.size_gib.or(image.disk_gib).unwrap_or(0),
+        kind: volume.kind.map_or("", VolumeType::as_str),
+        iops: volume.iops.unwrap_or(0),
+        throughput: volume.throughput.unwrap_or(0),
+    };
+    let has_root = image.volumes.iter().any(|v| v.device.is_none());
+    let size_only = image
+        .disk_gib
+        .filter(|_| !has_root)
+        .map(|size| VolumeValues {
+            device: root_device,
+            size,
+            kind: "",
+            iops: 0,
+            throughput: 0,
+        });
+    size_only
+        .into_iter()
+        .chain(image.volumes.iter().map(value))
+        .collect()
+}
+
+/// Returns the pause before Packer connects, or an empty text.
+fn boot_wait(image: &Image) -> String {
+    let seconds = image.instance.boot_wait.map_or(0, |wait| wait.as_secs());
+    if seconds > 0 {
+        format!("{seconds}s")
+    } else {
+        String::new()
     }
 }
 

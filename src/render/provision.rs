@@ -58,7 +58,7 @@ pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderErro
         owner: "",
         group: "",
         mode: "",
-        login_user: image.platform.login_user(),
+        login_user: image.login_user(),
         remote_temp: ansible::REMOTE_TEMP,
         manifest: "",
         modules: "",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Builder, Catalog, Image};
 use crate::engine::lock::fence::FencedCloud;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Result};
@@ -94,14 +94,19 @@ impl Steps {
         self.cloud_of(step.account.as_deref())
     }
 
-    /// Returns the instance type for the image of a scope.
-    pub(in crate::steps) fn instance_type(&self, scope: &Scope) -> &str {
-        let image = match scope.subject() {
+    /// Returns the image of a scope.
+    pub(in crate::steps) fn image_of(&self, scope: &Scope) -> Option<&Image> {
+        match scope.subject() {
             ScopeSubject::Image(name) => self.catalog.images.get(name),
             _ => None,
-        };
-        let arch = image.map(|image| image.arch).unwrap_or_default();
-        self.catalog.settings.builder.instance_type(arch)
+        }
+    }
+
+    /// Returns the settings of the instances for the image of a scope.
+    pub(in crate::steps) fn builder_of(&self, scope: &Scope) -> Builder {
+        let settings = &self.catalog.settings;
+        let image = self.image_of(scope);
+        image.map_or_else(|| settings.builder.clone(), |image| image.builder(settings))
     }
 
     /// Returns the cloud of an account. `None` means the builder's account.

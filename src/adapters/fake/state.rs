@@ -22,6 +22,10 @@ pub struct FakeGroup {
 pub struct FakeInstance {
     /// AMI of the instance.
     pub ami: AmiId,
+    /// Instance type.
+    pub instance_type: String,
+    /// Subnet.
+    pub subnet: Option<String>,
     /// `pending`, `running`, `shutting-down`, `terminated`.
     pub status: String,
     /// ID of its security group.

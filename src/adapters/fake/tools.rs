@@ -76,6 +76,8 @@ impl FakeBuilder {
     fn launch_instance(&self, ami: AmiId, group: String, tags: Tags) -> InstanceId {
         let instance = FakeInstance {
             ami,
+            instance_type: String::new(),
+            subnet: None,
             status: "running".to_owned(),
             group,
             token: String::new(),
@@ -208,6 +210,8 @@ pub struct LocalShell {
     pub deaf: Mutex<bool>,
     /// Waits for the cancellation, like a machine that does not answer.
     pub silent: Mutex<bool>,
+    /// Users of all logins.
+    pub users: Mutex<Vec<String>>,
     /// Signal at the start of a collection.
     pub begun: tokio::sync::Notify,
 }
@@ -228,12 +232,14 @@ static OUTPUTS: LazyLock<Mutex<BTreeMap<String, String>>> = LazyLock::new(Mutex:
 impl Shell for LocalShell {
     async fn run(
         &self,
-        _: &SshTarget,
+        target: &SshTarget,
         script: &str,
         limits: ScriptLimits,
         cancel: &CancellationToken,
     ) -> Result<ScriptOutput, ShellError> {
         self.begun.notify_one();
+        let user = target.user.clone().unwrap_or_default();
+        self.users.lock().expect("no panic").push(user);
         tokio::task::yield_now().await;
         let silent = *self.silent.lock().expect("no panic");
         if silent {

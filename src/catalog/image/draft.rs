@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::catalog::checks::ParsedCheck;
 use crate::catalog::files::Files;
+use crate::catalog::image::instance::InstanceDraft;
+use crate::catalog::image::volumes::VolumeDraft;
 use crate::catalog::profiles::overrides::{Overrides, ProfileUse};
 use crate::catalog::profiles::waivers::WaiverEntry;
 use crate::catalog::raw::Text;
@@ -33,6 +35,8 @@ pub(crate) struct ImageDraft<'a> {
     pub(crate) waivers: Vec<WaiverEntry<'a>>,
     pub(crate) tags: Tags,
     pub(crate) disk_gib: Option<Spanned<u32>>,
+    pub(crate) volumes: Vec<VolumeDraft>,
+    pub(crate) instance: InstanceDraft,
     pub(crate) max_age: Option<jiff::SignedDuration>,
     pub(crate) rebase_after: u32,
     /// Variables that the recipe uses, with their values as text.

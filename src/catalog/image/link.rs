@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::codes;
 use crate::catalog::image::draft::ImageDraft;
+use crate::catalog::image::instance::link_instance;
+use crate::catalog::image::volumes::check_volume_sizes;
 use crate::catalog::profiles::controls::{ControlSources, ImageControls, report_unused_waivers};
 use crate::catalog::settings::{SharedSettings, find_environment};
 use crate::catalog::types::{Image, Origin};
@@ -167,6 +169,10 @@ impl<'a> Linker<'a, '_, '_> {
         self.check_disk(draft, lineage);
         let environment = self.highest_environment(draft, lineage);
         let mut c = Self::checker_for(self.diagnostics, draft);
+        let ancestors = lineage.ancestors.iter().map(|(_, draft)| &draft.instance);
+        let volumes = lineage.ancestors.iter().map(|(n, d)| (*n, &*d.volumes));
+        check_volume_sizes(&draft.volumes, volumes, &mut c);
+        let instance = link_instance((name, arch), &draft.instance, ancestors, &mut c);
         for package in &draft.packages {
             if let Err(error) = platform.check_package(&package.value) {
                 let message = format!(
@@ -205,6 +211,8 @@ impl<'a> Linker<'a, '_, '_> {
             template_variables: draft.template_variables.clone(),
             tags: draft.tags.clone(),
             disk_gib: draft.disk_gib.as_ref().map(|d| d.value),
+            volumes: draft.volumes.iter().map(|v| v.volume.clone()).collect(),
+            instance,
             max_age: draft.max_age,
             rebase_after: draft.rebase_after,
             variables: draft.variables.clone(),

@@ -3,10 +3,12 @@
 mod configuration;
 pub(crate) mod draft;
 mod files;
+mod instance;
 pub(crate) mod link;
 mod scripts;
 mod source;
 mod source_filters;
+mod volumes;
 
 use std::collections::BTreeMap;
 
@@ -32,6 +34,8 @@ pub(crate) fn parse_image<'a>(
         .and_then(|d| checker.check_ascii_line("a description", d, defaults::MAX_DESCRIPTION));
     check_origin(&raw, removed_keys, checker);
     let provision = parse_provision(&raw, context, checker);
+    let instance = instance::parse_instance(&raw, checker);
+    let (volumes, disk_gib) = volumes::parse_volumes(&raw.volumes, raw.disk_gib, checker);
     let parent = raw.parent.filter(|_| raw.source.is_none());
     let known = context.known;
     let ImageChecks {
@@ -55,7 +59,9 @@ pub(crate) fn parse_image<'a>(
         overrides,
         waivers,
         tags: checker.check_tags(&raw.tags, &known.environment_key),
-        disk_gib: raw.disk_gib,
+        disk_gib,
+        volumes,
+        instance,
         max_age: raw
             .max_age
             .as_ref()

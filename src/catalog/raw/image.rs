@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::instance::RawImageBuilder;
 use super::profile::RawOwnWaiver;
 use super::script::RawScript;
 use super::source::RawSource;
 use super::text::{Text, TextMap};
+use super::volume::RawVolume;
 use crate::catalog::syntax;
 use crate::catalog::yaml::deserialize::Spanned;
 use crate::checks::{WrittenCheck, WrittenOverride, WrittenUse};
@@ -102,9 +104,27 @@ pub(crate) struct RawImage {
     /// Default: `rebase_after` of the catalog.
     #[schemars(range(min = 1, max = 1000))]
     pub(crate) rebase_after: Option<u32>,
-    /// Size of the root volume in GiB. Must not be smaller than that of the parent.
+    /// Size of the root volume in GiB, as `size` of `volumes`. Must not be smaller than that of the
+    /// parent.
     #[schemars(range(min = 1, max = 16384))]
     pub(crate) disk_gib: Option<Spanned<u32>>,
+    /// EBS volumes: type, size and performance of the root volume, and additional volumes. Children
+    /// have the volumes of their parent.
+    #[serde(default)]
+    pub(crate) volumes: Vec<RawVolume>,
+    /// Settings of the build and test instances, instead of those of `bakeline.yaml`.
+    pub(crate) builder: Option<RawImageBuilder>,
+    /// User for logins by SSH, such as `rocky`, in the image and its children. Default: the user of
+    /// the vendor AMIs of the platform.
+    #[schemars(regex(pattern = syntax::LOGIN_USER.pattern))]
+    pub(crate) login_user: Option<Text>,
+    /// True if Packer requests a terminal for its commands, in the image and its children. Default:
+    /// `false`.
+    pub(crate) ssh_pty: Option<bool>,
+    /// Waiting time between the start of an instance and the first login, such as `90s`, at most
+    /// `1h`. Applies to the builds and boot checks of the image and its children. Default: no wait.
+    #[schemars(regex(pattern = syntax::DELAY.pattern))]
+    pub(crate) boot_wait: Option<Text>,
 }
 
 /// A file or folder to copy into the image.

@@ -4,15 +4,19 @@
 //! optional even if the schema requires them, so that a file with one wrong key is still checked.
 
 mod image;
+mod instance;
 mod profile;
 mod script;
 mod settings;
 mod source;
 mod text;
+mod volume;
 
 pub(crate) use image::*;
+pub(crate) use instance::*;
 pub(crate) use profile::*;
 pub(crate) use script::*;
 pub(crate) use settings::*;
 pub(crate) use source::RawSource;
 pub(crate) use text::{Text, TextMap};
+pub(crate) use volume::RawVolume;

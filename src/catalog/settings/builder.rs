@@ -1,7 +1,6 @@
 //! Checks the settings of the build instance.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use crate::catalog::address::{AddressRange, RangeWidth};
 use crate::catalog::checker::{Checker, quote_text};
@@ -18,8 +17,11 @@ pub(super) fn parse_builder(
 ) -> Builder {
     let default = defaults::builder();
     let types = raw.instance_type.into_iter().chain(raw.instance_types);
+    let mut instance_types = default.instance_types;
+    let own_types = parse_instance_types(types, checker).into_iter();
+    instance_types.extend(own_types.map(|(arch, text)| (arch, text.value)));
     Builder {
-        instance_types: parse_instance_types(types, default.instance_types, checker),
+        instance_types,
         subnet: checker.check_aws_name("a valid subnet ID", raw.subnet.as_ref(), &syntax::SUBNET),
         instance_profile: checker.check_aws_name(
             "a valid instance profile name",
@@ -35,20 +37,18 @@ pub(super) fn parse_builder(
 }
 
 /// Returns the instance types by architecture. Reports a second type for one architecture.
-fn parse_instance_types(
+pub(crate) fn parse_instance_types(
     types: impl Iterator<Item = Text>,
-    default: BTreeMap<Arch, String>,
     checker: &mut Checker<'_, '_>,
-) -> BTreeMap<Arch, String> {
-    let mut seen: BTreeMap<Arch, Range<usize>> = BTreeMap::new();
-    let mut out = default;
+) -> BTreeMap<Arch, Text> {
+    let mut out: BTreeMap<Arch, Text> = BTreeMap::new();
     for text in types {
         let name =
             checker.check_aws_name("a valid instance type", Some(&text), &syntax::INSTANCE_TYPE);
         let Some(name) = name else { continue };
         let arch = Arch::of_instance_type(&name);
-        if let Some(earlier) = seen.get(&arch) {
-            let earlier = checker.source.span(earlier.clone());
+        if let Some(earlier) = out.get(&arch) {
+            let earlier = checker.source.span(earlier.span.clone());
             checker
                 .error(
                     codes::DUPLICATE_ENTRY,
@@ -59,8 +59,7 @@ fn parse_instance_types(
                 .add_related(earlier, "first defined here");
             continue;
         }
-        seen.insert(arch, text.span);
-        out.insert(arch, name);
+        out.insert(arch, text);
     }
     out
 }

@@ -88,6 +88,12 @@ syntaxes! {
     /// Name or numeric ID of a user or group.
     ACCOUNT_NAME = r"^([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})$",
         "a name with a-z, 0-9, `_` and `-`, or a numeric ID";
+    /// Name of a user who logs in: useradd(8).
+    LOGIN_USER = r"^[a-z_][a-z0-9_-]{0,31}$", "the name of a user with a-z, 0-9, `_` and `-`";
+    /// Device name of a volume: Amazon EC2 User Guide, "Device names for volumes on Amazon EC2
+    /// instances". EC2 reserves those with `a` for root volumes.
+    VOLUME_DEVICE = r"^(root|/dev/sd[b-z]|/dev/xvd[b-z]|/dev/xvd[b-d][a-z])$",
+        "`root`, or a device such as `/dev/sdf`";
     MODE = r"^[0-7]{3,4}$", "three or four octal digits in quotes, such as \"0644\"";
     DURATION = r"^([1-9][0-9]{0,4}[smhdw]){1,5}$",
         "a duration such as `90s`, `15m`, `1h30m`, `7d` or `2w`";

@@ -125,6 +125,23 @@ const EXAMPLES: &[(&str, &[&str], &[&str])] = &[
         &["", "Root", "a:b", "a b", "-a"],
     ),
     (
+        "LOGIN_USER",
+        &["rocky", "ec2-user", "_a", "cloud-user"],
+        &["", "0", "Rocky", "a b", "-a", "a:b", "a$"],
+    ),
+    (
+        "VOLUME_DEVICE",
+        &["root", "/dev/sdf", "/dev/xvdf", "/dev/xvdba"],
+        &[
+            "",
+            "sdf",
+            "/dev/sda",
+            "/dev/sda1",
+            "/dev/xvda",
+            "/dev/nvme1n1",
+        ],
+    ),
+    (
         "MODE",
         &["644", "0644", "4755"],
         &["", "0o644", "888", "rw", "00644", "64"],

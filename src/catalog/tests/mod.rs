@@ -6,6 +6,7 @@ mod broken_profiles;
 mod configuration;
 mod corpus;
 mod good;
+mod instance;
 mod linked;
 mod matrices;
 mod messages;
@@ -15,6 +16,7 @@ mod scripts;
 mod sources;
 mod trees;
 mod variables;
+mod volumes;
 
 use std::collections::BTreeMap;
 

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
+use super::instance::InstanceSettings;
 use super::profile::Profile;
 use super::source::Source;
+use super::settings::{Builder, Settings};
+use super::volume::Volume;
 use crate::checks::Control;
 use crate::model::{Arch, EnvName, ImageName, Tags};
 use crate::platform::Platform;
@@ -40,6 +43,11 @@ pub struct Image {
     pub tags: Tags,
     /// Size of the root volume in GiB, if larger than that of the parent.
     pub disk_gib: Option<u32>,
+    /// Volumes that the image sets, without those that it inherits. The size of the root volume is
+    /// in `disk_gib`.
+    pub volumes: Vec<Volume>,
+    /// Settings of its build and test instances that the image or an ancestor sets.
+    pub instance: InstanceSettings,
     /// Maximum age before the next build.
     pub max_age: Option<SignedDuration>,
     /// Number of builds on top of the previous version before a build starts from the origin again.
@@ -67,6 +75,19 @@ impl Image {
             Origin::Parent(name) => Some(name),
             Origin::Source(_) => None,
         }
+    }
+
+    /// Returns the user for logins by SSH.
+    #[must_use]
+    pub fn login_user(&self) -> &str {
+        let own = self.instance.login_user.as_deref();
+        own.unwrap_or_else(|| self.platform.login_user())
+    }
+
+    /// Returns the settings of the build and test instances of the image.
+    #[must_use]
+    pub fn builder(&self, settings: &Settings) -> Builder {
+        self.instance.apply_to(&settings.builder, self.arch)
     }
 
     /// Returns the first Ansible playbook of the image.

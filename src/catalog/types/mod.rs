@@ -2,17 +2,21 @@
 
 mod catalog;
 mod image;
+mod instance;
 mod profile;
 mod settings;
 mod source;
+mod volume;
 mod waiver;
 
 pub use catalog::Catalog;
 pub use image::{Image, Origin};
+pub use instance::InstanceSettings;
 pub use profile::Profile;
 pub use settings::{
     Access, Brakes, Builder, Environment, Gates, Notifier, OnFailure, Retention, Settings,
     StoreSettings,
 };
 pub use source::{Source, SourceFilter, matches_ami_name};
+pub use volume::{Volume, VolumeType};
 pub use waiver::CatalogWaiver;

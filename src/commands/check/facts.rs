@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::subject::{self, Subject};
 use super::target::Target;
 use crate::adapters::{local, ssh::OpenSsh, system};
-use crate::catalog::{Access, OnFailure};
+use crate::catalog::{Access, Image, OnFailure};
 use crate::checks::{self, CollectOptions, Control, Facts, Phase};
 use crate::cli::{Check as Args, InventoryArgs};
 use crate::commands::summary;
@@ -16,6 +16,7 @@ use crate::commands::support::{context, gather, lock, run};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{AmiId, InstanceId, Region};
 use crate::plan;
+use crate::platform::Platform;
 use crate::ports::{
     HostKeyPolicy, ImageQuery, ScriptLimits, SshConfig, SshTarget as Machine, Workspace as _,
 };
@@ -152,7 +153,9 @@ async fn instance_machine(args: &Args, subject: &Subject, id: &InstanceId) -> Re
             format!("instance {id} is {}, not running", found.status),
         ));
     }
-    let builder = &catalog.settings.builder;
+    let image = catalog.images.get(&subject.image);
+    let general = &catalog.settings.builder;
+    let builder = image.map_or_else(|| general.clone(), |i| i.builder(&catalog.settings));
     let (first, second) = if builder.public_address {
         (found.public_ip, found.private_ip)
     } else {
@@ -170,8 +173,8 @@ async fn instance_machine(args: &Args, subject: &Subject, id: &InstanceId) -> Re
             format!("instance {id} has no address"),
         )
     })?;
-    let user = subject::image_platform(catalog, &subject.image)
-        .login_user()
+    let user = image
+        .map_or_else(|| Platform::default().login_user(), Image::login_user)
         .to_owned();
     Ok(Machine {
         ssm,

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::adapters::catalog_files::CatalogFiles;
-use crate::catalog::{self, Catalog, FileProperties, Files, Lookup};
+use crate::catalog::{self, FileProperties, Files, Lookup};
 use crate::commands::support::context::{self, LoadedCatalog};
 use crate::error::{Error, Result};
 use crate::model::ImageName;
@@ -150,13 +150,4 @@ pub(super) fn require_catalog(dir: &Path) -> Result<()> {
         .hint("run bakeline in the directory of the catalog, or use -C DIR")),
         _ => Ok(()),
     }
-}
-
-/// Returns the platform of an image.
-pub(super) fn image_platform(catalog: &Catalog, image: &ImageName) -> crate::platform::Platform {
-    catalog
-        .images
-        .get(image)
-        .map(|i| i.platform)
-        .unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::catalog::{Catalog, Image, Origin};
+use crate::catalog::{Catalog, Image, Origin, Volume};
 use crate::model::{EVIDENCE_SCHEMA, ImageName, Manifest, RunId, Version};
 use crate::provision::Provision;
 use crate::provision::script::Script;
@@ -76,6 +76,8 @@ impl<'c> Fingerprints<'c> {
         if let Some(gib) = image.disk_gib {
             inputs.insert("disk_gib".to_owned(), gib.to_string());
         }
+        inputs.extend(image.volumes.iter().map(Volume::input));
+        inputs.extend(image.instance.inputs());
         inputs.extend(
             image
                 .tags

@@ -339,3 +339,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn instance_settings_of_an_image_are_inputs() {
+    let inputs = |builder: &str, own: &str| {
+        let image = format!("parent: base\n{own}");
+        let settings = format!("name: acme\nregions: [eu-west-1]\n{builder}");
+        let files = BTreeMap::from([
+            ("bakeline.yaml".to_owned(), settings.into_bytes()),
+            (
+                "images/base.yaml".to_owned(),
+                b"source: {ssm: /a}\n".to_vec(),
+            ),
+            ("images/it.yaml".to_owned(), image.into_bytes()),
+        ]);
+        fingerprint_of(&load(&files).0.expect("a catalog")).0.0
+    };
+    let before = inputs("", "");
+    assert_eq!(before, inputs("builder: {instance_type: m7i.large}\n", ""));
+    let own = "builder: {instance_types: [m7g.large, m7i.large], public_address: true}\n\
+               login_user: rocky\nssh_pty: true\nboot_wait: 90s\n\
+               volumes: [{device: root, type: gp3, iops: 4000}, {device: /dev/sdf, size: 9}]\n";
+    let changes = change::diff_inputs(&before, &inputs("", own));
+    let texts: Vec<String> = changes.iter().map(change::InputChange::describe).collect();
+    assert_eq!(
+        texts,
+        [
+            "boot_wait 90 s added",
+            "instance_type m7i.large added",
+            "login_user rocky added",
+            "public_address true added",
+            "ssh_pty true added",
+            "volume /dev/sdf added",
+            "volume root added",
+        ]
+    );
+}

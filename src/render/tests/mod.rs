@@ -1,5 +1,6 @@
 //! Tests that values stay values in Packer JSON, in a shell and in Slack messages.
 
+mod instances;
 mod platform;
 
 use std::collections::BTreeMap;

@@ -32,17 +32,14 @@ impl StepEffect for Boot<'_> {
         context: &StepContext<'_>,
     ) -> Result<StepOutput> {
         let Self { image, ami } = *self;
-        let builder = &steps.catalog.settings.builder;
-        let platform = steps
-            .catalog
-            .images
-            .get(image)
-            .map(|i| i.platform)
-            .unwrap_or_default();
+        let definition = steps.catalog.images.get(image);
+        let builder = steps.builder_of(&step.scope);
+        let platform = definition.map(|i| i.platform).unwrap_or_default();
+        let arch = definition.map(|i| i.arch).unwrap_or_default();
         let keys = host_key::load_or_generate(steps, &step.scope).await?;
         let request = LaunchRequest {
             ami: context.outputs.ami(ami)?,
-            instance_type: steps.instance_type(&step.scope).to_owned(),
+            instance_type: builder.instance_type(arch).to_owned(),
             key_name: context
                 .outputs
                 .key_pair(&StepId::new(step.scope.clone(), StepName::Key))?,
@@ -90,6 +87,8 @@ impl StepEffect for Boot<'_> {
             }
         };
         let address = require_address(instance, builder.public_address)?;
+        let wait = definition.and_then(|i| i.instance.boot_wait);
+        wait_for_boot(steps, wait.unwrap_or_default(), &id, &context.cancel).await?;
         host_key::write_known_hosts(steps, &step.scope, &keys, &[id.as_str(), &address])?;
         Ok(StepOutput::Instance {
             instance: id,
@@ -107,6 +106,26 @@ impl StepEffect for Boot<'_> {
     ) -> Result<()> {
         let Self { image, .. } = *self;
         terminate_all(steps, step, image, output).await
+    }
+}
+
+/// Waits until an image that needs more time can accept logins.
+async fn wait_for_boot(
+    steps: &Steps,
+    wait: jiff::SignedDuration,
+    id: &InstanceId,
+    cancel: &CancellationToken,
+) -> Result<()> {
+    let wait = Duration::try_from(wait).unwrap_or_default();
+    if wait.is_zero() {
+        return Ok(());
+    }
+    tokio::select! {
+        () = cancel.cancelled() => {
+            let text = format!("cancelled during `boot_wait` of instance {id}");
+            Err(Error::new(ErrorKind::Interrupted, text))
+        }
+        () = steps.clock.sleep(wait) => Ok(()),
     }
 }
 

@@ -163,7 +163,7 @@ impl StepEffect for CreateGroup<'_> {
         _context: &StepContext<'_>,
     ) -> Result<StepOutput> {
         let Self { name } = *self;
-        let builder = &steps.catalog.settings.builder;
+        let builder = steps.builder_of(&step.scope);
         let request = GroupRequest {
             name: name.to_owned(),
             subnet: builder.subnet.clone(),

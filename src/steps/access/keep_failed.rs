@@ -16,14 +16,14 @@ pub(in crate::steps) async fn describe_kept(steps: &Steps, scope: &Scope) -> Res
         return Ok(Vec::new());
     };
     let (settings, mine) = (&steps.catalog.settings, steps.run_tags(scope));
-    let (home, user) = (settings.home(), image.platform.login_user());
+    let (home, user) = (settings.home(), image.login_user());
     let key = steps
         .workspace
         .root()
         .join(crate::steps::access::credentials::key_file(scope));
     let mut out = Vec::new();
     for instance in steps.cloud.instances_with_tags(home, &mine).await? {
-        let address = if settings.builder.public_address {
+        let address = if image.builder(settings).public_address {
             instance.public_ip
         } else {
             instance.private_ip

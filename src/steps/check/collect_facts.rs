@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use crate::catalog::Image;
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
@@ -29,13 +30,9 @@ impl StepEffect for CollectFacts<'_> {
             image,
             instance: boot,
         } = *self;
-        let user = steps
-            .catalog
-            .images
-            .get(image)
-            .map(|i| i.platform)
-            .unwrap_or_default()
-            .login_user();
+        let definition = steps.catalog.images.get(image);
+        let platform = definition.map(|i| i.platform).unwrap_or_default();
+        let user = definition.map_or(platform.login_user(), Image::login_user);
         let controls = steps.catalog.controls(image);
         let collected =
             collect::collect_from_instance(steps, step, user, &controls, boot, context).await;

@@ -127,7 +127,7 @@ pub(in crate::steps) fn write_request(
             .into_iter()
             .cloned()
             .collect(),
-        user: image.platform.login_user().to_owned(),
+        user: image.login_user().to_owned(),
         key: root.join(crate::steps::access::credentials::key_file(
             image.name.as_str(),
         )),
@@ -246,7 +246,7 @@ pub(in crate::steps) async fn run_boot_checks(
     let (facts, took, host) = collect_from_instance(
         steps,
         step,
-        definition.platform.login_user(),
+        definition.login_user(),
         &controls,
         boot,
         context,

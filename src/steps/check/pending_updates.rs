@@ -50,8 +50,7 @@ impl StepEffect for ProbeUpdates<'_> {
         let ssm = steps.catalog.settings.builder.access == crate::catalog::Access::Ssm;
         let (instance, address) = context.outputs.instance(boot)?;
         let host = if ssm { instance.0 } else { address };
-        let target =
-            collect::instance_target(steps, &step.scope, definition.platform.login_user(), &host);
+        let target = collect::instance_target(steps, &step.scope, definition.login_user(), &host);
         let script = definition.platform.pending_script();
         let out = steps
             .shell

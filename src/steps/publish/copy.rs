@@ -264,7 +264,9 @@ impl StepEffect for TestLaunch<'_> {
     ) -> Result<StepOutput> {
         let Self { ami } = *self;
         let id = context.outputs.ami(ami)?;
-        let instance_type = steps.instance_type(&step.scope);
+        let arch = steps.image_of(&step.scope).map(|i| i.arch);
+        let builder = steps.builder_of(&step.scope);
+        let instance_type = builder.instance_type(arch.unwrap_or_default());
         steps
             .cloud_for(step)?
             .dry_run_launch(&step.region, &id, instance_type)

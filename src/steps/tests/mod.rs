@@ -6,6 +6,7 @@ mod faults;
 mod fenced;
 mod forty_day_simulation;
 mod idempotence;
+mod instance_settings;
 mod invariants;
 mod killed_retirement;
 mod lifecycle;

@@ -74,6 +74,8 @@ impl InstanceWriter for FakeCloud {
             let (group, token) = (request.group.clone(), request.token.clone());
             let instance = FakeInstance {
                 ami: request.ami.clone(),
+                instance_type: request.instance_type.clone(),
+                subnet: request.subnet.clone(),
                 status: "pending".to_owned(),
                 group,
                 token,

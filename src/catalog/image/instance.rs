@@ -1,0 +1,96 @@
+//! Checks the settings of an image for its build and test instances.
+
+use std::collections::BTreeMap;
+
+use crate::catalog::checker::Checker;
+use crate::catalog::raw::{RawImage, RawImageBuilder, Text};
+use crate::catalog::settings::parse_instance_types;
+use crate::catalog::types::InstanceSettings;
+use crate::catalog::{codes, syntax};
+use crate::model::Arch;
+
+/// Longest wait before the first login. The limits of the build allow for it.
+const MAX_BOOT_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+
+/// Settings of one image before the architecture and the ancestors are known.
+#[derive(Debug, Default)]
+pub(crate) struct InstanceDraft {
+    /// Instance types by architecture.
+    types: BTreeMap<Arch, Text>,
+    /// Other settings.
+    own: InstanceSettings,
+}
+
+/// Checks the settings of one image.
+pub(super) fn parse_instance(raw: &RawImage, checker: &mut Checker<'_, '_>) -> InstanceDraft {
+    let none = RawImageBuilder::default();
+    let builder = raw.builder.as_ref().unwrap_or(&none);
+    let types = builder.instance_type.iter().chain(&builder.instance_types);
+    let subnet = builder.subnet.as_ref();
+    let profile = builder.instance_profile.as_ref();
+    InstanceDraft {
+        types: parse_instance_types(types.cloned(), checker),
+        own: InstanceSettings {
+            instance_type: None,
+            subnet: checker.check_aws_name("a valid subnet ID", subnet, &syntax::SUBNET),
+            instance_profile: checker.check_aws_name(
+                "a valid instance profile name",
+                profile,
+                &syntax::INSTANCE_PROFILE,
+            ),
+            public_address: builder.public_address,
+            login_user: raw.login_user.as_ref().and_then(|user| {
+                checker.check_name(codes::OWNER, "a login user", user, &syntax::LOGIN_USER)
+            }),
+            ssh_pty: raw.ssh_pty,
+            boot_wait: raw
+                .boot_wait
+                .as_ref()
+                .and_then(|wait| parse_boot_wait(wait, checker)),
+        },
+    }
+}
+
+fn parse_boot_wait(text: &Text, checker: &mut Checker<'_, '_>) -> Option<jiff::SignedDuration> {
+    let wait = checker.parse_delay(text)?;
+    if wait > MAX_BOOT_WAIT {
+        let message = format!("`boot_wait` of `{}` is longer than 1 hour", text.value);
+        checker
+            .error(codes::TIME, &text.span, message)
+            .help("use at most `1h`");
+        return None;
+    }
+    Some(wait)
+}
+
+/// Returns the settings of an image with those of its ancestors, nearest first. Reports instance
+/// types of another architecture.
+pub(crate) fn link_instance<'d>(
+    (name, arch): (&str, Arch),
+    draft: &'d InstanceDraft,
+    ancestors: impl Iterator<Item = &'d InstanceDraft>,
+    checker: &mut Checker<'_, '_>,
+) -> InstanceSettings {
+    if let Some((other, text)) = draft.types.iter().next()
+        && !draft.types.contains_key(&arch)
+    {
+        let message = format!(
+            "the instance type `{}` is {other}, but the image `{name}` is {arch}",
+            text.value
+        );
+        let family = arch.similar_family(&text.value);
+        checker
+            .error(codes::INSTANCE_ARCH, &text.span, message)
+            .help(format!("use an {arch} type, such as one of `{family}`"));
+    }
+    ancestors.fold(settings_of(draft, arch), |own, ancestor| {
+        own.with_parent(&settings_of(ancestor, arch))
+    })
+}
+
+fn settings_of(draft: &InstanceDraft, arch: Arch) -> InstanceSettings {
+    InstanceSettings {
+        instance_type: draft.types.get(&arch).map(|text| text.value.clone()),
+        ..draft.own.clone()
+    }
+}

@@ -1,0 +1,81 @@
+//! Defines the settings of an image for its build and test instances.
+
+use jiff::SignedDuration;
+
+use super::settings::Builder;
+use crate::model::Arch;
+
+/// Settings that an image or one of its ancestors sets. Other settings are `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InstanceSettings {
+    /// EC2 instance type of the architecture of the image.
+    pub instance_type: Option<String>,
+    /// Subnet.
+    pub subnet: Option<String>,
+    /// Instance profile.
+    pub instance_profile: Option<String>,
+    /// True if instances get a public address and are reached at it.
+    pub public_address: Option<bool>,
+    /// Login user.
+    pub login_user: Option<String>,
+    /// True if Packer requests a terminal for its commands.
+    pub ssh_pty: Option<bool>,
+    /// Waiting time between the start of an instance and the first login.
+    pub boot_wait: Option<SignedDuration>,
+}
+
+impl InstanceSettings {
+    /// Returns the settings with those of the parent where the image sets none.
+    #[must_use]
+    pub fn with_parent(self, parent: &Self) -> Self {
+        Self {
+            instance_type: self.instance_type.or_else(|| parent.instance_type.clone()),
+            subnet: self.subnet.or_else(|| parent.subnet.clone()),
+            instance_profile: self
+                .instance_profile
+                .or_else(|| parent.instance_profile.clone()),
+            public_address: self.public_address.or(parent.public_address),
+            login_user: self.login_user.or_else(|| parent.login_user.clone()),
+            ssh_pty: self.ssh_pty.or(parent.ssh_pty),
+            boot_wait: self.boot_wait.or(parent.boot_wait),
+        }
+    }
+
+    /// Returns the settings that are set, by key, as inputs of the recipe.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<(String, String)> {
+        let values = [
+            ("instance_type", self.instance_type.clone()),
+            ("subnet", self.subnet.clone()),
+            ("instance_profile", self.instance_profile.clone()),
+            ("public_address", self.public_address.map(|v| v.to_string())),
+            ("login_user", self.login_user.clone()),
+            ("ssh_pty", self.ssh_pty.map(|v| v.to_string())),
+            (
+                "boot_wait",
+                self.boot_wait.map(|v| format!("{} s", v.as_secs())),
+            ),
+        ];
+        values
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+            .collect()
+    }
+
+    /// Returns the builder of the catalog with these settings, for an image of an architecture.
+    #[must_use]
+    pub fn apply_to(&self, general: &Builder, arch: Arch) -> Builder {
+        let mut out = general.clone();
+        if let Some(name) = &self.instance_type {
+            out.instance_types.insert(arch, name.clone());
+        }
+        if self.subnet.is_some() {
+            out.subnet.clone_from(&self.subnet);
+        }
+        if self.instance_profile.is_some() {
+            out.instance_profile.clone_from(&self.instance_profile);
+        }
+        out.public_address = self.public_address.unwrap_or(out.public_address);
+        out
+    }
+}

@@ -1,0 +1,82 @@
+//! Tests that the Packer template has the instance settings and volumes of an image.
+
+use serde_json::Value;
+
+use super::{CATALOG, render_files};
+use crate::catalog::{Image, InstanceSettings, Volume, VolumeType};
+use crate::model::ImageName;
+use crate::render::packer::RENDERED;
+
+#[test]
+fn packer_template_has_instance_settings_of_the_image() {
+    let source_of = |image: &Image| {
+        let rendered = render_files(&CATALOG, image);
+        let packer: Value = serde_json::from_slice(&rendered[RENDERED]).expect("JSON");
+        packer["source"]["amazon-ebs"]["jdk"].clone()
+    };
+    let mut image = CATALOG.images[&ImageName::from("jdk")].clone();
+    let general = source_of(&image);
+    assert_eq!(general["ssh_username"], "admin");
+    assert!(general.get("ssh_pty").is_none() && general.get("pause_before_connecting").is_none());
+    image.instance = InstanceSettings {
+        instance_type: Some("m7i.large".to_owned()),
+        subnet: Some("subnet-00000002".to_owned()),
+        instance_profile: Some("build".to_owned()),
+        public_address: Some(true),
+        login_user: Some("rocky".to_owned()),
+        ssh_pty: Some(true),
+        boot_wait: Some(jiff::SignedDuration::from_secs(90)),
+    };
+    let own = source_of(&image);
+    for (key, expected) in [
+        ("instance_type", "m7i.large"),
+        ("subnet_id", "subnet-00000002"),
+        ("iam_instance_profile", "build"),
+        ("ssh_interface", "public_ip"),
+        ("ssh_username", "rocky"),
+        ("pause_before_connecting", "90s"),
+    ] {
+        assert_eq!(own[key], expected, "{key}");
+    }
+    assert_eq!(own["ssh_pty"], true);
+}
+
+#[test]
+fn packer_template_has_volumes_of_the_image() {
+    let volumes_of = |image: &Image| {
+        let rendered = render_files(&CATALOG, image);
+        let packer: Value = serde_json::from_slice(&rendered[RENDERED]).expect("JSON");
+        packer["source"]["amazon-ebs"]["jdk"]["launch_block_device_mappings"].clone()
+    };
+    let mut image = CATALOG.images[&ImageName::from("jdk")].clone();
+    assert_eq!(volumes_of(&image), Value::Null);
+    image.disk_gib = Some(20);
+    let root_size = serde_json::json!([
+        {"device_name": "key", "volume_size": 20, "delete_on_termination": true}
+    ]);
+    assert_eq!(volumes_of(&image), root_size);
+    let volume = |device: Option<&str>, size_gib, kind, iops, throughput| Volume {
+        device: device.map(str::to_owned),
+        size_gib,
+        kind: Some(kind),
+        iops,
+        throughput,
+    };
+    image.volumes = vec![
+        volume(
+            Some("/dev/sdf"),
+            Some(100),
+            VolumeType::Gp3,
+            None,
+            Some(250),
+        ),
+        volume(None, None, VolumeType::Io2, Some(6000), None),
+    ];
+    let expected = serde_json::json!([
+        {"device_name": "/dev/sdf", "volume_size": 100, "volume_type": "gp3", "throughput": 250,
+         "delete_on_termination": true},
+        {"device_name": "key", "volume_size": 20, "volume_type": "io2", "iops": 6000,
+         "delete_on_termination": true},
+    ]);
+    assert_eq!(volumes_of(&image), expected);
+}

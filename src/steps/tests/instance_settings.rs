@@ -1,0 +1,58 @@
+//! Tests that the settings of an image apply to its test instances.
+
+use std::sync::{Arc, Mutex};
+
+use jiff::SignedDuration;
+
+use super::{FakeClock, TestEnv, catalog};
+use crate::engine::Engine;
+use crate::engine::outcome::Outcome;
+
+/// Releases the images with one changed file. Returns the time of all waits.
+async fn release_with(base: &str) -> (TestEnv, Outcome, SignedDuration) {
+    let source = "source: {owner: \"136693071363\", name: debian-12-*}\n";
+    let text = format!("{source}{base}");
+    let first = TestEnv::new();
+    let setup = first.next_run(catalog(&[("base", &text)]), "2026-11-22T12:00:00Z");
+    let plan = setup.release_plan("run-1", false);
+    let clock = Arc::new(FakeClock(Mutex::new(setup.now)));
+    let mut steps = setup.steps(&plan.run);
+    steps.clock = Arc::clone(&clock) as _;
+    let engine = Engine {
+        effects: Arc::new(steps),
+        journal: Arc::clone(&setup.journal) as _,
+        clock: Arc::new(FakeClock(Mutex::new(setup.now))),
+        events: Arc::clone(&setup.events) as _,
+    };
+    let outcome = engine.run(&plan, &setup.options).await;
+    let now = *clock.0.lock().expect("no panic");
+    let waited = now.duration_since(setup.now);
+    (setup, outcome, waited)
+}
+
+#[tokio::test]
+async fn boot_check_uses_instance_settings_of_the_image() {
+    let own = "builder: {instance_type: m7i.large, subnet: subnet-00000002}\n\
+               login_user: rocky\nboot_wait: 90s\n";
+    let (general, outcome, short) = release_with("").await;
+    assert!(outcome.kind().is_none(), "{outcome:?}");
+    let (setup, outcome, long) = release_with(own).await;
+    assert!(outcome.kind().is_none(), "{outcome:?}");
+
+    let instances = |setup: &TestEnv| {
+        setup.cloud.state(|state| {
+            let launched = state.instances.values().filter(|i| !i.token.is_empty());
+            launched
+                .map(|i| (i.instance_type.clone(), i.subnet.clone()))
+                .collect::<Vec<_>>()
+        })
+    };
+    let subnet = Some("subnet-00000002".to_owned());
+    assert_eq!(instances(&general), vec![("t3.small".to_owned(), None); 4]);
+    assert_eq!(instances(&setup), vec![("m7i.large".to_owned(), subnet); 4]);
+
+    let users = setup.shell.users.lock().expect("no panic").clone();
+    assert_eq!(users, ["rocky"; 4], "children inherit the user");
+    // Each of the four images waits before its boot check.
+    assert_eq!(long - short, SignedDuration::from_secs(4 * 90));
+}
