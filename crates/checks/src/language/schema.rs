@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
+use crate::exclusion::exclusions_schema;
 use crate::matcher::parse::names::{ALIASES, MATCHERS};
 use crate::matcher::tree::Tree;
 use crate::registry::RESOURCE_TYPES;
@@ -227,7 +228,7 @@ fn property_schema(property: &Property) -> Json {
         ValueType::Account => "Account",
         ValueType::Text => "Text",
         ValueType::Setting => "Setting",
-        ValueType::List => "List",
+        ValueType::List | ValueType::Exclusions => "List",
         ValueType::Word(words) => return word_schema(words, property.doc),
     };
     json!({"allOf": [reference(&format!("Expect{name}"))], "description": property.doc})
@@ -267,6 +268,9 @@ fn kind_schema(kind: &ResourceType, whole: bool) -> Json {
             ValueType::Number => json!({"type": "integer"}),
             ValueType::Bool => json!({"type": "boolean"}),
             ValueType::Word(words) => json!({"enum": words}),
+            ValueType::Exclusions => {
+                json!({"anyOf": [{"type": "string", "pattern": "^\\$"}, exclusions_schema()]})
+            }
             ValueType::List => {
                 json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
             }
