@@ -79,15 +79,15 @@ impl Exclusion {
     }
 }
 
-/// Returns the JSON Schema of a list of exclusions.
-pub(crate) fn exclusions_schema() -> serde_json::Value {
-    serde_json::json!({"type": "array", "items": {
+/// Returns the JSON Schema of an exclusion.
+pub(crate) fn exclusion_schema() -> serde_json::Value {
+    serde_json::json!({
         "type": "object", "additionalProperties": false, "required": ["path", "reason"],
         "properties": {
             "path": {"type": "string", "description": "Absolute path or shell pattern. `*` does not match a slash. Everything below the path is excluded, too."},
             "reason": {"type": "string", "minLength": 1, "description": "Reason for the exclusion, which reports show."},
         },
-    }})
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::exclusion::{exclusions_schema, parse_exclusions};
+use crate::exclusion::{exclusion_schema, parse_exclusions};
 use crate::language::grammar;
 use crate::matcher::pattern::Pattern;
 use crate::matcher::tree::Tree;
@@ -50,7 +50,7 @@ impl JsonSchema for WrittenInput {
 /// Returns the schema of the values of inputs.
 pub(super) fn value_schema() -> serde_json::Value {
     let one = serde_json::json!({"type": ["string", "integer", "number", "boolean"]});
-    serde_json::json!({"anyOf": [one, {"type": "array", "items": one}, exclusions_schema()]})
+    serde_json::json!({"anyOf": [one, {"type": "array", "items": {"anyOf": [one, exclusion_schema()]}}]})
 }
 
 /// Rules for the values of an input.
