@@ -1,7 +1,7 @@
 """Builds the roots of Ubuntu, Amazon Linux and RHEL from a root of Debian.
 
 They have the login user, os-release and package manager of their family. Everything else is
-Debian, also the kind of system that cloud-init sees, so they prove nothing about the content of a real AMI of these vendors.
+Debian, also for cloud-init, so they prove nothing about the content of a real AMI.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from .errors import VendorRootError
 from .host.apt import AptConfig
 from .host.mounts import remove_tree
 from .host.processes import NAMESPACES, has_capabilities
-from .rpm_root_script import BUILD_SCRIPT
 from .vendor_root_files import CLOUD_CFG_FILE, cloud_cfg
 
 BASE = "debian-12"
+BUILD_SCRIPT = Path(__file__).with_name("rpm_root.sh").read_text()
 _MOUNTS = 'mount --bind /dev "$0/dev" && mount -t proc proc "$0/proc" && '
 
 

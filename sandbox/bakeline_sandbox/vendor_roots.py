@@ -14,12 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .backends.requirements import SYS_ADMIN
-from .derived_roots import BASE, DERIVED_ROOTS, build_derived_root
+from .derived_roots import BASE, BUILD_SCRIPT, DERIVED_ROOTS, build_derived_root
 from .errors import VendorRootError
 from .host.apt import AptConfig, detect_apt_config
 from .host.mounts import remove_tree, unmount_below
 from .host.processes import NAMESPACES, has_capabilities, run_command
-from .rpm_root_script import BUILD_SCRIPT
 from .vendor_root_files import FILES, REMOVED_FILES, write_root_files
 
 SUITES = {"debian-12": "bookworm", "debian-13": "trixie"}

@@ -21,6 +21,7 @@ struct Profiles;
 #[folder = "sandbox"]
 #[include = "bakeline_sandbox/**/*.py"]
 #[include = "bakeline_sandbox/*.py"]
+#[include = "bakeline_sandbox/*.sh"]
 #[include = "requirements.txt"]
 struct Sandbox;
 

@@ -156,5 +156,5 @@ def test_debian_source_of_ubuntu_image_is_rejected(sandbox: Sandbox, tmp_path: P
     before = list_cloud(sandbox)
     results = catalog.release(want=4)
     assert results["base"]["status"] == "failed"
-    assert "the source does not accept the login user `ubuntu` of `platform: ubuntu`" in catalog.last.err, catalog.last
+    assert "the source does not accept the login user `ubuntu` (platform `ubuntu`)" in catalog.last.err, catalog.last
     assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))

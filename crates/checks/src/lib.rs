@@ -5,6 +5,7 @@
 
 mod collect;
 mod evaluate;
+mod exclusion;
 mod facts;
 mod language;
 mod matcher;

@@ -44,6 +44,8 @@ pub(crate) struct ResourceType {
     pub(crate) requests: fn(&[RequestedResource<'_>]) -> Vec<String>,
     /// Observes a property in the facts.
     pub(crate) observe: fn(&ResourceRef, &str, &View<'_>) -> Observation,
+    /// Returns a remark for the results, such as excluded paths.
+    pub(crate) remark: fn(&ResourceRef, &View<'_>) -> Option<String>,
 }
 
 /// Value of the key of a resource.
@@ -161,7 +163,17 @@ impl ResourceType {
             shell: "",
             requests: no_requests,
             observe,
+            remark: no_remark,
         }
+    }
+
+    /// Sets the function that returns a remark for the results.
+    pub(crate) const fn with_remark(
+        mut self,
+        remark: fn(&ResourceRef, &View<'_>) -> Option<String>,
+    ) -> Self {
+        self.remark = remark;
+        self
     }
 
     /// Sets the keys that control the collection.
@@ -239,6 +251,10 @@ impl ResourceType {
 /// Returns no calls, for facts that every collection has.
 fn no_requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     Vec::new()
+}
+
+fn no_remark(_: &ResourceRef, _: &View<'_>) -> Option<String> {
+    None
 }
 
 impl Subject {

@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 
 use super::instance::InstanceSettings;
 use super::profile::Profile;
-use super::source::Source;
 use super::settings::{Builder, Settings};
+use super::source::Source;
 use super::volume::Volume;
 use crate::checks::Control;
 use crate::model::{Arch, EnvName, ImageName, Tags};

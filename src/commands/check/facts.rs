@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::subject::{self, Subject};
 use super::target::Target;
+use crate::adapters::system::SystemClock;
 use crate::adapters::{local, ssh::OpenSsh, system};
 use crate::catalog::{Access, Image, OnFailure};
-use crate::checks::{self, CollectOptions, Control, Facts, Phase};
+use crate::checks::{self, CollectOptions, Control, Facts, Phase, Verdict};
 use crate::cli::{Check as Args, InventoryArgs};
 use crate::commands::summary;
 use crate::commands::support::{context, gather, lock, run};
@@ -20,8 +22,9 @@ use crate::platform::Platform;
 use crate::ports::{
     HostKeyPolicy, ImageQuery, ScriptLimits, SshConfig, SshTarget as Machine, Workspace as _,
 };
-use crate::steps::check::collect::{collect, nonce};
+use crate::steps::check::collect::{SshFacts, nonce};
 use crate::steps::check::controls::{CheckReport, evidence_file};
+use crate::steps::check::retry::{FactSource, JudgedFacts, judge_with_retries};
 
 /// Facts with their phase.
 pub(super) struct CollectedFacts {
@@ -29,6 +32,25 @@ pub(super) struct CollectedFacts {
     /// Phase of the collection, if known.
     pub(super) phase: Option<Phase>,
     pub(super) took: Duration,
+    /// Verdicts, if a live target was judged; checks with `within` can have several tries.
+    pub(super) verdicts: Option<Vec<Verdict>>,
+}
+
+impl CollectedFacts {
+    /// Returns the verdicts of the collection, or judges the facts.
+    pub(super) fn verdicts(&self, controls: &[&Control], phase: Phase) -> Vec<Verdict> {
+        let collected = self.verdicts.clone();
+        collected.unwrap_or_else(|| checks::judge(controls, &self.facts, phase))
+    }
+
+    fn from_live_target(judged: JudgedFacts, phase: Phase) -> Self {
+        Self {
+            facts: judged.facts,
+            phase: Some(phase),
+            took: judged.took,
+            verdicts: Some(judged.verdicts),
+        }
+    }
 }
 
 /// Collects the facts that the controls of a phase need from a target.
@@ -45,32 +67,44 @@ pub(super) async fn collect_facts(
     let cancel = system::cancel_on_signal();
     let controls = subject.loaded.catalog.controls(&subject.image);
     let limits = collection_limits(args);
-    let (facts, took) = match target {
-        Target::Local => collect_locally(&controls, None, phase, limits, &cancel).await?,
+    let judge_machine = async |machine: Machine| {
+        let source = SshFacts {
+            shell: &OpenSsh,
+            target: &machine,
+            controls: &controls,
+            phase,
+            limits,
+            cancel: &cancel,
+        };
+        source.judge(&SystemClock).await
+    };
+    let judged = match target {
+        Target::Local => judge_locally(&controls, phase, limits, &cancel).await?,
         Target::Directory(path) => {
             let root = system::resolve_directory(Path::new(path))
                 .map_err(|e| Error::input("cannot open the root file system").because(e))?;
-            collect_locally(&controls, Some(&root), phase, limits, &cancel).await?
+            let (facts, took) =
+                collect_locally(&controls, &controls, Some(&root), phase, limits, &cancel).await?;
+            return Ok(CollectedFacts {
+                facts,
+                phase: Some(phase),
+                took,
+                verdicts: None,
+            });
         }
         Target::Ssh { user, host, port } => {
-            let machine = ssh_machine(args, host.clone(), user.clone(), *port);
-            collect(&OpenSsh, &machine, (&controls, phase), limits, &cancel).await?
+            judge_machine(ssh_machine(args, host.clone(), user.clone(), *port)).await?
         }
         Target::Instance(id) => {
             subject::require_catalog(dir)?;
-            let machine = instance_machine(args, subject, id).await?;
-            collect(&OpenSsh, &machine, (&controls, phase), limits, &cancel).await?
+            judge_machine(instance_machine(args, subject, id).await?).await?
         }
         Target::Ami(id) => {
             subject::require_catalog(dir)?;
             return Box::pin(collect_from_ami(args, subject, id)).await;
         }
     };
-    Ok(CollectedFacts {
-        facts,
-        phase: Some(phase),
-        took,
-    })
+    Ok(CollectedFacts::from_live_target(judged, phase))
 }
 
 fn collection_limits(args: &Args) -> ScriptLimits {
@@ -82,9 +116,53 @@ fn collection_limits(args: &Args) -> ScriptLimits {
     }
 }
 
-/// Collects facts from this machine as root, or from a directory as the current user.
+/// This machine.
+struct LocalFacts<'a> {
+    /// All controls; their secrets are concealed.
+    controls: &'a [&'a Control],
+    phase: Phase,
+    limits: ScriptLimits,
+    cancel: &'a CancellationToken,
+}
+
+#[async_trait]
+impl FactSource for LocalFacts<'_> {
+    async fn collect_again(&self, controls: &[&Control]) -> Result<Facts> {
+        let (all, phase) = (self.controls, self.phase);
+        collect_locally(controls, all, None, phase, self.limits, self.cancel)
+            .await
+            .map(|(facts, _)| facts)
+    }
+}
+
+/// Collects facts from this machine and judges the controls.
+async fn judge_locally(
+    controls: &[&Control],
+    phase: Phase,
+    limits: ScriptLimits,
+    cancel: &CancellationToken,
+) -> Result<JudgedFacts> {
+    let (first, took) = collect_locally(controls, controls, None, phase, limits, cancel).await?;
+    let source = LocalFacts {
+        controls,
+        phase,
+        limits,
+        cancel,
+    };
+    let asked = (controls, phase);
+    let (facts, verdicts) = judge_with_retries(&source, asked, first, &SystemClock, cancel).await?;
+    Ok(JudgedFacts {
+        facts,
+        verdicts,
+        took,
+    })
+}
+
+/// Collects facts from this machine as root, or from a directory as the current user. The facts
+/// conceal the secrets of `all` controls.
 async fn collect_locally(
     controls: &[&Control],
+    all: &[&Control],
     root: Option<&str>,
     phase: Phase,
     limits: ScriptLimits,
@@ -104,8 +182,10 @@ async fn collect_locally(
         .await
         .map_err(Error::from)?;
     let facts =
-        checks::parse_concealed_facts(&nonce, &answer.stdout, &answer.last_stderr_line, controls)
-            .map_err(|e| Error::new(ErrorKind::StepFailed, "the facts are incomplete").because(e))?;
+        checks::parse_concealed_facts(&nonce, &answer.stdout, &answer.last_stderr_line, all)
+            .map_err(|e| {
+                Error::new(ErrorKind::StepFailed, "the facts are incomplete").because(e)
+            })?;
     Ok((facts, answer.elapsed))
 }
 
@@ -239,6 +319,7 @@ async fn collect_from_ami(args: &Args, subject: &Subject, ami: &AmiId) -> Result
         facts,
         phase: Some(evidence.phase),
         took,
+        verdicts: Some(evidence.verdicts),
     })
 }
 
@@ -281,5 +362,10 @@ pub(super) fn read_facts(file: &Path) -> Result<CollectedFacts> {
     let facts = serde_json::from_value(facts)
         .map_err(|e| named("the file does not contain facts".to_owned()).because(e))?;
     let took = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    Ok(CollectedFacts { facts, phase, took })
+    Ok(CollectedFacts {
+        facts,
+        phase,
+        took,
+        verdicts: None,
+    })
 }

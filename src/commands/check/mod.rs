@@ -9,7 +9,7 @@ mod target;
 use std::path::Path;
 
 use crate::adapters::system::SystemClock;
-use crate::checks::{self, Phase};
+use crate::checks::Phase;
 use crate::cli::Check as Args;
 use crate::commands::support::context;
 use crate::error::{Error, ErrorKind, Result};
@@ -60,27 +60,27 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
             (facts::read_facts(file)?, file.display().to_string())
         }
     };
-    let CollectedFacts { facts, phase, took } = found;
     if let Some(file) = &args.save_facts {
-        context::write_json(file, &facts)?;
+        context::write_json(file, &found.facts)?;
     }
     let catalog = &subject.loaded.catalog;
-    let phase = chosen.or(phase).unwrap_or(usual);
-    let verdicts = checks::judge(&catalog.controls(&subject.image), &facts, phase);
+    let phase = chosen.or(found.phase).unwrap_or(usual);
+    let CollectedFacts { facts, took, .. } = &found;
+    let verdicts = found.verdicts(&catalog.controls(&subject.image), phase);
     let seconds = took.as_secs_f64();
     let evidence = CheckReport {
         image: subject.image.clone(),
         phase,
         seconds,
         verdicts,
-        facts: serde_json::to_value(&facts).unwrap_or_default(),
+        facts: serde_json::to_value(facts).unwrap_or_default(),
         unsealed: Vec::new(),
     };
     let now = SystemClock.now();
     let report = reports::build_report(
         catalog,
         &evidence,
-        &facts,
+        facts,
         &format!("{} on {on}", subject.shown),
         now,
     );

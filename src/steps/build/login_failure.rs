@@ -16,12 +16,12 @@ pub(super) fn login_failure(catalog: &Catalog, image: &Image, lines: &[&str]) ->
         base = parent;
     }
     let text = format!(
-        "the source does not accept the login user `{}` of `platform: {}`",
-        image.platform.login_user(),
+        "the source does not accept the login user `{}` (platform `{}`)",
+        image.login_user(),
         image.platform.name(),
     );
     let hint = format!(
-        "set `platform` in {} to the system of the source, or another `source`",
+        "set `platform` or `login_user` in {} to those of the source, or another `source`",
         base.file
     );
     Some(Error::new(ErrorKind::StepFailed, text).hint(hint))
@@ -56,7 +56,7 @@ mod tests {
         let error = login_failure(&catalog, app, &lines).expect("an error");
         assert_eq!(
             error.to_string(),
-            "the source does not accept the login user `ubuntu` of `platform: ubuntu`"
+            "the source does not accept the login user `ubuntu` (platform `ubuntu`)"
         );
         assert!(
             error

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -12,9 +13,10 @@ use crate::engine::StepContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Scope, Step, StepId};
 use crate::ports::{
-    HostKeyPolicy, ScriptLimits, Shell, ShellError, ShellErrorKind, SshConfig, SshTarget,
+    Clock, HostKeyPolicy, ScriptLimits, Shell, ShellError, ShellErrorKind, SshConfig, SshTarget,
 };
 use crate::steps::access::host_key;
+use crate::steps::check::retry::{FactSource, JudgedFacts, judge_with_retries};
 use crate::steps::context::Steps;
 
 /// Returns the SSH target of a scope's test instance. `host` is its address, or its ID for SSM. The
@@ -38,45 +40,88 @@ pub(in crate::steps) fn instance_target(
     }
 }
 
-/// Collects the facts that the controls of a phase need, in one round trip. Also returns the
-/// duration.
-///
-/// # Errors
-/// Fails if the machine cannot be reached or the collection is incomplete.
-pub async fn collect(
-    shell: &dyn Shell,
-    target: &SshTarget,
-    (controls, phase): (&[&Control], Phase),
-    bounds: ScriptLimits,
-    cancel: &CancellationToken,
-) -> Result<(Facts, Duration)> {
-    let nonce = nonce();
-    let script = checks::collector(
-        controls,
-        CollectOptions {
-            nonce: &nonce,
-            root: None,
-            phase,
-            seal: true,
-        },
-    );
-    let answer = shell
-        .run(target, &script, bounds, cancel)
-        .await
-        .map_err(|error| shell_error(error, target))?;
-    let facts =
-        checks::parse_concealed_facts(&nonce, &answer.stdout, &answer.last_stderr_line, controls)
-            .map_err(|e| {
-            Error::new(
-                ErrorKind::StepFailed,
-                format!("the facts of {} are incomplete", target.host),
-            )
-            .because(e)
-        })?;
-    Ok((facts, answer.elapsed))
+/// Machine whose facts are collected over SSH.
+pub struct SshFacts<'a> {
+    /// Shell that runs the collector.
+    pub shell: &'a dyn Shell,
+    /// Machine.
+    pub target: &'a SshTarget,
+    /// All controls; their secrets are concealed.
+    pub controls: &'a [&'a Control],
+    /// Phase of the controls.
+    pub phase: Phase,
+    /// Limits of the first collection.
+    pub limits: ScriptLimits,
+    /// Cancellation of the run.
+    pub cancel: &'a CancellationToken,
 }
 
-/// Collects facts from the test instance that a step launched. Also returns the host.
+impl SshFacts<'_> {
+    /// Collects the facts that the controls need, in one round trip. Also returns the duration.
+    ///
+    /// # Errors
+    /// Fails if the machine cannot be reached or the collection is incomplete.
+    pub async fn collect(&self) -> Result<(Facts, Duration)> {
+        self.collect_some(self.controls, self.limits, true).await
+    }
+
+    /// Collects facts and judges the controls. Tries controls with `within` again.
+    ///
+    /// # Errors
+    /// Fails like [`SshFacts::collect`].
+    pub async fn judge(&self, clock: &dyn Clock) -> Result<JudgedFacts> {
+        let (first, took) = self.collect().await?;
+        let asked = (self.controls, self.phase);
+        let (facts, verdicts) = judge_with_retries(self, asked, first, clock, self.cancel).await?;
+        Ok(JudgedFacts {
+            facts,
+            verdicts,
+            took,
+        })
+    }
+
+    async fn collect_some(
+        &self,
+        controls: &[&Control],
+        limits: ScriptLimits,
+        seal: bool,
+    ) -> Result<(Facts, Duration)> {
+        let nonce = nonce();
+        let options = CollectOptions {
+            nonce: &nonce,
+            root: None,
+            phase: self.phase,
+            seal,
+        };
+        let script = checks::collector(controls, options);
+        let answer = self
+            .shell
+            .run(self.target, &script, limits, self.cancel)
+            .await
+            .map_err(|error| shell_error(error, self.target))?;
+        let (stdout, last_line) = (&answer.stdout, &answer.last_stderr_line);
+        let facts = checks::parse_concealed_facts(&nonce, stdout, last_line, self.controls)
+            .map_err(|e| {
+                let text = format!("the facts of {} are incomplete", self.target.host);
+                Error::new(ErrorKind::StepFailed, text).because(e)
+            })?;
+        Ok((facts, answer.elapsed))
+    }
+}
+
+#[async_trait]
+impl FactSource for SshFacts<'_> {
+    async fn collect_again(&self, controls: &[&Control]) -> Result<Facts> {
+        let limits = ScriptLimits {
+            login_timeout: Duration::ZERO,
+            ..self.limits
+        };
+        let collected = self.collect_some(controls, limits, false).await;
+        collected.map(|(facts, _)| facts)
+    }
+}
+
+/// Collects facts from the test instance that a step launched, and judges the controls. Also returns the host.
 pub(in crate::steps) async fn collect_from_instance(
     steps: &Steps,
     step: &Step,
@@ -84,22 +129,22 @@ pub(in crate::steps) async fn collect_from_instance(
     controls: &[&Control],
     boot: &StepId,
     context: &StepContext<'_>,
-) -> Result<(Facts, Duration, String)> {
+) -> Result<(JudgedFacts, String)> {
     let ssm = steps.catalog.settings.builder.access == Access::Ssm;
     let (id, address) = context.outputs.instance(boot)?;
     let host = if ssm { id.0 } else { address };
     let target = instance_target(steps, &step.scope, user, &host);
-    let collected = collect(
-        &*steps.shell,
-        &target,
-        (controls, Phase::Boot),
-        ScriptLimits::NEW_INSTANCE,
-        &context.cancel,
-    )
-    .await;
-    let (facts, took) =
-        collected.map_err(|e| e.hint(format!("instance {host} of {}", step.region)))?;
-    Ok((facts, took, host))
+    let source = SshFacts {
+        shell: &*steps.shell,
+        target: &target,
+        controls,
+        phase: Phase::Boot,
+        limits: ScriptLimits::NEW_INSTANCE,
+        cancel: &context.cancel,
+    };
+    let judged = source.judge(&*steps.clock).await;
+    let judged = judged.map_err(|e| e.hint(format!("instance {host} of {}", step.region)))?;
+    Ok((judged, host))
 }
 
 /// Returns a random text that separates our output from other output of a target. It cannot be

@@ -1,4 +1,4 @@
-//! Collects facts from an instance of any AMI for a manual check. The command judges them.
+//! Collects facts from an instance of any AMI for a manual check, and judges them.
 
 use async_trait::async_trait;
 
@@ -36,7 +36,7 @@ impl StepEffect for CollectFacts<'_> {
         let controls = steps.catalog.controls(image);
         let collected =
             collect::collect_from_instance(steps, step, user, &controls, boot, context).await;
-        let (facts, took, _) = collected.map_err(|e| {
+        let (judged, _) = collected.map_err(|e| {
             let kind = if context.cancel.is_cancelled() {
                 ErrorKind::Interrupted
             } else {
@@ -47,9 +47,9 @@ impl StepEffect for CollectFacts<'_> {
         let report = CheckReport {
             image: image.clone(),
             phase: Phase::Boot,
-            seconds: took.as_secs_f64(),
-            verdicts: Vec::new(),
-            facts: serde_json::to_value(&facts).unwrap_or_default(),
+            seconds: judged.took.as_secs_f64(),
+            verdicts: judged.verdicts,
+            facts: serde_json::to_value(&judged.facts).unwrap_or_default(),
             unsealed: Vec::new(),
         };
         let text = serde_json::to_vec_pretty(&report).unwrap_or_default();

@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -17,8 +16,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ImageName, Timestamp};
 use crate::plan::{Step, StepId};
 use crate::ports::{HostKeyPolicy, ScriptLimits, Shell, SshConfig, SshTarget};
-use crate::steps::check::collect::{collect, collect_from_instance};
+use crate::steps::check::collect::{SshFacts, collect_from_instance};
 use crate::steps::check::reports;
+use crate::steps::check::retry::JudgedFacts;
 use crate::steps::context::{StepEffect, Steps};
 
 /// Input of `bakeline check-build`, which checks an instance during a Packer build.
@@ -159,7 +159,7 @@ pub fn evidence_file(scope: impl Display, phase: Phase) -> String {
 /// and must stay the same.
 ///
 /// # Errors
-/// Fails like [`collect`].
+/// Fails like [`SshFacts::collect`].
 pub async fn check_build_instance(
     shell: &dyn Shell,
     request: &CheckRequest,
@@ -178,40 +178,34 @@ pub async fn check_build_instance(
         ssm: request.ssm,
     };
     let controls: Vec<&Control> = request.controls.iter().collect();
-    let collected = collect(
+    let source = SshFacts {
         shell,
-        &target,
-        (&controls, request.phase),
-        ScriptLimits::NEW_INSTANCE,
+        target: &target,
+        controls: &controls,
+        phase: request.phase,
+        limits: ScriptLimits::NEW_INSTANCE,
         cancel,
-    )
-    .await;
-    let (facts, took) =
-        collected.map_err(|e| check_error(e, request.phase, &request.image, cancel))?;
-    Ok(judge_facts(
-        &request.image,
-        request.phase,
-        &controls,
-        &facts,
+    };
+    let (facts, took) = source
+        .collect()
+        .await
+        .map_err(|e| check_error(e, request.phase, &request.image, cancel))?;
+    let verdicts = checks::judge(&controls, &facts, request.phase);
+    let judged = JudgedFacts {
+        facts,
+        verdicts,
         took,
-    ))
+    };
+    Ok(check_report(&request.image, request.phase, judged))
 }
 
-fn judge_facts(
-    image: &ImageName,
-    phase: Phase,
-    controls: &[&Control],
-    facts: &Facts,
-    took: Duration,
-) -> CheckReport {
-    let verdicts = checks::judge(controls, facts, phase);
-    let facts = serde_json::to_value(facts).unwrap_or_default();
+fn check_report(image: &ImageName, phase: Phase, judged: JudgedFacts) -> CheckReport {
     CheckReport {
         image: image.clone(),
         phase,
-        seconds: took.as_secs_f64(),
-        verdicts,
-        facts,
+        seconds: judged.took.as_secs_f64(),
+        verdicts: judged.verdicts,
+        facts: serde_json::to_value(&judged.facts).unwrap_or_default(),
         unsealed: Vec::new(),
     }
 }
@@ -243,7 +237,7 @@ pub(in crate::steps) async fn run_boot_checks(
         .get(image)
         .ok_or_else(|| Error::input(format!("image `{image}` is not in the catalog")))?;
     let controls = steps.catalog.controls(image);
-    let (facts, took, host) = collect_from_instance(
+    let (judged, host) = collect_from_instance(
         steps,
         step,
         definition.login_user(),
@@ -253,10 +247,13 @@ pub(in crate::steps) async fn run_boot_checks(
     )
     .await
     .map_err(|e| check_error(e, Phase::Boot, image, &context.cancel))?;
-    let mut report = judge_facts(image, Phase::Boot, &controls, &facts, took);
-    report.unsealed = build_facts(steps, image)
-        .map(|build| checks::leftover_identity(&build, &facts))
+    let unsealed = build_facts(steps, image)
+        .map(|build| checks::leftover_identity(&build, &judged.facts))
         .unwrap_or_default();
+    let report = CheckReport {
+        unsealed,
+        ..check_report(image, Phase::Boot, judged)
+    };
     write_evidence(steps, image.as_str(), &report)?;
     reports::write_all(steps, &step.scope, image, Phase::Boot, context);
     match failure(steps, image, Phase::Boot) {

@@ -7,3 +7,4 @@ mod inherited;
 pub(in crate::steps) mod pending_updates;
 pub(in crate::steps) mod recheck;
 pub mod reports;
+pub mod retry;

@@ -23,6 +23,7 @@ mod absent;
 mod certificate;
 mod commands;
 mod config;
+mod credentials;
 mod image;
 mod rpm;
 mod running;

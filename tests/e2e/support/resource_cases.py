@@ -195,6 +195,7 @@ SSH = [
     ResourceCase("sshd_config: no root login", {"sshd_config": "effective", "PermitEmptyPasswords": "no"}, "echo 'PermitEmptyPasswords yes' >> /etc/ssh/sshd_config", oracle=lambda host: "\npermitemptypasswords no\n" in host.run("/usr/sbin/sshd -T").stdout),
     ResourceCase("ssh_config", {"ssh_config": "effective", "ForwardAgent": "no"}, put_file("/etc/ssh/ssh_config.d/r.conf", "ForwardAgent yes")),
     ResourceCase("host_keys", {"host_keys": "all", "exposed": {"empty": True}, "files": {"empty": False}}, "chmod 0644 /etc/ssh/ssh_host_rsa_key"),
+    ResourceCase("credentials", {"credentials": "all", "secrets": {"empty": True}}, put_file("/opt/app/.env", "TOKEN=ghp" + "_aB3dE5fG7hJ9kL2mN4pQ6rS8tU0vW1xY5zC7")),
     ResourceCase("private_keys", {"private_keys": "all", "files": {"empty": True}}, "ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_r"),
 ]  # fmt: skip
 LEFT = [

@@ -98,6 +98,18 @@ pub(super) fn compare(
     }
 }
 
+/// Adds a remark to the actual value and the message.
+pub(super) fn add_remark(finding: Finding, remark: Option<String>) -> Finding {
+    let Some(remark) = remark else {
+        return finding;
+    };
+    Finding {
+        actual: finding.actual.map(|actual| format!("{actual}; {remark}")),
+        message: format!("{}; {remark}", finding.message),
+        ..finding
+    }
+}
+
 /// Removes the expected and the actual value, both of which can reveal a sensitive input.
 pub(super) fn mask_all(finding: Finding) -> Finding {
     let property = &finding.property;

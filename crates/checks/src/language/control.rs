@@ -35,6 +35,9 @@ pub struct Control {
     pub refs: Vec<String>,
     /// Phases in which the control is judged; never empty.
     pub phases: BTreeSet<Phase>,
+    /// Seconds within which the control must pass. It is judged again until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<u32>,
     /// Condition for judging the control, in the syntax of [`crate::language::grammar`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,

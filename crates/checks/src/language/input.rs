@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use crate::exclusion::{exclusion_schema, parse_exclusions};
 use crate::language::grammar;
 use crate::matcher::pattern::Pattern;
 use crate::matcher::tree::Tree;
@@ -49,7 +50,7 @@ impl JsonSchema for WrittenInput {
 /// Returns the schema of the values of inputs.
 pub(super) fn value_schema() -> serde_json::Value {
     let one = serde_json::json!({"type": ["string", "integer", "number", "boolean"]});
-    serde_json::json!({"anyOf": [one, {"type": "array", "items": one}]})
+    serde_json::json!({"anyOf": [one, {"type": "array", "items": {"anyOf": [one, exclusion_schema()]}}]})
 }
 
 /// Rules for the values of an input.
@@ -68,6 +69,7 @@ enum Type {
     Number,
     Bool,
     List,
+    Exclusions,
 }
 
 const TYPES: &[(&str, Type, &str)] = &[
@@ -75,11 +77,15 @@ const TYPES: &[(&str, Type, &str)] = &[
     ("number", Type::Number, "a number"),
     ("bool", Type::Bool, "true or false"),
     ("list", Type::List, "a list"),
+    ("exclusions", Type::Exclusions, "a list of exclusions"),
 ];
 
 impl Type {
     fn from_value(value: &Tree) -> Option<Self> {
         Some(match value {
+            Tree::List(items) if items.iter().any(|item| matches!(item, Tree::Map(_))) => {
+                Self::Exclusions
+            }
             Tree::Text(_) => Self::Text,
             Tree::Int(_) | Tree::Float(_) => Self::Number,
             Tree::Bool(_) => Self::Bool,
@@ -99,6 +105,9 @@ impl Type {
 impl InputRules {
     /// Validates a value. Messages do not contain the value, which can be a secret.
     fn check(&self, value: &Tree) -> Result<(), Problem> {
+        if self.value_type == Some(Type::Exclusions) {
+            return parse_exclusions(value).map(|_| ());
+        }
         if let Some(expected) = self
             .value_type
             .filter(|expected| Type::from_value(value) != Some(*expected))

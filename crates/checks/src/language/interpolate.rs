@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::exclusion::parse_exclusion;
 use crate::language::control::{Control, Expected};
 use crate::language::error::EvaluationError;
 use crate::language::grammar;
@@ -66,13 +67,19 @@ pub(crate) fn interpolate_target(
     variables: &dyn Fn(&str) -> Option<Tree>,
 ) -> Result<ResourceRef, EvaluationError> {
     let spelled = |tree: &Tree| tree.scalar_text().ok_or(EvaluationError::ListAsSubject);
+    let item_text = |tree: &Tree| match tree {
+        Tree::Map(_) => parse_exclusion(tree)
+            .map(|exclusion| exclusion.as_line())
+            .map_err(EvaluationError::InvalidMatcher),
+        scalar => spelled(scalar),
+    };
     let mut parameters = BTreeMap::new();
     for (name, value) in &target.parameters {
         // A parameter that is a list has one item per line.
         let mut lines = Vec::new();
         for line in value.split('\n') {
             for item in interpolate_text(line, inputs, variables)?.items() {
-                lines.push(spelled(item)?);
+                lines.push(item_text(item)?);
             }
         }
         parameters.insert(name.clone(), lines.join("\n"));

@@ -90,6 +90,7 @@ fn type_name(value_type: ValueType) -> String {
         ValueType::Text => "text".to_owned(),
         ValueType::Setting => "scalar".to_owned(),
         ValueType::List => "list of texts".to_owned(),
+        ValueType::Exclusions => "list of `{path, reason}`".to_owned(),
     }
 }
 

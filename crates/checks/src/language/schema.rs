@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
+use crate::exclusion::exclusion_schema;
 use crate::matcher::parse::names::{ALIASES, MATCHERS};
 use crate::matcher::tree::Tree;
 use crate::registry::RESOURCE_TYPES;
@@ -44,7 +45,7 @@ impl JsonSchema for WrittenOverride {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let mut keys = common_keys();
-        for key in ["id", "refs", "for_each", "manual", "if_absent"] {
+        for key in ["id", "refs", "for_each", "manual", "if_absent", "within"] {
             keys.remove(key);
         }
         keys.insert(
@@ -227,7 +228,7 @@ fn property_schema(property: &Property) -> Json {
         ValueType::Account => "Account",
         ValueType::Text => "Text",
         ValueType::Setting => "Setting",
-        ValueType::List => "List",
+        ValueType::List | ValueType::Exclusions => "List",
         ValueType::Word(words) => return word_schema(words, property.doc),
     };
     json!({"allOf": [reference(&format!("Expect{name}"))], "description": property.doc})
@@ -267,6 +268,9 @@ fn kind_schema(kind: &ResourceType, whole: bool) -> Json {
             ValueType::Number => json!({"type": "integer"}),
             ValueType::Bool => json!({"type": "boolean"}),
             ValueType::Word(words) => json!({"enum": words}),
+            ValueType::Exclusions => {
+                json!({"anyOf": [{"type": "string", "pattern": "^\\$"}, {"type": "array", "items": exclusion_schema()}]})
+            }
             ValueType::List => {
                 json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
             }
@@ -318,6 +322,7 @@ fn common_keys() -> Map<String, Json> {
         "tags": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Labels, such as the numbers of the control in standards."},
         "refs": {"type": "array", "items": {"type": "string"}, "description": "Links to further documentation."},
         "phase": {"type": "array", "items": {"enum": ["build", "boot"]}, "description": "Phases: build (inside the Packer build), boot (on an instance of the finished AMI)."},
+        "within": {"type": "string", "pattern": "^([0-9]+[smh])+$", "description": "Time within which the check must pass, such as 60s. It is tried again until then, in phase boot only."},
         "when": text("Condition for judging the check, such as `os.name == \"debian\" and package(\"auditd\").installed`."),
         "for_each": {"type": "object", "minProperties": 1, "additionalProperties": {"anyOf": [{"type": "array", "items": any}, {"type": "string"}]}, "description": "Loop variables with their values. Use a variable as `${name}`."},
         "manual": text("Reason for a manual review. The check is always skipped."),

@@ -21,6 +21,8 @@ pub(crate) enum ValueType {
     Setting,
     /// List of texts.
     List,
+    /// List of paths with reasons; only for parameters and inputs.
+    Exclusions,
 }
 
 impl ValueType {

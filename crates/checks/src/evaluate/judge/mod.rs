@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::conditions::Conditions;
 use super::observe::{observe, select_input};
 use crate::evaluate::finding::{
-    absent_finding, boxed_control_finding, combine_findings, compare, control_finding, mask_actual,
-    mask_all,
+    absent_finding, add_remark, boxed_control_finding, combine_findings, compare, control_finding,
+    mask_actual, mask_all,
 };
 use crate::evaluate::verdict::{Finding, Outcome, Verdict};
 use crate::facts::Facts;
@@ -285,6 +285,7 @@ impl ControlEvaluation<'_> {
                 self.view.context(),
             ),
         };
+        let finding = add_remark(finding, (kind.remark)(target, self.view));
         match (self.is_sensitive(expected), secret) {
             (true, _) => mask_all(finding),
             (false, true) => mask_actual(finding),

@@ -74,6 +74,18 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Adds a remark to the actual value and the message of each finding, such as the number of
+    /// tries.
+    #[must_use]
+    pub fn with_remark(mut self, remark: &str) -> Self {
+        for finding in &mut self.findings {
+            for text in finding.actual.iter_mut().chain([&mut finding.message]) {
+                *text = format!("{text}; {remark}");
+            }
+        }
+        self
+    }
+
     /// Formats the verdict as one line, such as `failed  file:/etc/motd  mode: expected "0644", actual "0600"`.
     #[must_use]
     pub fn line(&self) -> String {

@@ -7,6 +7,7 @@ use crate::language::grammar;
 use crate::language::input::unknown_input;
 use crate::language::parse::parser::CheckParser;
 use crate::matcher::tree::Tree;
+use crate::matcher::value::quantity;
 use crate::phase::Phase;
 use crate::problem::Problem;
 
@@ -19,6 +20,7 @@ pub(super) const COMMON: &[&str] = &[
     "tags",
     "refs",
     "phase",
+    "within",
     "when",
     "for_each",
     "manual",
@@ -26,6 +28,10 @@ pub(super) const COMMON: &[&str] = &[
 ];
 /// Largest number of characters of a title, an ID or a reason.
 pub(super) const LONGEST_LINE: usize = 200;
+
+/// Largest number of seconds in `within`. All checks of an image are tried together, so this also
+/// limits their sum.
+const LONGEST_WAIT: u32 = 300;
 
 impl CheckParser<'_> {
     /// Parses a key whose value is one line of text.
@@ -82,6 +88,40 @@ impl CheckParser<'_> {
             self.report(problem.under("phase"));
         }
         phases
+    }
+
+    /// Parses the time within which a check must pass. Such a check runs only in the phase boot,
+    /// because services start after the boot.
+    pub(super) fn parse_within(
+        &mut self,
+        check: &Tree,
+        phases: &mut BTreeSet<Phase>,
+    ) -> Option<u32> {
+        let value = check.get("within")?;
+        let text = value.scalar_text().unwrap_or_default();
+        let is_number = text.bytes().all(|b| b.is_ascii_digit());
+        let seconds = quantity(&text)
+            .and_then(|seconds| u32::try_from(seconds).ok())
+            .filter(|seconds| !is_number && (1..=LONGEST_WAIT).contains(seconds));
+        if seconds.is_none() {
+            let message = format!(
+                "within: `{}` is not a duration from 1s to {LONGEST_WAIT}s",
+                text.escape_debug()
+            );
+            let help = "write a duration with its unit, such as 60s or 2m";
+            self.report(Problem::new(message, help).under("within"));
+        }
+        if check.get("manual").is_some() {
+            let message = "`within` does not apply to a manual check";
+            self.report(Problem::new(message, "remove it").at_key().under("within"));
+        }
+        if check.get("phase").is_some() && phases.contains(&Phase::Build) {
+            let message = "`within` applies only to the phase boot";
+            let help = "write `phase: [boot]`, and a check without `within` for the phase build";
+            self.report(Problem::new(message, help).under("phase"));
+        }
+        *phases = BTreeSet::from([Phase::Boot]);
+        seconds
     }
 
     pub(super) fn parse_condition(&mut self, check: &Tree) -> Option<String> {

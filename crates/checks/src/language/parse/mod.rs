@@ -41,7 +41,8 @@ pub fn parse_control(check: &Tree, context: ParseContext<'_>) -> Result<Control,
     let for_each = parser.parse_loops(check);
     let manual = parser.parse_line(check, "manual");
     let body = parser.parse_body(check, manual.is_some());
-    let default_phases = default_phases(&body);
+    let mut phases = parser.parse_phases(check, default_phases(&body));
+    let within = parser.parse_within(check, &mut phases);
     let control = Control {
         id: parser.parse_line(check, "id").unwrap_or_default(),
         title: parser.parse_line(check, "title").unwrap_or_default(),
@@ -60,7 +61,8 @@ pub fn parse_control(check: &Tree, context: ParseContext<'_>) -> Result<Control,
             .flat_map(Tree::items)
             .filter_map(Tree::scalar_text)
             .collect(),
-        phases: parser.parse_phases(check, default_phases),
+        phases,
+        within,
         when: parser.parse_condition(check),
         manual,
         for_each,

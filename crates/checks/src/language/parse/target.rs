@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::exclusion::{Exclusion, parse_exclusions};
 use crate::language::parse::parser::CheckParser;
 use crate::language::{interpolate, placeholder};
 use crate::matcher::operand::{OperandError, parse_operand};
@@ -21,7 +22,10 @@ impl CheckParser<'_> {
         problems.extend(placeholder::find_exposed_secret(value, self.inputs));
         let text = parse_parameter_value(value, parameter.of)
             .map_err(|error| {
-                problems.push(Problem::new(format!("{key}: {error}"), error.help()));
+                problems.push(Problem {
+                    message: format!("{key}: {}", error.message),
+                    ..error
+                });
             })
             .ok();
         if let Some(text) = text.as_ref().filter(|_| problems.is_empty()) {
@@ -99,15 +103,22 @@ fn subject_text(value: &Tree, kind: &ResourceType) -> Result<String, Problem> {
 }
 
 /// Parses the value of a parameter; joins the items of a list with line breaks.
-fn parse_parameter_value(value: &Tree, of: ValueType) -> Result<String, OperandError> {
+fn parse_parameter_value(value: &Tree, of: ValueType) -> Result<String, Problem> {
     match value {
+        Tree::List(_) if of == ValueType::Exclusions => {
+            let lines = parse_exclusions(value)?
+                .iter()
+                .map(Exclusion::as_line)
+                .collect::<Vec<_>>();
+            Ok(lines.join("\n"))
+        }
         Tree::List(items) if of == ValueType::List => {
-            let items: Result<Vec<String>, _> = items
+            let items: Result<Vec<String>, OperandError> = items
                 .iter()
                 .map(|item| parse_operand(item, ValueType::Text))
                 .collect();
             Ok(items?.join("\n"))
         }
-        _ => parse_operand(value, of),
+        _ => Ok(parse_operand(value, of)?),
     }
 }

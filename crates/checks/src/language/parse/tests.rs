@@ -33,6 +33,15 @@ fn problem_has_message_and_hint() {
         ("{file: /a, colour: red}", "colour"),
         ("{file: /a, impact: 1.5}", "0.0 to 1.0"),
         ("{file: /a, phase: []}", "lists no phase"),
+        ("{file: /a, within: 60}", "such as 60s"),
+        ("{file: /a, within: soon}", "`soon` is not a duration"),
+        ("{file: /a, within: 0s}", "from 1s to 300s"),
+        ("{file: /a, within: 6m}", "from 1s to 300s"),
+        ("{manual: x, within: 1m}", "manual check"),
+        (
+            "{file: /a, within: 1m, phase: [build, boot]}",
+            "only to the phase boot",
+        ),
         ("{file: /a, id: \"a\\nb\"}", "one line"),
         ("{package: -y}", "option"),
         ("{package: nginx=1.22}", "`version`"),
@@ -153,5 +162,18 @@ fn property_named_like_a_resource_is_not_a_resource() {
         "{any_of: [{file: /a, sshd_config: file}]}",
     ] {
         assert!(refusal(yaml).contains("only one resource"), "{yaml}");
+    }
+}
+
+#[test]
+fn check_within_runs_only_at_boot() {
+    let all = controls(
+        "[{file: /a, within: 1m30s}, {any_of: [{package: x}, {file: /a}], within: 5m}, \
+         {service: x, phase: [boot], within: 10s}, {file: /b}]",
+    );
+    let seconds: Vec<Option<u32>> = all.iter().map(|c| c.within).collect();
+    assert_eq!(seconds, [Some(90), Some(300), Some(10), None]);
+    for control in &all[..3] {
+        assert_eq!(control.phases, BTreeSet::from([Phase::Boot]), "{control:?}");
     }
 }

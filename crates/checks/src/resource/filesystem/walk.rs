@@ -134,7 +134,7 @@ pub(crate) fn parse_entries(text: &str) -> Result<Vec<Entry>, WalkError> {
 }
 
 /// Returns true for a message about a file that is missing or was removed during the walk.
-fn is_missing_file(line: &str) -> bool {
+pub(crate) fn is_missing_file(line: &str) -> bool {
     let words = [": No such file or directory", ": Not a directory"];
     ["find: ", "grep: ", "ls: ", "awk: ", "mawk: "]
         .iter()

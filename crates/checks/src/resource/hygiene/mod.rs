@@ -2,6 +2,7 @@
 
 pub(crate) mod build_artifacts;
 pub(crate) mod cloud_init;
+pub(crate) mod credentials;
 pub(crate) mod logs;
 pub(crate) mod machine_id;
 pub(crate) mod private_keys;

@@ -1,16 +1,12 @@
-"""Holds the script that turns a Debian root into one whose packages are managed by dnf and rpm.
-
-The script runs in a chroot. Its environment describes the release:
-
-- `DIST`: suffix of the releases of packages, such as `.el9`.
-- `RELEASE_PACKAGE`: name of the package that provides `system-release`.
-- `SELINUX`: mode of SELinux in the configuration.
-- `RELEASES`: its versions with the value of `releasever`, oldest first: `9.4:9`.
-"""
-
-from __future__ import annotations
-
-BUILD_SCRIPT = r"""
+#!/bin/sh
+# Turns a Debian root into one whose packages are managed by dnf and rpm. Runs in a chroot.
+#
+# The environment describes the release:
+#
+# - DIST: suffix of the releases of packages, such as `.el9`.
+# - RELEASE_PACKAGE: name of the package that provides `system-release`.
+# - SELINUX: mode of SELinux in the configuration.
+# - RELEASES: its versions with the value of `releasever`, oldest first: `9.4:9`.
 set -eu
 umask 022
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 HOME=/root
@@ -180,4 +176,3 @@ printf 'session     optional      pam_umask.so silent\n' > /etc/pam.d/postlogin
 for service in common-session common-session-noninteractive; do echo '@include postlogin' >> "/etc/pam.d/$service"; done
 mkdir -p /etc/selinux
 printf 'SELINUX=%s\nSELINUXTYPE=targeted\n' "$SELINUX" > /etc/selinux/config
-"""
