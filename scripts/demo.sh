@@ -63,7 +63,7 @@ scripts/last-slack.py
 
 heading "Plan after a change of the variable greeting in images/nginx.yaml"
 changed=$(mktemp -d)
-cp -r bakeline.yaml images "$changed"
+cp -r .bakeline bakeline.yaml images "$changed"
 sed -i 's/greeting: .*}/greeting: Served by the next version.}/' "$changed/images/nginx.yaml"
 "$BAKELINE" -C "$changed" plan
 rm -rf "$changed"

@@ -213,16 +213,16 @@ def test_temporary_resources_are_deleted(demo: Demo) -> None:
 
 def test_changed_variable_rebuilds_only_the_image_that_uses_it(demo: Demo, tmp_path: Path) -> None:
     before = demo.amis()
-    for name in ("bakeline.yaml", "images"):
-        copy = shutil.copytree if (REPO / name).is_dir() else shutil.copy
-        copy(REPO / name, tmp_path / name)
+    for name in (".bakeline", "bakeline.yaml", "images"):
+        copy = shutil.copytree if (demo.at / name).is_dir() else shutil.copy
+        copy(demo.at / name, tmp_path / name)
     image = tmp_path / "images/nginx.yaml"
     text = image.read_text()
     assert text.count("{greeting: ") == 1
     image.write_text(re.sub(r"\{greeting: .*\}", "{greeting: The next greeting.}", text))
     env = {**demo.sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
     planned = run([BAKELINE, "plan"], tmp_path, env, want=0)
-    assert "variable greeting changed" in planned.out, planned
+    assert "variable greeting changed" in planned.out, planned.out
     mark = demo.sandbox.mark()
     run([BAKELINE, "release"], tmp_path, env, timeout=HANG, want=0)
     calls = [call["action"] for call in demo.sandbox.api(mark)]
