@@ -21,8 +21,8 @@ pub struct Diff {
     pub from: Option<String>,
     /// Newer version [default: the newest].
     pub to: Option<String>,
-    /// Build the image from its source or parent, compare it with the newest version, and delete
-    /// the build. Shows the drift of a chain of builds.
+    /// `scratch`: build the image from its source or parent instead of its previous version,
+    /// compare the result with the newest version, and delete it.
     #[arg(long, value_parser = ["scratch"], conflicts_with_all = ["from", "to"])]
     pub against: Option<String>,
     /// Print the result as JSON.

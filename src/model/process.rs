@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Identity of a process. Another process on the same machine can find out whether it has ended.
+/// Identity of a process. Other processes on the same machine can check whether it still runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessIdentity {
     /// ID of the kernel's boot: a machine that was restarted has another one.
@@ -11,6 +11,7 @@ pub struct ProcessIdentity {
     pub namespace: String,
     /// Process ID in that namespace.
     pub pid: u32,
-    /// Start time in clock ticks after the boot: process IDs are used again.
+    /// Start time in clock ticks since boot. It distinguishes processes, because the kernel reuses
+    /// process IDs.
     pub started: u64,
 }

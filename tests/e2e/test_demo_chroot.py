@@ -15,9 +15,9 @@ from support.sandbox import SHARED, Sandbox
 
 REGION = "us-east-1"
 DROP = ["capsh", "--drop=cap_sys_admin,cap_net_admin", "--"]
-MAKE = os.environ.get("BAKELINE_DEMO") == "1" or os.environ.get("CI") == "true"
+RUN_DEMO = os.environ.get("BAKELINE_DEMO") == "1" or os.environ.get("CI") == "true"
 
-pytestmark = pytest.mark.skipif(not MAKE, reason="runs cargo and takes minutes: only with CI=true or BAKELINE_DEMO=1")
+pytestmark = pytest.mark.skipif(not RUN_DEMO, reason="runs cargo and takes minutes: only with CI=true or BAKELINE_DEMO=1")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
 
 
 def test_capabilities_are_dropped() -> None:
-    """Proves the premise of these tests: a mount is refused there, and allowed here."""
+    """Proves the premise of these tests: a mount fails without the capabilities and succeeds with them."""
     mount = "mkdir -p /tmp/bakeline-caps && mount -t tmpfs none /tmp/bakeline-caps"
     assert subprocess.run([*DROP, "-c", mount], check=False, capture_output=True).returncode != 0
     assert subprocess.run(["sh", "-c", f"{mount} && umount /tmp/bakeline-caps"], check=False).returncode == 0

@@ -60,14 +60,14 @@ class web {
 HIERA = (
     "version: 5\ndefaults: {datadir: data, data_hash: yaml_data}\nhierarchy:\n  - {name: common, path: common.yaml}\n"
 )
-# Contents that no finished image may have: packages that only Puppet needed, and temporary files of both tools.
+# Paths that no finished image may contain: files of Puppet and temporary files of both tools.
 TRACES = "/home/*/.ansible* /root/.ansible* /tmp/* /var/tmp/bakeline* /etc/puppet* /var/lib/puppet /var/cache/puppet"
 TRACES += " /var/log/puppet /root/.puppetlabs /opt/puppetlabs /usr/sbin/policy-rc.d /usr/bin/puppet /usr/bin/facter"
 
 
 @dataclass
 class Released:
-    """A released catalog and an instance of each layer."""
+    """A released catalog and an instance of each image."""
 
     catalog: Catalog
     plain: Instance
@@ -99,7 +99,7 @@ def write_images(catalog: Catalog) -> None:
 
 @pytest.fixture(scope="module")
 def released(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
-    # Puppet comes from the instance's own package lists, so these builds are not the quick ones.
+    # Quick builds replace prepare.sh, but Puppet is installed from the package lists, so these builds run it.
     catalog = Catalog(sandbox, tmp_path_factory.mktemp("provisioners"), "provisioners", quick=False)
     home = tmp_path_factory.mktemp("home")
     catalog.env["HOME"] = str(home)
@@ -163,17 +163,17 @@ def test_provisioners_leave_no_extra_packages(released: Released) -> None:
 
 
 def test_provisioners_leave_no_files_or_users(released: Released) -> None:
-    # In a boot of its own, /tmp is filled by systemd: look for what is not systemd's.
+    # systemd creates files in /tmp at each boot of the instance. Ignore them.
     look = f"sudo sh -c 'ls -d {TRACES} 2>/dev/null | grep -v systemd-private; true'"
     users = "cut -d: -f1 /etc/passwd /etc/group | sort"
     for one in (released.played, released.puppeted):
         assert one.ssh(look) == ""
         assert one.ssh(users) == released.plain.ssh(users)
     home = Path(released.catalog.env["HOME"])
-    assert home.is_dir() and not (home / ".ansible").exists(), "the runner's own Ansible was used"
+    assert home.is_dir() and not (home / ".ansible").exists(), "the build wrote to ~/.ansible on the runner"
 
 
-def test_changed_role_changes_only_its_recipe(released: Released) -> None:
+def test_changed_role_rebuilds_its_image_and_children(released: Released) -> None:
     plan = json.loads(released.catalog.bakeline("plan", "--json", want=0).out)
     assert plan["steps"] == [], "a plan right after a release has nothing to do"
     path = released.catalog.at / "ansible/roles/web/files/data.txt"

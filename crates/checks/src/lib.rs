@@ -1,6 +1,6 @@
 //! Check language of bakeline: controls, a collector for facts, and the evaluation of controls.
 //!
-//! The crate has no effects. The caller runs the script of [`collector`] on a target and passes
+//! The crate performs no I/O. The caller runs the script of [`collector`] on a target and passes
 //! the output to [`parse_concealed_facts`]. [`judge`] then returns the verdicts.
 
 mod collect;
@@ -48,7 +48,7 @@ pub use text::sh_quote;
 /// Entry points for fuzzing.
 #[doc(hidden)]
 pub mod fuzz {
-    /// Parses a text as a configuration of the SSH server in which each `Include` includes the same text.
+    /// Parses `text` as an sshd configuration. Each `Include` in it resolves to `text` again.
     pub fn sshd_config(text: &str) {
         crate::resource::ssh::sshd_config::read_alone(text);
     }

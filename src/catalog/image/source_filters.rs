@@ -7,7 +7,7 @@ use crate::catalog::codes;
 use crate::catalog::raw::Text;
 use crate::diagnostic::nearest;
 
-/// Values of a filter: any text, or one of these words.
+/// Words that a filter accepts. An empty list accepts any text.
 type AllowedValues = &'static [&'static str];
 
 const ANY: AllowedValues = &[];
@@ -48,7 +48,7 @@ const FILTERS: &[(&str, AllowedValues)] = &[
     ("virtualization-type", &["paravirtual", "hvm"]),
 ];
 
-/// Filters that bakeline sets itself, with the advice.
+/// Filters that a source cannot use, with advice.
 const RESERVED: &[(&str, &str)] = &[
     ("architecture", "set `arch` of the image instead"),
     ("name", "set `name` of the source instead"),
@@ -131,7 +131,7 @@ fn check_filter_name(name: &Text, checker: &mut Checker<'_, '_>) -> Option<Allow
             .error(
                 codes::SOURCE_FILTER,
                 &name.span,
-                format!("bakeline sets the filter `{text}` itself"),
+                format!("a source cannot use the filter `{text}`"),
             )
             .help(*advice);
         return None;
@@ -171,7 +171,10 @@ fn check_value(
     if allowed.is_empty() || has_wildcard || allowed.contains(&text.as_str()) {
         return Some(text);
     }
-    let message = format!("the filter `{filter}` has no value `{}`", quote_text(&text));
+    let message = format!(
+        "the filter `{filter}` does not accept the value `{}`",
+        quote_text(&text)
+    );
     let help = match nearest(&text, allowed.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("use one of: {}", allowed.join(", ")),

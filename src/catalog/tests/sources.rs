@@ -95,25 +95,25 @@ fn invalid_filters_are_errors_with_advice() {
         (
             "{architecture: [arm64]}",
             "1:44",
-            "bakeline sets the filter `architecture` itself",
+            "a source cannot use the filter `architecture`",
             "set `arch` of the image instead",
         ),
         (
             "{state: [available]}",
             "1:44",
-            "bakeline sets the filter `state` itself",
+            "a source cannot use the filter `state`",
             "remove it; a build needs an available AMI",
         ),
         (
             "{owner-alias: [amazon]}",
             "1:44",
-            "bakeline sets the filter `owner-alias` itself",
+            "a source cannot use the filter `owner-alias`",
             "set `owner` of the source instead",
         ),
         (
             "{root-device-type: [esb]}",
             "1:63",
-            "the filter `root-device-type` has no value `esb`",
+            "the filter `root-device-type` does not accept the value `esb`",
             "did you mean `ebs`?",
         ),
         (

@@ -4,7 +4,8 @@ use super::variables::{errors, image};
 use super::{BASE, load_valid, repository};
 use crate::catalog::{Volume, VolumeType, load};
 
-/// Asserts the first error of an image with this list of volumes.
+/// Asserts that the image has exactly one error. `expected` is the column, a space and the start of
+/// the message.
 fn assert_rejected(list: &str, expected: &str, help: &str) {
     let text = format!("source: {{ssm: /a}}\nvolumes: [{list}]\n");
     let found = load(&repository(&[("images/a.yaml", &text)])).1;

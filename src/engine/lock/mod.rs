@@ -21,7 +21,7 @@ use renew::HeldLock;
 pub use renew::HeldLocks;
 pub use unlock::{LockState, UnlockResult};
 
-/// Attempts to acquire a lock while other runs acquire and release it.
+/// Maximum number of attempts to acquire a lock that other runs keep acquiring and releasing.
 const MAX_ATTEMPTS: usize = 5;
 
 /// Run that acquires a lock, as other runs see it.
@@ -122,7 +122,8 @@ impl Locks {
     ) -> Result<(HeldLock, Timestamp)> {
         let prefix = keys::locks(&self.catalog, env);
         for _ in 0..MAX_ATTEMPTS {
-            // The time is read before the list: a renewal after the list would not be seen.
+            // Read the time before the list. With a later time, a lock renewed after the list would
+            // look expired.
             let now = self.clock.now();
             let keys = self.store.list(&prefix).await?;
             let before = lock::latest_state(&keys);
@@ -144,7 +145,10 @@ impl Locks {
             if let Some(previous) = previous {
                 let why = match self.has_ended(&previous) {
                     true => "whose process has ended".to_owned(),
-                    false => format!("which did not renew it until {}", previous.expires),
+                    false => format!(
+                        "whose lease expired at {} without a renewal",
+                        previous.expires
+                    ),
                 };
                 say(&format!(
                     "took over the lock of {env} from {}, {why}",
@@ -170,7 +174,8 @@ impl Locks {
         .hint("nothing was changed; run again"))
     }
 
-    /// Creates a generation. Returns its expiry, or `None` if another run was faster.
+    /// Creates the object of a new lock generation. Returns its expiry, or `None` if another run
+    /// was faster.
     async fn create_generation(
         &self,
         prefix: &str,
@@ -206,8 +211,8 @@ impl Locks {
         }
         // If the run was suspended between list and create, the generation may be old and deleted
         // already.
-        let now = lock::latest_state(&self.store.list(prefix).await?);
-        Ok(now
+        let latest = lock::latest_state(&self.store.list(prefix).await?);
+        Ok(latest
             .filter(|l| l.generation == generation && !l.released)
             .map(|_| expires))
     }
@@ -237,9 +242,9 @@ impl Locks {
                 "{}/{key} is not a lock that this version of bakeline can read",
                 self.store.location()
             );
-            Error::new(ErrorKind::Refused, text)
-                .because(e)
-                .hint("check the holder of the lock, or use a newer version of bakeline")
+            Error::new(ErrorKind::Refused, text).because(e).hint(
+                "use a newer version of bakeline, or open the object to see which run created it",
+            )
         };
         let mut holder: LockHolder =
             serde_json::from_slice(&bytes).map_err(|e| unreadable(&key, e))?;

@@ -8,8 +8,8 @@ pub(crate) const SHELL: &str = include_str!("seal.sh");
 pub(crate) const CALL: &str = "seal";
 
 /// Returns a line for each file with the same content on the build instance (`build`) and on an
-/// instance of its image (`boot`). Facts without digests, such as those that older versions of
-/// bakeline collected, give no lines.
+/// instance of its image (`boot`). Returns no lines if digests were not collected. Failed digests
+/// of the booted instance give one line with the reason.
 #[must_use]
 pub fn leftover_identity(build: &Facts, boot: &Facts) -> Vec<String> {
     let (Some(before), Some(reading)) = (digests(build), boot.reading(CALL, "")) else {
@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(
             leftover_identity(&build, &moved),
             [""; 0],
-            "another file, compared by itself"
+            "the same content at another path is not reported"
         );
     }
 

@@ -1,4 +1,4 @@
-//! Extracts packages, unit files and accounts from facts, to compare two versions.
+//! Extracts packages, unit files and accounts from facts, to compare two versions of an image.
 
 use std::collections::BTreeMap;
 
@@ -42,10 +42,14 @@ impl SystemContents {
     }
 }
 
-type Names = BTreeMap<String, String>;
+type ValuesByName = BTreeMap<String, String>;
 
 /// Parses a reading of the collector.
-fn read_list(facts: &Facts, kind: &str, parse: fn(&str) -> Read<Names>) -> Read<Names> {
+fn read_list(
+    facts: &Facts,
+    kind: &str,
+    parse: fn(&str) -> Read<ValuesByName>,
+) -> Read<ValuesByName> {
     let Some(reading) = facts.reading(kind, "") else {
         return Read::Absent;
     };
@@ -57,12 +61,12 @@ fn read_list(facts: &Facts, kind: &str, parse: fn(&str) -> Read<Names>) -> Read<
 }
 
 /// Parses the installed packages.
-fn parse_packages(text: &str) -> Read<Names> {
+fn parse_packages(text: &str) -> Read<ValuesByName> {
     let table = match package::parse_packages(text) {
         Ok(table) => table,
         Err(error) => return Read::Unreadable(error.to_string()),
     };
-    let mut out = Names::new();
+    let mut out = ValuesByName::new();
     for (name, rows) in table {
         let installed = rows.iter().filter(|row| package::is_installed(&row.status));
         let mut by_arch: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::blob::Blob;
 
-/// Version of [`Facts`]; changes when newer controls cannot be judged by older facts.
+/// Version of [`Facts`]; changes when older facts no longer suffice to judge controls.
 pub(crate) const SCHEMA: u32 = 1;
 
 /// Result of one collector run.
@@ -111,8 +111,8 @@ pub struct Identity {
     pub machine_id: String,
     /// Output of `uname -srm`.
     pub kernel: String,
-    /// True if the kernel belongs to the system: it is not a container or chroot, and its kernel
-    /// parameters are writable.
+    /// True if the target has its own kernel: it is neither a container nor a chroot, and can write
+    /// kernel parameters.
     #[serde(default)]
     pub kernel_owned: bool,
     /// True if systemd runs as the service manager.

@@ -29,13 +29,13 @@ pub(crate) enum SyntaxError {
     /// Token that cannot follow the previous one.
     #[error("unexpected `{0}`")]
     Unexpected(String),
-    /// Sign that must follow.
+    /// Missing operator, bracket, comma or dot.
     #[error("`{0}` is missing")]
-    MissingSign(&'static str),
+    MissingSymbol(&'static str),
     /// Invalid pattern after `matches`.
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    /// Other token than a name after `inputs.`.
+    /// Token after `inputs.` that is not a name.
     #[error("`{0}` is not the name of an input")]
     InvalidInputName(String),
     /// Error in the name, subject or property of a resource.
@@ -77,7 +77,7 @@ pub(crate) enum ResourceError {
         resource: &'static str,
         /// Subject, shortened for messages.
         subject: String,
-        /// Reason of the resource.
+        /// Reason why the resource rejects the subject.
         reason: String,
     },
     /// Missing property.
@@ -137,7 +137,7 @@ pub(crate) enum EvaluationError {
         resource: String,
         /// Property of the resource.
         property: String,
-        /// Reason of the observation.
+        /// Reason why the property could not be observed.
         reason: String,
     },
     /// Value that is neither true nor false.

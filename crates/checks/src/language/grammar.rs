@@ -68,7 +68,7 @@ impl Parser {
     }
 
     fn accept_sign(&mut self, sign: &str) -> bool {
-        let found = matches!(self.peek(), Some(Token::Sign(s)) if *s == sign);
+        let found = matches!(self.peek(), Some(Token::Symbol(s)) if *s == sign);
         self.position += usize::from(found);
         found
     }
@@ -77,7 +77,7 @@ impl Parser {
         if self.accept_sign(sign) {
             Ok(())
         } else {
-            Err(SyntaxError::MissingSign(sign))
+            Err(SyntaxError::MissingSymbol(sign))
         }
     }
 
@@ -118,7 +118,7 @@ impl Parser {
     fn parse_comparison(&mut self) -> Result<Expression, SyntaxError> {
         let left = self.parse_value()?;
         let operator = match self.peek() {
-            Some(Token::Sign(s @ ("==" | "!=" | "<" | "<=" | ">" | ">="))) => *s,
+            Some(Token::Symbol(s @ ("==" | "!=" | "<" | "<=" | ">" | ">="))) => *s,
             Some(Token::Word(w)) if w == "in" => "in",
             Some(Token::Word(w)) if w == "matches" => "matches",
             _ => return Ok(left),
@@ -137,12 +137,12 @@ impl Parser {
 
     fn parse_value(&mut self) -> Result<Expression, SyntaxError> {
         match self.next_token()? {
-            Token::Sign("(") => {
+            Token::Symbol("(") => {
                 let inner = self.parse_or()?;
                 self.expect_sign(")")?;
                 Ok(inner)
             }
-            Token::Sign("[") => self.parse_list(),
+            Token::Symbol("[") => self.parse_list(),
             Token::Text(text) => Ok(Expression::Literal(Tree::Text(text))),
             #[expect(
                 clippy::cast_possible_truncation,
@@ -156,7 +156,7 @@ impl Parser {
                 Ok(Expression::Literal(Tree::Bool(w == "true")))
             }
             Token::Word(w) => self.parse_name(&w),
-            Token::Sign(s) => Err(SyntaxError::Unexpected(s.to_owned())),
+            Token::Symbol(s) => Err(SyntaxError::Unexpected(s.to_owned())),
         }
     }
 
@@ -184,7 +184,7 @@ impl Parser {
         if let Some(kind) = registry::resource_type(word) {
             return self.parse_fact(kind);
         }
-        if matches!(self.peek(), Some(Token::Sign("." | "("))) {
+        if matches!(self.peek(), Some(Token::Symbol("." | "("))) {
             let names = registry::RESOURCE_TYPES.iter().map(|kind| kind.name);
             return Err(SyntaxError::Resource(ResourceError::UnknownResource {
                 name: word.to_owned(),
@@ -260,7 +260,8 @@ fn property_name(kind: &'static ResourceType, key: String) -> Result<String, Res
             },
         );
     };
-    // The property for all other keys has no name of its own.
+    // A resource with arbitrary keys, such as `config_file`, has one unnamed property. The key is
+    // then the name.
     Ok(if property.name.is_empty() {
         key
     } else {

@@ -21,7 +21,7 @@ impl IdAllocator {
 
     /// Returns the ID, with `#2`, `#3`, … appended if it is in use. Does
     /// not reserve it: call [`Self::insert`].
-    pub(super) fn allocate(&mut self, id: &str) -> String {
+    pub(super) fn find_unused(&mut self, id: &str) -> String {
         if !self.ids.contains(id) {
             return id.to_owned();
         }

@@ -32,7 +32,7 @@ impl JsonSchema for WrittenInput {
                 "default": value,
                 "by_os": {
                     "type": "object", "minProperties": 1, "additionalProperties": value,
-                    "description": "Values by `NAME-VERSION` or `NAME` of os-release, such as debian-12 or debian. A name also matches `ID_LIKE`, after all names that match `ID`. A version without a dot matches all its minor versions.",
+                    "description": "Values by `NAME-VERSION` or `NAME` of os-release, such as debian-12 or debian. A name that matches `ID` takes precedence over a name that matches only `ID_LIKE`. A version without a dot matches all its minor versions.",
                 },
                 "by_version": {
                     "type": "object", "minProperties": 2, "additionalProperties": value,
@@ -303,7 +303,8 @@ fn parse_by_os(map: Option<&Tree>) -> Vec<(Option<String>, Tree)> {
     let entries = map.map(Tree::entries).unwrap_or_default();
     let (with, without): (Vec<_>, Vec<_>) = entries.iter().partition(|(key, _)| key.contains('-'));
     let family = |key: &str| format!("\"{key}\" in os.family");
-    // A single name needs no exact comparison.
+    // `os.family` includes `ID`. The exact comparison only orders several names, so a single name
+    // needs none.
     let exact: &[&(String, Tree)] = if without.len() > 1 { &without } else { &[] };
     let choice = |condition: String, value: &Tree| (Some(condition), value.clone());
     let versions = with

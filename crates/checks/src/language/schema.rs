@@ -202,7 +202,7 @@ fn matcher_schema(own: &str, scalar: &Json) -> Json {
         .collect();
     for (alias, name) in ALIASES {
         let mut rule = rules(name);
-        // Help texts and messages suggest no aliases.
+        // Marks aliases as deprecated, so that editors suggest the current names.
         rule["deprecated"] = json!(true);
         if rule.get("$ref").is_none() {
             rule["description"] = json!(format!("InSpec name of `{name}`."));
@@ -234,7 +234,7 @@ fn property_schema(property: &Property) -> Json {
     json!({"allOf": [reference(&format!("Expect{name}"))], "description": property.doc})
 }
 
-/// Returns the schema of an enumeration, or a map of its matchers.
+/// Returns a schema that accepts one of the words or a map of matchers.
 fn word_schema(words: &[&str], doc: &str) -> Json {
     let word = json!({"enum": words});
     let list = json!({"type": "array", "items": word, "minItems": 1});
@@ -245,7 +245,7 @@ fn word_schema(words: &[&str], doc: &str) -> Json {
     json!({"anyOf": [word, map], "description": doc})
 }
 
-fn kind_schema(kind: &ResourceType, whole: bool) -> Json {
+fn kind_schema(kind: &ResourceType, is_check: bool) -> Json {
     let mut keys = Map::new();
     let mut subject = json!({"type": "string", "description": kind.subject.doc});
     if kind.subject.name == "number" {
@@ -279,7 +279,7 @@ fn kind_schema(kind: &ResourceType, whole: bool) -> Json {
         rule["description"] = json!(parameter.doc);
         keys.insert(parameter.name.to_owned(), rule);
     }
-    if whole {
+    if is_check {
         keys.append(&mut common_keys());
     } else if let Some(if_absent) = common_keys().remove("if_absent") {
         keys.insert("if_absent".to_owned(), if_absent);
@@ -310,7 +310,8 @@ fn object_schema(doc: &str, keys: Map<String, Json>, required: &str) -> Json {
     json!({"type": "object", "description": doc, "properties": keys, "required": [required], "additionalProperties": false})
 }
 
-/// Returns the schema of the keys that every check accepts.
+/// Returns the schemas of the keys that checks have in common. Callers remove those that do not
+/// apply.
 fn common_keys() -> Map<String, Json> {
     let any = json!({"type": ["string", "integer", "number", "boolean"]});
     let text = |doc: &str| json!({"type": "string", "description": doc});

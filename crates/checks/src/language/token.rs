@@ -19,7 +19,7 @@ pub(super) enum Token {
     Text(String),
     Number(f64),
     /// Operator, bracket, comma or dot.
-    Sign(&'static str),
+    Symbol(&'static str),
 }
 
 impl Token {
@@ -29,7 +29,7 @@ impl Token {
             Self::Word(w) => w.clone(),
             Self::Text(t) => format!("\"{}\"", truncate_for_display(t.as_bytes())),
             Self::Number(n) => n.to_string(),
-            Self::Sign(s) => (*s).to_owned(),
+            Self::Symbol(s) => (*s).to_owned(),
         }
     }
 }
@@ -56,7 +56,7 @@ pub(super) fn tokenize(text: &str) -> Result<Vec<Token>, SyntaxError> {
 fn next_token(text: &str, first: char) -> Result<(Token, usize), SyntaxError> {
     let length_while = |accepts: fn(char) -> bool| text.find(|c| !accepts(c)).unwrap_or(text.len());
     if let Some(sign) = SIGNS.iter().find(|sign| text.starts_with(**sign)) {
-        return Ok((Token::Sign(sign), sign.len()));
+        return Ok((Token::Symbol(sign), sign.len()));
     }
     if first == '"' || first == '\'' {
         let close = text[1..].find(first).ok_or(SyntaxError::UnclosedQuote)?;

@@ -39,7 +39,7 @@ pub(super) async fn load_run_facts(
         .map(|t| t.name.as_str())
         .collect();
     if !bare.is_empty() {
-        for (run, amis) in unfinished_builds(&settings.name, &**store, &keys, &bare).await? {
+        for (run, amis) in planned_builds(&settings.name, &**store, &keys, &bare).await? {
             out.entry(run).or_default().planned_amis = amis;
         }
     }
@@ -62,7 +62,7 @@ pub(super) fn is_untagged(thing: &TemporaryResource) -> bool {
 
 /// Returns the runs that planned to build an AMI with one of these names. Each run has its planned
 /// AMIs by name, each with the reason to keep it, or `None` if its build never finished.
-async fn unfinished_builds(
+async fn planned_builds(
     catalog: &CatalogName,
     store: &dyn Store,
     keys: &BTreeMap<RunId, Vec<String>>,

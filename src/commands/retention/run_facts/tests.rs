@@ -70,7 +70,7 @@ async fn kept_reason(
 ) -> Option<Option<String>> {
     let all = store.list(&keys::runs(catalog)).await.expect("listed");
     let keys = BTreeMap::from([(run.clone(), all)]);
-    unfinished_builds(catalog, store, &keys, &["acme/jdk"])
+    planned_builds(catalog, store, &keys, &["acme/jdk"])
         .await
         .expect("read")
         .remove(run)?

@@ -34,11 +34,11 @@ impl Outcome {
     }
 }
 
-/// Outcome of one expectation, with the expected and the actual value.
+/// Outcome of one expected property, with the expected and the actual value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
-    /// Resource, such as `file /etc/motd`; empty for the whole control.
+    /// Resource, such as `file /etc/motd`; empty if the finding is about the control as a whole.
     #[serde(default)]
     pub resource: String,
     /// Property of the resource.
@@ -65,7 +65,7 @@ pub struct Verdict {
     pub impact: f64,
     /// Highest outcome of the findings.
     pub outcome: Outcome,
-    /// Findings, one per expectation.
+    /// Findings, one per expected property.
     #[serde(rename = "results")]
     pub findings: Vec<Finding>,
     /// Waiver of the control; [`crate::Gate`] checks its date.

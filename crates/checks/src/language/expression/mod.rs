@@ -73,7 +73,7 @@ impl Expression {
         }
     }
 
-    /// Returns the result if it does not depend on facts.
+    /// Returns the result if the literals alone determine it, without facts, inputs or variables.
     pub(crate) fn constant_result(&self) -> Option<bool> {
         match self {
             Self::Literal(Tree::Bool(held)) => Some(*held),
@@ -193,7 +193,8 @@ fn value_to_tree(value: &Value) -> Tree {
     }
 }
 
-/// Compares two values. Texts and versions are compared as versions, numbers as numbers.
+/// Applies an operator. `==`, `!=` and `in` compare texts. `<` and similar operators compare
+/// versions, or numbers if one side is a number.
 fn compare(
     (operator, versions): (&str, bool),
     a: Option<&Tree>,
@@ -201,10 +202,10 @@ fn compare(
     context: &MatchContext,
 ) -> Result<bool, EvaluationError> {
     let (Some(a), Some(b)) = (a, b) else {
-        // A missing value equals nothing and has no order.
+        // With a missing value, only `!=` can hold, and only if the other value exists.
         return Ok(operator == "!=" && a.is_some() != b.is_some());
     };
-    let spelled = |tree: &Tree| {
+    let require_text = |tree: &Tree| {
         tree.scalar_text()
             .ok_or(EvaluationError::NotComparable(tree.describe()))
     };
@@ -212,13 +213,13 @@ fn compare(
         "in" => b.items().iter().any(|item| is_equal(item, a)),
         "matches" => context
             .patterns
-            .is_match(&spelled(b)?, spelled(a)?.as_bytes())?,
+            .is_match(&require_text(b)?, require_text(a)?.as_bytes())?,
         "==" => is_equal(a, b),
         "!=" => !is_equal(a, b),
         _ => {
             let number = |tree: &Tree| matches!(tree, Tree::Int(_) | Tree::Float(_));
             let numbers = !versions && (number(a) || number(b));
-            let (a, b) = (spelled(a)?, spelled(b)?);
+            let (a, b) = (require_text(a)?, require_text(b)?);
             let order = match (a.parse::<f64>(), b.parse::<f64>()) {
                 (Ok(a), Ok(b)) if numbers => a.total_cmp(&b),
                 _ => context.versions.compare(&a, &b),

@@ -107,8 +107,8 @@ impl CheckParser<'_> {
         self.report(problem.under(key));
     }
 
-    /// Parses a value with placeholders for each choice of its inputs. Reports unknown names and
-    /// returns the problem of the first choice that is not a matcher.
+    /// Checks a value with placeholders against all values of its inputs. Returns the first
+    /// problem, and reports unknown names itself.
     fn check_samples(
         &mut self,
         key: &str,

@@ -112,7 +112,7 @@ impl CheckParser<'_> {
             control.title = default_title(&default_id, &control);
         }
         if control.id.is_empty() {
-            control.id = ids.allocate(&default_id);
+            control.id = ids.find_unused(&default_id);
         }
         ids.insert(control.id.clone());
         control.inputs = interpolate::used_inputs(&control, self.inputs);

@@ -1,4 +1,4 @@
-//! Defines the parser of a check. The other files of this module implement its methods, by key.
+//! Defines the parser of a check. Sibling modules add the methods that parse the keys.
 
 use std::collections::BTreeMap;
 

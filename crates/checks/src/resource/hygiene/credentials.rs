@@ -16,15 +16,15 @@ use crate::text::{sh_quote, truncate_for_display};
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "credentials",
-    "Credentials and private keys in all files that no package owns, in configuration files, and \
-     in files of packages that changed after their installation. Only path, line number and kind \
-     leave the target. By default, `found` must be empty. Each item has the form `PATH:LINE: KIND`. \
-     The search covers the file system of /, without /proc, /sys, /dev and /run. Skipped: files \
-     over 1 MiB, binary files, compressed files, host keys of sshd, test data of libraries such as \
-     `site-packages/*/tests`, and on a running system the instance data of cloud-init. \
-     A content that the package itself installed does not count. Examples such as \
-     AKIAIOSFODNN7EXAMPLE, placeholders such as `${TOKEN}` and password hashes do not count. A \
-     search that does not end within 120 seconds is an error.",
+    "Credentials and private keys in all files that no package owns, in configuration files, \
+     and in files of packages that changed after their installation. Only path, line number \
+     and kind leave the target. By default, `found` must be empty. Each item has the form \
+     `PATH:LINE: KIND`. The search covers the file system of /, without /proc, /sys, /dev and \
+     /run. Skipped: files over 1 MiB, binary files, compressed files, host keys of sshd, test \
+     data of libraries such as `site-packages/*/tests`, and on a running system the instance \
+     data of cloud-init. Text in a file that is unchanged since its package installed it does \
+     not count. Examples such as AKIAIOSFODNN7EXAMPLE, placeholders such as `${TOKEN}` and \
+     password hashes do not count. A search that does not end within 120 seconds is an error.",
     Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,
 )

@@ -23,7 +23,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Property::new(
         "versions",
         ValueType::List,
-        "Versions in the order of the names, one for each architecture.",
+        "Versions in the order of the packages. A package with several architectures has one for each.",
     ),
 ])
 .with_defaults(&["names"]);

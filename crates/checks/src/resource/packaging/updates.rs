@@ -1,4 +1,4 @@
-//! The `updates` resource: pending updates by the package lists on the target.
+//! The `updates` resource: pending updates according to the package lists on the target.
 
 use std::collections::BTreeSet;
 
@@ -22,8 +22,8 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Subject::one_of(
         "which",
         "`security` or `all`. Security updates of apt come from a security archive (origin \
-         Debian-Security, or a suite that ends with -security). For dnf, a security advisory of \
-         an enabled repository names them.",
+         Debian-Security, or a suite that ends with -security). Security updates of \
+         dnf are those that a security advisory of an enabled repository lists.",
         &["security", "all"],
     ),
     observe,
@@ -43,7 +43,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
 ])
 .with_defaults(&["!names"])
 .with_phases(&[Phase::Build])
-.without_directories("apt and dnf cannot run in a directory")
+.without_directories("apt and dnf cannot run if the target is a directory")
 .with_collection(include_str!("updates.sh"), requests);
 
 fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
@@ -96,7 +96,8 @@ fn parse_apt_updates(text: &str) -> Result<Vec<PendingUpdate>, ReadError> {
     Ok(updates.into_iter().map(convert).collect())
 }
 
-/// Parses lines of `all` or `security`, name and version, separated by tabs.
+/// Parses lines with three fields, separated by tabs: scope (`all` or `security`), package name,
+/// version.
 fn parse_dnf_updates(text: &str) -> Result<Vec<PendingUpdate>, ReadError> {
     let parse_line = |line: &str| match line.split('\t').collect::<Vec<_>>()[..] {
         [scope @ ("all" | "security"), package, _] => Ok(PendingUpdate {
