@@ -36,7 +36,7 @@ fn last_line(text: &str) -> Option<&str> {
 
 /// Failure of a child process that did not run to its end.
 pub(super) enum ScriptFailure {
-    /// The program could not be started.
+    /// The program could not be started or waited for.
     Spawn(std::io::Error),
     /// The child exceeded its time limit.
     Timeout,

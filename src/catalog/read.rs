@@ -66,7 +66,7 @@ fn report_ignored_images(files: &dyn Files, diagnostics: &mut Diagnostics) {
                 .error(
                     codes::IMAGE_FILE,
                     Span::file(path),
-                    "this file would be ignored",
+                    "image files must be named NAME.yaml",
                 )
                 .help("rename it to NAME.yaml");
         }
@@ -120,7 +120,8 @@ pub(crate) fn read_text(
     None
 }
 
-/// A tree that conforms to its schema, and the top-level keys that were removed for that.
+/// Tree that conforms to its schema, and the top-level keys that validation removed because they
+/// were invalid.
 pub(crate) struct ValidTree {
     pub(crate) node: Node,
     pub(crate) removed_keys: Vec<String>,

@@ -31,7 +31,8 @@ pub struct SweepRules<'a> {
     pub now: Timestamp,
     /// Runs that the store knows.
     pub runs: &'a BTreeMap<RunId, RunFacts>,
-    /// References to untagged AMIs by AMI ID, or the reason why they are unknown.
+    /// Reasons to keep untagged AMIs, by AMI ID: a reference, or that the references could not be
+    /// listed.
     pub references: &'a BTreeMap<String, String>,
     /// True to remove untagged resources that old Packer versions left. Only their name and age
     /// identify them.
@@ -51,7 +52,7 @@ pub struct Leftover {
     pub reason: String,
 }
 
-/// Minimum age of an untagged Packer resource. No build takes a day.
+/// Age in hours from which an untagged Packer resource may be removed. No build takes a day.
 const PACKER_HOURS: i64 = 24;
 
 impl SweepRules<'_> {
@@ -185,9 +186,9 @@ impl SweepRules<'_> {
 }
 
 impl SweepRules<'_> {
-    /// Decides about an AMI without tags, which only its name identifies. Only an AMI at the build
-    /// location may be removed: a copy elsewhere can have the same name, and a user can delete the
-    /// tags of a good AMI.
+    /// Decides about an AMI without tags, which only its name identifies. Ignores AMIs outside the
+    /// build location, because a copy can have the same name. Keeps referenced AMIs, because a user
+    /// can delete the tags of a good AMI.
     fn classify_untagged_ami(&self, resource: &TemporaryResource) -> Option<(bool, String)> {
         if !resource.tags.is_empty() || resource.account.is_some() || resource.region != *self.home
         {

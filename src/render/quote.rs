@@ -1,4 +1,4 @@
-//! Quotes values for other languages. No other module does.
+//! Quotes values for the languages of the templates. No other rendering module quotes values.
 
 use std::io::{Error, Result, Write};
 
@@ -26,7 +26,8 @@ pub(super) fn shell(value: &str, out: &mut dyn Write) -> Result<()> {
     out.write_all(crate::platform::sh_quote(value).as_bytes())
 }
 
-/// Writes a JSON string of Slack mrkdwn without markup.
+/// Writes a JSON string for Slack. Escapes the control characters `&`, `<` and `>`, so that text
+/// contains no links or mentions.
 ///
 /// Only `&`, `<` and `>` have a meaning
 /// (<https://docs.slack.dev/messaging/formatting-message-text>).

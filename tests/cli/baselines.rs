@@ -30,7 +30,7 @@ bakeline ships three profiles. The base images use all of them, and every image 
   state of a new instance.
 
 The profiles apply to Debian, Ubuntu, Amazon Linux 2023, RHEL, Rocky Linux, AlmaLinux and CentOS
-Stream. Values that differ are inputs with `by_os`, so you can set them for your system:
+Stream. Values that differ between systems are inputs with `by_os` or `by_version`. You can set them:
 
 | profile | inputs |
 |---|---|
@@ -54,7 +54,7 @@ The last column lists the differences from the verdicts of InSpec. Two common on
   that is not in this file is absent. bakeline uses the effective configuration that `sshd -T`
   (`ssh -G`) prints, with drop-ins and built-in defaults.
 
-The column *running* marks controls that also check the running system.
+The column *running* marks controls that need the kernel of the target. The last section lists their expectations.
 ";
 
 const FOREIGN: &str = "

@@ -102,9 +102,9 @@ def _make_demo(shared_sandbox: Sandbox) -> Iterator[Demo]:
     if not (sandbox.dir / "cache").exists() and (SHARED / "cache").exists():
         sandbox.dir.mkdir(parents=True, exist_ok=True)
         subprocess.run(["cp", "-a", str(SHARED / "cache"), str(sandbox.dir)], check=True)
-    shared_sandbox.down()  # two sandboxes would need two more address ranges
+    shared_sandbox.down()  # a second sandbox would need address ranges of its own
     sandbox.command("down", want=None)
-    # As a newcomer has it: no AWS settings, nothing chosen, nothing of this session's sandbox.
+    # The environment of a new user: without AWS settings, bakeline settings and variables of the shared sandbox.
     env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "BAKELINE"))}
     env |= {"YES": "1", "BAKELINE_SANDBOX_DIR": str(sandbox.dir)}
     try:

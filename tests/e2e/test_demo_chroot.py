@@ -17,7 +17,9 @@ REGION = "us-east-1"
 DROP = ["capsh", "--drop=cap_sys_admin,cap_net_admin", "--"]
 RUN_DEMO = os.environ.get("BAKELINE_DEMO") == "1" or os.environ.get("CI") == "true"
 
-pytestmark = pytest.mark.skipif(not RUN_DEMO, reason="runs cargo and takes minutes: only with CI=true or BAKELINE_DEMO=1")
+pytestmark = pytest.mark.skipif(
+    not RUN_DEMO, reason="runs cargo and takes minutes: only with CI=true or BAKELINE_DEMO=1"
+)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 #![no_main]
 #![expect(
     clippy::disallowed_methods,
-    reason = "libFuzzer has no arguments of its own, so the environment selects the target"
+    reason = "libFuzzer reads the command line itself, so an environment variable selects the target"
 )]
 
 use std::sync::LazyLock;

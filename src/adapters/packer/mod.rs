@@ -177,6 +177,7 @@ impl ImageBuilder for Packer {
     ) -> Result<BuildOutcome, BuilderError> {
         let secrets = job_secrets(job);
         let mut child = start_build(job)?;
+        // Open until Packer ends. If bakeline dies, the pipe closes and the supervisor stops Packer.
         let supervisor_pipe = child.stdin.take();
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(builder_error("cannot read the output of Packer".to_owned()));

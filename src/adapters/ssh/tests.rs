@@ -20,7 +20,7 @@ fn command_line(target: &SshTarget) -> String {
 }
 
 #[test]
-fn isolated_config_requires_known_host_key_and_no_input() {
+fn isolated_config_checks_host_key_and_never_prompts() {
     let line = command_line(&target());
     for part in [
         "IdentityAgent=none",

@@ -14,7 +14,7 @@ pub struct Settings {
     pub name: CatalogName,
     /// Regions that images are released to. Images are built in the first.
     pub regions: Vec<Region>,
-    /// Environment of a lookup without an environment.
+    /// Environment to use for lookups that name none.
     pub default_environment: Option<EnvName>,
     /// Environments, lowest first. A release reaches the first.
     pub environments: Vec<Environment>,
@@ -55,7 +55,7 @@ impl Settings {
 /// An environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
-    /// Name, and value of the environment tag unless `tag_value` differs.
+    /// Name of the environment. Also the default of `tag_value`.
     pub name: EnvName,
     /// Value of the environment tag.
     pub tag_value: String,
@@ -89,9 +89,10 @@ pub struct Retention {
 /// Limits of one prune.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Brakes {
-    /// Largest number of AMIs that one prune may move.
+    /// Maximum number of AMIs that one prune may advance to a later retirement stage.
     pub most: u32,
-    /// Largest share of the AMIs of the catalog in percent that one prune may move.
+    /// Maximum share of the AMIs of the catalog, in percent, that one prune may advance to a later
+    /// retirement stage.
     pub percent: u32,
 }
 
@@ -123,7 +124,7 @@ pub enum StoreSettings {
 /// Settings of build and test instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Builder {
-    /// EC2 instance types by architecture, with a type for each.
+    /// EC2 instance types by architecture. Contains a type for every architecture.
     pub instance_types: BTreeMap<Arch, String>,
     /// Subnet. `None` for the default subnet of the default VPC.
     pub subnet: Option<String>,

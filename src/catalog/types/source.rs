@@ -50,7 +50,8 @@ impl Source {
         }
     }
 
-    /// Returns the text of the recipe input. Settings with their default values are not in it.
+    /// Returns the value of the recipe input `starts from`. Omits settings that have default
+    /// values.
     #[must_use]
     pub fn label(&self) -> String {
         let mut out = match self {

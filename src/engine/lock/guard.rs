@@ -1,4 +1,4 @@
-//! Blocks every effect once the run has lost its lock.
+//! Checks the lock before probes and undos. The fenced ports check it before each change of a step.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use crate::plan::{Scope, Step};
 /// Lock of a run, checked before each change.
 #[async_trait]
 pub trait Guard: Send + Sync {
-    /// Checks the lock. Called directly before each change.
+    /// Checks the lock. The fenced ports call it before each change, and this module before each
+    /// probe and undo.
     ///
     /// # Errors
     /// Fails with the reason once the lock is lost, and on every later call.

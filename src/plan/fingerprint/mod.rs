@@ -23,8 +23,8 @@ pub const ORDER: &str = "order";
 pub struct Recipe(pub BTreeMap<String, String>);
 
 impl Recipe {
-    /// Returns the recipe of one image. It has names relative to the repository, and no values of a
-    /// run or versions of tools. Parent and source are compared separately.
+    /// Returns the recipe of one image. It contains repository-relative paths, but neither values
+    /// of a run nor tool versions. Parent versions and source AMIs are compared separately.
     #[must_use]
     pub fn from_image(catalog: &Catalog, image: &Image) -> Self {
         Fingerprints::new(catalog).recipe(image)
@@ -100,7 +100,7 @@ impl<'c> Fingerprints<'c> {
             inputs.extend(self.template_inputs(image, provision));
             order.push(label);
         }
-        // JSON keeps names apart, with any characters they contain.
+        // JSON separates labels unambiguously, with any characters they contain.
         inputs.insert(
             ORDER.to_owned(),
             serde_json::to_string(&order).unwrap_or_default(),
@@ -235,8 +235,8 @@ impl<'c> Fingerprints<'c> {
         )
     }
 
-    /// Returns both kinds of digests. An image without controls of its own shares those of its
-    /// parent.
+    /// Returns the digest of each control and the combined digest. An image without own controls
+    /// shares the digests of its parent.
     fn control_digests(&self, image: &ImageName) -> Option<Arc<ControlDigests>> {
         let (name, image) = self.catalog.images.get_key_value(image)?;
         if let Some(known) = self.controls.borrow().get(name) {
@@ -322,7 +322,7 @@ fn script_options(script: &Script, label: &str) -> Vec<(String, String)> {
     out
 }
 
-/// Returns the label of a provisioner in the order.
+/// Returns the label that identifies a provisioner in the input `order`.
 fn provisioner_label(provision: &Provision) -> String {
     match provision {
         Provision::Packages(p) => format!("packages {}", p.names.join(" ")),

@@ -18,7 +18,7 @@ pub const SAVED_SCHEMA: u32 = 1;
 /// Facts by object and name.
 pub type PruneFacts = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Reviewed prune.
+/// Prune saved for review, with the facts behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedPrune {
@@ -119,7 +119,7 @@ pub fn collect_facts(catalog: &Catalog, inventory: &Inventory) -> PruneFacts {
         };
         facts.insert(
             format!("{} {}", reference.kind, reference.referrer),
-            "refers to it".to_owned(),
+            "reference".to_owned(),
         );
     }
     out

@@ -31,7 +31,7 @@ impl ReleasePlanner<'_> {
             (StepName::Check, check),
             reason,
         );
-        let home = out.last().map(|s| s.id.clone());
+        let last_boot_step = out.last().map(|s| s.id.clone());
         for (number, record) in std::iter::once(last)
             .chain(self.index.copies(last))
             .enumerate()
@@ -49,7 +49,7 @@ impl ReleasePlanner<'_> {
                 scope: Scope::of_image(name),
                 region: record.ami.region.clone(),
                 account: away.then(|| record.ami.owner.clone()),
-                needs: home.iter().cloned().collect(),
+                needs: last_boot_step.iter().cloned().collect(),
                 reason: reason.to_owned(),
                 action: Action::Retag {
                     image: name.clone(),

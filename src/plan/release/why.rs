@@ -1,4 +1,5 @@
-//! Explains the fingerprint of one image: compares every input with its last release.
+//! Explains why an image would be built: compares each input with its value in the last release of
+//! the image.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -51,7 +51,8 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Returns the scope of an image at home.
+    /// Returns the scope of an image in the home Region, where images are built. It has no
+    /// location.
     #[must_use]
     pub fn of_image(image: &ImageName) -> Self {
         ScopeSubject::Image(image.clone()).into()
@@ -112,8 +113,8 @@ impl Scope {
         self.location.as_ref()
     }
 
-    /// Returns whether the subject is this image, by its text: a parsed scope of an image named
-    /// `ami-0a1b` has an AMI as its subject.
+    /// Returns whether the subject has the text of this image name. Compares texts, because parsing
+    /// turns an image named `ami-0a1b` into an AMI.
     #[must_use]
     pub fn is_of_image(&self, image: &ImageName) -> bool {
         self.subject.to_string() == image.as_str()
@@ -125,7 +126,8 @@ impl Scope {
         self.location.is_none() && self.is_of_image(image)
     }
 
-    /// Returns whether the scope names a location. Its failure does not stop other scopes.
+    /// Returns whether the scope has a location. Failures of scopes with a location do not stop
+    /// other scopes.
     #[must_use]
     pub fn is_replica(&self) -> bool {
         self.location.is_some()
@@ -165,7 +167,7 @@ impl fmt::Display for Scope {
 
 const REVOCATION: &str = "revoke";
 const STORE_PREFIX: &str = "store.";
-/// Start of the name of every pointer; see [`crate::model::pointer_name`].
+/// Prefix of the dotted path of every pointer, from `/bakeline/` in [`crate::model::pointer_name`].
 const POINTER_PREFIX: &str = "bakeline.";
 
 /// Error for a text that is not a scope.

@@ -11,6 +11,6 @@ pub struct Job {
     pub playbook: String,
     /// Login user. Root access uses sudo.
     pub user: String,
-    /// Path of the configuration in the directory of the job.
+    /// Path of the Ansible configuration, relative to the directory of the job.
     pub(super) config: String,
 }

@@ -13,7 +13,7 @@ pub struct Output {
     task: String,
     failed: Option<TaskFailure>,
     error: Vec<String>,
-    is_explanation: bool,
+    in_error_explanation: bool,
     in_recap: bool,
     ran_on_host: bool,
 }
@@ -21,7 +21,7 @@ pub struct Output {
 impl Output {
     /// Reads one line of output or errors.
     pub fn read_line(&mut self, line: &str, job: &Job) {
-        self.is_explanation &=
+        self.in_error_explanation &=
             !line.contains("be elsewhere in the file") && !line.starts_with("The offending line");
         if let Some(name) = task_name(line) {
             name.clone_into(&mut self.task);
@@ -34,8 +34,8 @@ impl Output {
             .or_else(|| line.strip_prefix("[ERROR]: "))
         {
             self.error.push(rest.to_owned());
-            self.is_explanation = true;
-        } else if self.is_explanation && !line.trim().is_empty() {
+            self.in_error_explanation = true;
+        } else if self.in_error_explanation && !line.trim().is_empty() {
             // The explanation of Ansible can have several lines.
             self.error.push(line.to_owned());
         } else if line.starts_with("PLAY RECAP") {
@@ -156,7 +156,7 @@ impl TaskFailure {
     }
 }
 
-/// Returns the message of a module and the output of its command.
+/// Returns the message of a module and the error output of its command.
 fn module_output(result: &serde_json::Value) -> String {
     ["msg", "message", "censored", "stderr", "module_stderr"]
         .into_iter()

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Target whose facts can be collected again.
 #[async_trait]
 pub trait FactSource: Send + Sync {
-    /// Collects the facts that some of the controls need.
+    /// Collects the facts that the given controls need.
     async fn collect_again(&self, controls: &[&Control]) -> Result<Facts>;
 }
 
@@ -39,8 +39,8 @@ struct Pending<'a> {
 /// Judges the controls of a phase. Tries controls with `within` again. The verdicts of these
 /// controls name the number of tries and the time.
 ///
-/// Returns the facts with those of the last try. If these would change the verdict of a control
-/// without `within`, the facts of the first try stay.
+/// Returns the merged facts of all tries, without tries that would change the verdict of a control
+/// without `within`.
 ///
 /// # Errors
 /// Fails if the run is cancelled.
@@ -95,7 +95,8 @@ pub async fn judge_with_retries(
         }
         tries += 1;
         let asked: Vec<&Control> = pending.iter().map(|one| one.control).collect();
-        // A failed collection counts as a try: services can restart the network.
+        // A failed collection counts as a try, because a service that restarts the network can
+        // break the connection.
         let Ok(fresh) = source.collect_again(&asked).await else {
             continue;
         };
@@ -113,7 +114,7 @@ fn describe_tries(tries: u32, seconds: i64, control: &Control) -> String {
     format!("{tries} {noun} in {seconds} s (within {limit} s)")
 }
 
-/// Returns the facts with the new readings, unless they change the verdicts of other controls.
+/// Adds the new readings to the facts, unless they change the verdict of a control in `once`.
 fn merge_facts(facts: Facts, fresh: Facts, once: &[&Control], phase: Phase) -> Facts {
     let mut merged = facts.clone();
     for (kind, readings) in fresh.readings {

@@ -72,7 +72,7 @@ async fn reviewed_prune_is_refused_after_facts_changed() {
         w.permissions
             .insert(id.clone(), BTreeSet::from(["all".to_owned()]));
     };
-    change(&share, "shared-with all (refers to it) was added");
+    change(&share, "shared-with all (reference) was added");
     let mut changed = Catalog::clone(&setup.catalog);
     changed.settings.environments[0].retention.keep = 2;
     let messages = describe_changes(&saved.facts, &collect_facts(&changed, &setup.inventory()));

@@ -4,13 +4,13 @@ if command -v cloud-init >/dev/null; then
     cloud-init clean --logs >/dev/null 2>&1 || rm -rf /var/lib/cloud/instances /var/lib/cloud/instance /var/lib/cloud/data /var/lib/cloud/sem
 fi
 rm -f /etc/ssh/ssh_host_*
-# cloud-init writes the file again at the first boot. On Debian 12 it would add its line to that of
-# the builder.
+# cloud-init creates this sudoers file at the first boot. On Debian 12 it would append to the file
+# of the build.
 rm -f /etc/sudoers.d/90-cloud-init-users
 # Package lists of the build are outdated on an instance. The check for pending updates was their
 # last user.
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
-# journald now writes to /run. Otherwise its last messages would be a journal in the image.
+# Make journald write to /run. Otherwise it would save its last messages in the image.
 if [ -d /run/systemd/system ]; then journalctl --relinquish-var || true; fi
 rm -rf /var/log/journal/*
 if command -v cloud-init >/dev/null; then
@@ -23,7 +23,8 @@ if command -v cloud-init >/dev/null; then
 fi
 find /var/log -xdev -type f -exec truncate -s 0 {} +
 : > /etc/machine-id
-# Services that save their state at shutdown would create the files again.
+# Stop services from saving their state at shutdown. They would create the files again that are
+# removed below.
 if [ -d /run/systemd/system ]; then
     mkdir -p /run/systemd/system/systemd-random-seed.service.d
     printf '[Service]\nExecStop=\n' > /run/systemd/system/systemd-random-seed.service.d/bakeline.conf

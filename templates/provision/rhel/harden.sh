@@ -14,9 +14,9 @@ done
 # shellcheck disable=SC2086 # names of packages
 if [ -n "$found" ]; then run_dnf remove -- $found; fi
 
-# auditd needs the audit system of the kernel, which containers cannot use. The condition exists
-# before the installation, so that a start is skipped there and does not fail. It has no effect on a
-# machine. audit 4 loads the rules in a separate unit.
+# auditd needs the audit system of the kernel, which containers cannot use. The drop-in is written
+# before the installation, so that systemd skips auditd in a container. Elsewhere it has no effect.
+# audit 4 loads the rules in a separate unit.
 for unit in auditd.service audit-rules.service; do
     mkdir -p "/etc/systemd/system/$unit.d"
     printf '[Unit]\nConditionVirtualization=!container\n' > "/etc/systemd/system/$unit.d/bakeline.conf"
@@ -48,8 +48,8 @@ fi
 if command -v update-crypto-policies >/dev/null; then
     case $(update-crypto-policies --show) in LEGACY*) update-crypto-policies --set DEFAULT >/dev/null ;; esac
 fi
-# SELinux keeps its mode: nothing here needs an exception. A permanent `disabled` or `permissive` of
-# the source is reported, because only a boot with new labels could change it.
+# SELinux keeps its mode: nothing here needs an exception. This script only reports a source in the
+# mode `disabled` or `permissive`: enforcing mode needs a reboot that labels all files again.
 selinux=/etc/selinux/config
 if [ -f "$selinux" ] && ! grep -q '^SELINUX=enforcing' "$selinux"; then
     echo "SELinux is not enforcing in the source: $(grep '^SELINUX=' "$selinux" || echo 'no mode is set')" >&2

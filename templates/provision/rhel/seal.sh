@@ -4,12 +4,13 @@ if command -v cloud-init >/dev/null; then
     cloud-init clean --logs >/dev/null 2>&1 || rm -rf /var/lib/cloud/instances /var/lib/cloud/instance /var/lib/cloud/data /var/lib/cloud/sem
 fi
 rm -f /etc/ssh/ssh_host_*
-# cloud-init writes the file again at the first boot. Older versions would add their line to that of
-# the builder.
+# cloud-init creates this sudoers file at the first boot. Older versions of cloud-init would append
+# to the file of the build.
 rm -f /etc/sudoers.d/90-cloud-init-users
-# Metadata of the build is outdated on an instance. The check for pending updates was its last user.
+# Cached metadata of repositories is outdated on an instance. The check for pending updates, which
+# needs it, has already run.
 rm -rf /var/cache/dnf/* /var/cache/yum/* /var/cache/libdnf5/*
-# journald now writes to /run. Otherwise its last messages would be a journal in the image.
+# Make journald write to /run. Otherwise it would save its last messages in the image.
 if [ -d /run/systemd/system ]; then journalctl --relinquish-var || true; fi
 rm -rf /var/log/journal/*
 if command -v cloud-init >/dev/null; then
@@ -23,7 +24,8 @@ fi
 find /var/log -xdev -type f -exec truncate -s 0 {} +
 # An empty file keeps the SELinux label of the file. systemd writes an ID at the first boot.
 : > /etc/machine-id
-# Services that save their state at shutdown would create the files again.
+# Stop services from saving their state at shutdown. They would create the files again that are
+# removed below.
 if [ -d /run/systemd/system ]; then
     mkdir -p /run/systemd/system/systemd-random-seed.service.d
     printf '[Service]\nExecStop=\n' > /run/systemd/system/systemd-random-seed.service.d/bakeline.conf
@@ -31,7 +33,7 @@ if [ -d /run/systemd/system ]; then
     systemctl stop chronyd.service 2>/dev/null || true
 fi
 rm -f /var/lib/dbus/machine-id /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
-# Leases, keys and saved networks of NetworkManager and dhclient, and the registration with Red Hat.
+# State of dhclient, chrony, systemd-networkd and NetworkManager, and the registration with Red Hat.
 rm -f /var/lib/dhclient/*.lease* /var/lib/chrony/* /run/systemd/netif/leases/*
 rm -f /var/lib/NetworkManager/*.lease /var/lib/NetworkManager/secret_key /var/lib/NetworkManager/timestamps \
     /var/lib/NetworkManager/seen-bssids /etc/NetworkManager/system-connections/*

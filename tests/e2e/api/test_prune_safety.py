@@ -1,7 +1,7 @@
 """Cases in which other cleanup tools delete needed AMIs (from the issues of cloud-custodian, aws-amicleaner and others).
 
-The AMIs are made by the sandbox, with the tags a release would set; boto3 judges what is there before and after. For each trap
-the trap is taken away once: then prune lets the AMI go, so it was the trap that held it.
+The AMIs are made by the sandbox, with the tags a release would set; boto3 lists the AMIs before and after prune. Each test then
+removes its trap, and prune must delete the AMI.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ from support.run import HANG
 from support.sandbox import Sandbox
 from support.seeded_amis import HERE, SeededAmis
 
-SPOILS = {"retention": {"keep": 1, "disable_after": "0s", "deregister_after": "0s"}, "brakes": {"percent": 100}}
+PRUNE_IMMEDIATELY = {
+    "retention": {"keep": 1, "disable_after": "0s", "deregister_after": "0s"},
+    "brakes": {"percent": 100},
+}
 
 
 @pytest.fixture
 def seeded(sandbox: Sandbox, tmp_path: Path) -> Iterator[SeededAmis]:
     sandbox.reset()
-    catalog = Catalog(sandbox, tmp_path / "traps", "traps", **SPOILS)
+    catalog = Catalog(sandbox, tmp_path / "traps", "traps", **PRUNE_IMMEDIATELY)
     catalog.image("base", source=VENDOR)
     catalog.image("web", parent="base")
     seeded = SeededAmis(sandbox, catalog)
@@ -40,7 +43,7 @@ Trap = Callable[[Any, str], tuple[str, Callable[[], Any]]]
 
 
 def create_template(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
-    """Creates a launch template without a group whose newest version names another AMI."""
+    """Creates a launch template that no group uses. Its first version names the AMI, its newest version another one."""
     ec2 = sandbox.client("ec2")
     made = ec2.create_launch_template(LaunchTemplateName="lambda-uses-it", LaunchTemplateData={"ImageId": ami})
     ec2.create_launch_template_version(
@@ -120,7 +123,7 @@ def disable_ami(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
 
 
 def record_launch(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
-    """Records a launch one minute ago, without an instance."""
+    """Records a launch at the present time, without an instance."""
     import datetime
 
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -129,7 +132,7 @@ def record_launch(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
 
 
 def create_child(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
-    """Creates a current child of the AMI."""
+    """Makes the current `web` AMI a child of `base@20260110.1`, the tested AMI."""
     ec2, web = sandbox.client("ec2"), "ami-00000000000000002"
     before = tags(ec2.describe_images(ImageIds=[web])["Images"][0])["bakeline:parent"]
     tag = lambda value: ec2.create_tags(Resources=[web], Tags=[{"Key": "bakeline:parent", "Value": value}])
@@ -155,13 +158,13 @@ def create_child(sandbox: Sandbox, ami: str) -> tuple[str, Callable[[], Any]]:
 def test_protecting_fact_keeps_ami(seeded: SeededAmis, trap: Trap) -> None:
     old = seeded.add("base", 10)
     assert old in seeded.amis_by_id() and seeded.prune_decision(old)[0] == "goes", seeded.prune_decision(old)
-    says, spring = trap(seeded.sandbox, old)
+    reason, remove_trap = trap(seeded.sandbox, old)
     verdict, because = seeded.prune_decision(old)
-    assert verdict == "stays" and says in because, (verdict, because)
+    assert verdict == "stays" and reason in because, (verdict, because)
     before = seeded.amis_by_id()
     shown = seeded.catalog.bakeline("prune", "--apply", want=0)
-    assert seeded.amis_by_id() == before and says in shown.out, shown
-    spring()
+    assert seeded.amis_by_id() == before and reason in shown.out, shown
+    remove_trap()
     assert seeded.prune_decision(old)[0] == "goes", seeded.prune_decision(old)
     shown = seeded.catalog.bakeline("prune", "--apply", want=0)
     assert set(before) - set(seeded.amis_by_id()) == {old}, shown
@@ -231,8 +234,8 @@ def test_reviewed_prune_is_exact_or_refused(seeded: SeededAmis) -> None:
     refused = seeded.catalog.bakeline("prune", "--apply", "reviewed.json", want=7)
     assert two in refused.err and "protected" in refused.err and set(seeded.amis_by_id()) == set(before), refused
     ec2.disable_image_deregistration_protection(ImageId=two)
-    shy = seeded.catalog.bakeline("prune", "--apply", "reviewed.json", "--most", "1", want=7)
-    assert "--most 2" in shy.err and set(seeded.amis_by_id()) == set(before), shy
+    over_limit = seeded.catalog.bakeline("prune", "--apply", "reviewed.json", "--most", "1", want=7)
+    assert "--most 2" in over_limit.err and set(seeded.amis_by_id()) == set(before), over_limit
     seeded.catalog.bakeline("prune", "--apply", "reviewed.json", want=0)
     assert set(before) - set(seeded.amis_by_id()) == {one, two}
     [run] = sorted(seeded.catalog.runs())[-1:]
@@ -243,7 +246,7 @@ def test_reviewed_prune_is_exact_or_refused(seeded: SeededAmis) -> None:
     assert "catalog `x`" in seeded.catalog.bakeline("prune", "--apply", "other.json", want=1).err
 
 
-def test_remaining_snapshot_is_deleted_or_reported(seeded: SeededAmis) -> None:
+def test_snapshot_is_deleted_after_failed_attempt(seeded: SeededAmis) -> None:
     old = seeded.add("base", 10)
     snapshot = seeded.amis_by_id()[old]["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
     seeded.sandbox.control("snapshots", {"code": "internal-error", "id": old})
@@ -278,7 +281,10 @@ def test_orphaned_image_stays_until_retired(seeded: SeededAmis) -> None:
 CUSTODIAN = os.environ.get("CUSTODIAN") or shutil.which("custodian")
 
 
-@pytest.mark.skipif(not CUSTODIAN, reason="cloud-custodian is not installed (pip install c7n; CUSTODIAN names it)")
+@pytest.mark.skipif(
+    not CUSTODIAN,
+    reason="cloud-custodian is not installed: run `pip install c7n`, or set CUSTODIAN to the path of the program",
+)
 def test_cloud_custodian_would_remove_a_needed_ami(seeded: SeededAmis, tmp_path: Path) -> None:
     """Runs its policy for unused images as a dry run in the same account."""
     traps = [create_parameter, record_launch, create_child]

@@ -78,7 +78,10 @@ def kill_release(started: subprocess.Popen[bytes]) -> None:
 
 
 def lock_objects(catalog: Catalog, env: str = "Test") -> list[Path]:
-    """Returns the objects of an environment's lock in order of generation and renewal."""
+    """Returns the objects of an environment's lock in order of generation and renewal.
+
+    Names are `GENERATION.json`, `GENERATION-RENEWAL.json` and `GENERATION-end.json`, with six-digit numbers.
+    """
     return sorted((catalog.at / ".bakeline/store" / catalog.name / "locks" / env).glob("*.json"))
 
 
@@ -102,7 +105,7 @@ def move_holder_to_other_machine(catalog: Catalog, env: str = "Test") -> None:
 
 def expire_lease(catalog: Catalog, env: str = "Test") -> None:
     """Expires the lease of a dead holder without waiting."""
-    assert is_lock_held(catalog, env), "it is over already"
+    assert is_lock_held(catalog, env), "the lock is not held, so there is no lease to expire"
     for one in lock_objects(catalog, env):
         if one.stat().st_size:
             facts = json.loads(one.read_text())

@@ -21,7 +21,7 @@ pub(super) fn control_finding(outcome: Outcome, property: &str, message: String)
     }
 }
 
-/// Creates the only finding of a control.
+/// Creates a boxed finding about the whole control, for use as an error that stops the evaluation.
 pub(super) fn boxed_control_finding(
     outcome: Outcome,
     property: &str,
@@ -148,7 +148,7 @@ pub(super) fn mask_actual(finding: Finding) -> Finding {
     }
 }
 
-/// Combines the findings of `any_of` (`any`) or `none_of` into one.
+/// Combines the findings of a group into one. `any` is true for `any_of` and false for `none_of`.
 pub(super) fn combine_findings(parts: Vec<Vec<Finding>>, any: bool) -> Finding {
     let worst = |part: &Vec<Finding>| {
         part.iter()

@@ -141,7 +141,8 @@ fn target_texts(target: &ResourceRef) -> impl Iterator<Item = &str> {
     )
 }
 
-/// Returns the value for each choice of its inputs; nothing for a value with loop variables.
+/// Returns sample values: the n-th uses the n-th choice of every input. Returns none for a value
+/// with loop variables.
 pub(crate) fn sample_values(
     tree: &Tree,
     variables: &[String],
@@ -173,7 +174,7 @@ pub(crate) fn sample_values(
         .collect()
 }
 
-/// Returns all combinations of the values of loop variables.
+/// Returns the combinations of the values of loop variables, at most `MAX_COMBINATIONS + 1`.
 pub(crate) fn combinations(
     loops: &[(String, Tree)],
     values: &dyn Fn(&Tree) -> Vec<Tree>,

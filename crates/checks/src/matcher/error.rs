@@ -28,7 +28,7 @@ pub(crate) enum ValueError {
     #[error("`{}` is not a whole number", .0.escape_default())]
     WholeNumber(String),
     /// Value or limit that is neither a whole number nor a duration; shortened for messages.
-    #[error("`{0}` is not a number")]
+    #[error("`{0}` is neither a whole number nor a duration")]
     Quantity(String),
     /// Value that is not a duration; shortened for messages.
     #[error("`{0}` is not a duration")]

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-/// Maximum number of steps of a backtracking pattern on one text: tens of milliseconds.
+/// Maximum number of steps of a backtracking pattern on one text. This many steps take tens of
+/// milliseconds.
 const MAX_STEPS: usize = 500_000;
 /// Maximum size of a compiled pattern in bytes.
 const MAX_SIZE: usize = 1 << 20;
@@ -36,7 +37,8 @@ impl PatternError {
     }
 }
 
-/// Compiled pattern. `^` and `$` match at line ends, classes are ASCII.
+/// Compiled pattern. `^` and `$` match at the start and end of each line. Character classes are
+/// ASCII.
 #[derive(Debug)]
 pub(crate) enum Pattern {
     /// Pattern that runs in linear time.
@@ -145,7 +147,7 @@ mod tests {
         assert_eq!(
             ahead.is_match(rules),
             Ok(true),
-            "anchors match at line ends, and bytes are bytes"
+            "anchors match at line starts and ends, and the text may be invalid UTF-8"
         );
         assert_eq!(ahead.is_match(b"-A INPUT --dport 222 -j ACCEPT"), Ok(false));
         let digit = Pattern::new(r"(?=x)x\d").expect("a pattern");

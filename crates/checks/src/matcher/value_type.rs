@@ -31,7 +31,8 @@ impl ValueType {
         if self == Self::List { Self::Text } else { self }
     }
 
-    /// Returns the type of operands for parts of a value: settings or texts.
+    /// Returns the operand type of matchers that search a value, such as `include`: settings for
+    /// settings, text otherwise.
     pub(crate) fn operand_type(self) -> Self {
         if self == Self::Setting {
             Self::Setting

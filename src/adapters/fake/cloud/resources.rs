@@ -30,10 +30,10 @@ impl ResourceWriter for FakeCloud {
             |state| {
                 for id in ids {
                     state.start_tag_lag(id);
-                    let Some(now) = state.tags_of(id) else {
+                    let Some(current_tags) = state.tags_of(id) else {
                         return not_found(id);
                     };
-                    now.extend(tags.clone());
+                    current_tags.extend(tags.clone());
                 }
                 Ok(())
             },
@@ -47,10 +47,10 @@ impl ResourceWriter for FakeCloud {
             region,
             |state| {
                 for id in ids {
-                    let Some(now) = state.tags_of(id) else {
+                    let Some(current_tags) = state.tags_of(id) else {
                         return not_found(id);
                     };
-                    now.retain(|key, _| !keys.contains(key));
+                    current_tags.retain(|key, _| !keys.contains(key));
                 }
                 Ok(())
             },

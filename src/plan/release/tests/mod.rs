@@ -186,7 +186,8 @@ fn unchanged_catalog_keeps_all_images() {
     );
 }
 
-/// Each change decides the base of each image. The child follows its parent.
+/// A changed input determines whether each image is built, rechecked or kept, and from which AMI. A
+/// rebuilt parent rebuilds its child.
 #[test]
 fn changed_input_decides_build_and_base() {
     let c = catalog(&[]);

@@ -1,4 +1,4 @@
-//! Tests every transition of the state table in all locations.
+//! Tests promotion, rollback, revocation and hold: AMI states and pointers in all locations.
 
 use super::{
     HOME, Operation, PROD, assert_consistent, assert_no_leftovers, assert_rows, on_day,

@@ -73,6 +73,10 @@ impl CheckParser<'_> {
                 self.report(second_resource(second.name));
                 None
             }
+            ([_, ..], Some((group, _))) => {
+                self.report(second_resource(group));
+                None
+            }
             _ => {
                 self.report(no_resource("entry"));
                 None
@@ -113,8 +117,8 @@ fn no_resource(place: &str) -> Problem {
 
 fn second_resource(other: &str) -> Problem {
     Problem::new(
-        "a check can name only one resource",
-        "move this resource to a check of its own",
+        "a check can have only one resource or group",
+        "move this key to a separate check",
     )
     .at_key()
     .under(other)

@@ -166,7 +166,7 @@ fn property_named_like_a_resource_is_not_a_resource() {
 }
 
 #[test]
-fn check_within_runs_only_at_boot() {
+fn check_with_within_key_runs_only_at_boot() {
     let all = controls(
         "[{file: /a, within: 1m30s}, {any_of: [{package: x}, {file: /a}], within: 5m}, \
          {service: x, phase: [boot], within: 10s}, {file: /b}]",

@@ -244,7 +244,11 @@ fn matchers_of_settings_compare_numbers_and_repeated_values() {
         ("{cmp: 1}", &["1.0"], Ok(true)),
         ("{at_most: 8}", &["08"], Ok(true)),
         ("{at_most: 1m}", &["61"], Ok(false)),
-        ("{at_most: 8}", &["0.5"], Err("`0.5` is not a number")),
+        (
+            "{at_most: 8}",
+            &["0.5"],
+            Err("`0.5` is neither a whole number nor a duration"),
+        ),
         (
             "{at_most: 8}",
             &["1", "2"],

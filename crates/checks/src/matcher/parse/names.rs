@@ -26,7 +26,10 @@ pub(crate) const MATCHERS: &[(&str, &str)] = &[
         "line",
         "text with this complete line, or list with it as an item",
     ),
-    ("lines_include", "text with all lines of a list"),
+    (
+        "lines_include",
+        "text that contains every line of the operand; for a list, items that include all of them",
+    ),
     (
         "in",
         "equal to one of the operands; for a list, each item is equal to one of them",
@@ -36,7 +39,7 @@ pub(crate) const MATCHERS: &[(&str, &str)] = &[
         "less than or equal; for a mode: no bits other than these; durations such as 1m count \
          as seconds",
     ),
-    ("at_least", "not less; a mode with at least these bits"),
+    ("at_least", "not less; for a mode: at least these bits"),
     (
         "between",
         "from the first to the second value of a list of two",
@@ -66,7 +69,7 @@ pub(crate) const MATCHERS: &[(&str, &str)] = &[
     ("none", "matcher that no item may match"),
 ];
 
-/// InSpec alias for the negation of `at_most`.
+/// InSpec alias of `at_most`. The parser negates the resulting matcher.
 pub(super) const MORE_PERMISSIVE: &str = "be_more_permissive_than";
 
 /// InSpec aliases of matchers.

@@ -12,7 +12,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "shell_history",
     "History files of shells, editors, pagers and clients in the home directories of all \
      accounts. By default, there must be none. An interactive login creates new ones, but \
-     checks do not, so both phases can judge them. The seal removes those of all accounts \
+     checks do not, so both phases can judge them. seal.sh removes the files of all accounts \
      after the build checks.",
     Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,

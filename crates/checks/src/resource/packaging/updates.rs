@@ -17,8 +17,8 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "updates",
     "Updates that apt or dnf would install with the package lists on the target. By default, \
      there must be none. The check downloads nothing. Without lists, as on an instance of a \
-     sealed image, it is an error. Use `bakeline probe` there, which refreshes the lists. Judged \
-     in phase build unless `phase` is set.",
+     sealed image, it is an error. For a sealed image, use `bakeline probe IMAGE`, which \
+     refreshes the lists on a temporary instance. Judged in phase build unless `phase` is set.",
     Subject::one_of(
         "which",
         "`security` or `all`. Security updates of apt come from a security archive (origin \
