@@ -282,3 +282,19 @@ fn empty_variables_are_allowed_and_hidden_ones_are_not() {
         ["CAT115 images/a.yaml:2:13 the variable `j` is also in the matrix"]
     );
 }
+
+#[test]
+fn unquoted_variable_in_a_flow_mapping_gets_a_hint() {
+    let image = "parent: base\nvariables: {a: x}\nfiles: [{source: f, destination: /etc/${a}}]\n";
+    let files = [
+        ("bakeline.yaml", SETTINGS),
+        ("images/base.yaml", BASE),
+        ("images/app.yaml", image),
+    ];
+    let (_, found) = load(&repository(&files));
+    let hints: Vec<&str> = found.iter().filter_map(|d| d.help.as_deref()).collect();
+    assert_eq!(
+        hints,
+        ["put text with `${NAME}` in quotes inside of `{}` and `[]`"]
+    );
+}

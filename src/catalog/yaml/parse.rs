@@ -40,19 +40,8 @@ pub(crate) fn parse(source: &SourceFile<'_>, diagnostics: &mut Diagnostics) -> O
     };
     let mut parser = Parser::new_from_str_with_options(source.text, options);
     let done = builder.run(&mut parser);
-    let root = builder.root.take();
+    let root = builder.root.take().filter(|node| !node.is_null());
     match (done, root) {
-        (Outcome::End, Some(node))
-            if matches!(
-                node.value,
-                Value::Scalar {
-                    kind: Scalar::Null,
-                    ..
-                }
-            ) =>
-        {
-            report_empty(source, diagnostics)
-        }
         (Outcome::End, None) => report_empty(source, diagnostics),
         (Outcome::End, Some(node)) => {
             control_characters::report_escaped_control_characters(source, &node, diagnostics);
@@ -213,8 +202,14 @@ impl TreeBuilder<'_, '_> {
             self.error(codes::FEATURE, at..at, "YAML directives are not supported")
                 .help("remove the line");
         } else {
+            // In a flow collection, the braces of a variable begin a mapping.
+            let is_variable = at > 0 && self.source.text.get(at - 1..=at) == Some("${");
+            let help = match is_variable {
+                true => "put text with `${NAME}` in quotes inside of `{}` and `[]`",
+                false => "check the indentation, quotes and colons before this position",
+            };
             self.error(codes::SYNTAX, at..at, format!("invalid YAML: {kind}"))
-                .help("check the indentation, quotes and colons before this position");
+                .help(help);
         }
         Outcome::Error
     }
