@@ -95,10 +95,13 @@ for pair in $RELEASES; do
     build "$work/release.spec" "$folder"
     folder=new
 done
-# The packages of the root, without files, so that rpm lists what the root contains.
+# The packages of the root, so that rpm lists what the root contains. Only cloud-init owns its files:
+# they include examples of private keys, which a search of unowned files would find.
+dpkg -L cloud-init | grep '^/usr/' | while read -r path; do if [ -f "$path" ] && [ ! -L "$path" ]; then echo "$path"; fi; done > "$work/cloud-init.list"
 {
     header vendor-base 1
     printf 'BuildArch: noarch\n%%description\nBase of the vendor.\n'
+    printf '%%install\nmkdir -p %%{buildroot}\ntar -c -P -T %s | tar -x -C %%{buildroot}\n' "$work/cloud-init.list"
     dpkg-query -W -f '${db:Status-Status} ${Package} ${Version}\n' | while read -r status name version; do
         if [ "$status" != installed ]; then continue; fi
         case $name in dpkg* | apt* | debconf* | debian-* | libapt* | rpm-common) continue ;; esac
@@ -107,6 +110,7 @@ done
         if [ "$name" = dash ]; then provides=/bin/sh; else provides="$name-base"; fi
         printf '%%package -n %s\nProvides: %s\nVersion: %s\nSummary: %s\nAutoReqProv: no\n%%description -n %s\nFrom Debian.\n%%files -n %s\n' \
             "$name" "$provides" "$version" "$name" "$name" "$name"
+        if [ "$name" = cloud-init ]; then cat "$work/cloud-init.list"; fi
     done
 } > "$work/base.spec"
 build "$work/base.spec" base
