@@ -2,7 +2,7 @@
 # Runs all tests: Rust without and with the SDK, the sandbox, then end to end on the local EC2.
 . "$(dirname "$0")/common.sh"
 
-timed "packages" scripts/packages.sh libcap2-bin ansible-core
+timed "packages" scripts/packages.sh libcap2-bin ansible-core rpm dnf createrepo-c
 timed "python environment" scripts/venv.sh
 # Many tests wait for processes, so two tests for each core run at a time.
 RUST_TEST_THREADS=$((2 * $(nproc)))

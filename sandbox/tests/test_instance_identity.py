@@ -16,7 +16,7 @@ from bakeline_sandbox.backends.selection import create_backend
 from bakeline_sandbox.vendor_roots import VendorRoots
 
 pytestmark = pytest.mark.real
-SEAL = (Path(__file__).parents[2] / "templates/provision/debian/seal.sh").read_text()
+SEAL = (Path(__file__).parents[2] / "templates/provision/common/seal.sh").read_text()
 BACKENDS = {"nspawn": nspawn_problems, "chroot": chroot_problems}
 MACHINE_ID = re.compile(r"[0-9a-f]{32}\n")
 PRINT_MACHINE_ID = "cat /etc/machine-id"

@@ -18,7 +18,7 @@ pub struct InputChange {
 }
 
 impl InputChange {
-    /// Describes the change: `package nginx added`, `disk_gib changed: 10 -> 20`.
+    /// Describes the change: `package nginx added`, `volume root changed: 10 GiB -> 20 GiB`.
     #[must_use]
     pub fn describe(&self) -> String {
         let input = &self.input;

@@ -227,26 +227,12 @@ fn insert_block_files(blocks: Vec<Block>, out: &mut BTreeMap<String, Vec<u8>>) {
 fn volume_values<'v>(image: &'v Image, root_device: &'v str) -> Vec<VolumeValues<'v>> {
     let value = |volume: &'v Volume| VolumeValues {
         device: volume.device.as_deref().unwrap_or(root_device),
-        size: volume.size_gib.or(image.disk_gib).unwrap_or(0),
+        size: volume.size_gib.unwrap_or(0),
         kind: volume.kind.map_or("", VolumeType::as_str),
         iops: volume.iops.unwrap_or(0),
         throughput: volume.throughput.unwrap_or(0),
     };
-    let has_root = image.volumes.iter().any(|v| v.device.is_none());
-    let size_only = image
-        .disk_gib
-        .filter(|_| !has_root)
-        .map(|size| VolumeValues {
-            device: root_device,
-            size,
-            kind: "",
-            iops: 0,
-            throughput: 0,
-        });
-    size_only
-        .into_iter()
-        .chain(image.volumes.iter().map(value))
-        .collect()
+    image.volumes.iter().map(value).collect()
 }
 
 /// Returns the pause before Packer connects, or an empty text.

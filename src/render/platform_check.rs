@@ -28,10 +28,7 @@ struct PlatformIds {
 
 /// Returns the variables of the check.
 pub(super) fn check_values<'v>(catalog: &'v Catalog, image: &'v Image) -> CheckValues<'v> {
-    let mut base = image;
-    while let Some(parent) = base.parent().and_then(|name| catalog.images.get(name)) {
-        base = parent;
-    }
+    let base = catalog.base_of(image);
     let platforms = Platform::ALL.map(|platform| PlatformIds {
         name: platform.name(),
         ids: platform.os_ids(),

@@ -6,8 +6,8 @@ use super::block::{Block, Connection};
 use super::file_template::render_file_template;
 use super::platform_check;
 use super::provision_scripts::{
-    ANSIBLE, ANSIBLE_PREPARE, CHECK, FILE, HARDEN, PlatformScripts, REBOOT, SCRIPT, SEAL_ACCOUNTS,
-    SUDO, TREE, platform_scripts,
+    ANSIBLE, ANSIBLE_PREPARE, BOOT, CHECK, CLEANUP, FILE, HARDEN, PACKAGES, PREPARE, PUPPET,
+    REBOOT, SCRIPT, SEAL, SEAL_ACCOUNTS, SUDO, TREE, platform_scripts,
 };
 use super::script_values::{Fact, ScriptValues, ScriptWords, TreePath};
 use super::{Language, RenderError, render};
@@ -29,18 +29,13 @@ const BUILD_HOURS: i64 = 12;
 /// # Errors
 /// Fails if a template or file is missing or invalid.
 pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderError> {
-    let PlatformScripts {
-        package_manager,
-        boot,
-        prepare,
-        harden,
-        cleanup,
-        seal,
-        ..
-    } = platform_scripts(image.platform);
+    let scripts = platform_scripts(image.platform);
     let none = BTreeMap::<String, String>::new();
-    let package_manager = render(catalog, package_manager, Language::Shell, &none)?;
-    let boot = render(catalog, boot, Language::Shell, &none)?;
+    let package_manager = [scripts.package_manager, scripts.functions]
+        .map(|path| render(catalog, path, Language::Shell, &none))
+        .into_iter()
+        .collect::<Result<String, _>>()?;
+    let boot = render(catalog, BOOT, Language::Shell, &none)?;
     let sudo = render(catalog, SUDO, Language::Shell, &none)?;
     let deadline = image.platform.deadline(BUILD_HOURS);
     let base = ScriptValues {
@@ -77,19 +72,19 @@ pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderErro
     };
     let values = platform_check::check_values(catalog, image);
     let check = render(catalog, CHECK, Language::Shell, &values)?;
-    build.add_script_after(&check, prepare, &base)?;
+    build.add_script_after(&check, PREPARE, &base)?;
     for provision in &image.provision {
         build.add_provisioner(provision)?;
     }
     if image.parent().is_none() {
-        for path in std::iter::once(harden).chain(HARDEN) {
+        for path in std::iter::once(scripts.harden).chain(HARDEN) {
             build.add_script(path, &base)?;
         }
     }
-    build.add_script(cleanup, &base)?;
+    build.add_script(CLEANUP, &base)?;
     build.out.push(Block::Check);
     let accounts = render(catalog, SEAL_ACCOUNTS, Language::Shell, &base)?;
-    build.add_script_after(&accounts, seal, &base)?;
+    build.add_script_after(&accounts, SEAL, &base)?;
     Ok(build.out)
 }
 
@@ -165,11 +160,10 @@ impl BlockBuilder<'_> {
 
     /// Adds the blocks of a provisioner.
     fn add_provisioner(&mut self, provision: &Provision) -> Result<(), RenderError> {
-        let scripts = platform_scripts(self.image.platform);
         let base = self.base.clone();
         match provision {
             Provision::Packages(p) => self.add_script(
-                scripts.packages,
+                PACKAGES,
                 &ScriptValues {
                     packages: &p.names,
                     ..base
@@ -185,7 +179,7 @@ impl BlockBuilder<'_> {
                 self.out.push(Block::Playbook { name, files });
                 self.add_script(ANSIBLE, &base)
             }
-            Provision::Puppet(p) => self.add_puppet(p, scripts.puppet, base),
+            Provision::Puppet(p) => self.add_puppet(p, base),
         }
     }
 
@@ -300,12 +294,7 @@ impl BlockBuilder<'_> {
         render_file_template(path, &text, &self.image.template_variables).map(String::into_bytes)
     }
 
-    fn add_puppet(
-        &mut self,
-        p: &Puppet,
-        path: &str,
-        base: ScriptValues<'_>,
-    ) -> Result<(), RenderError> {
+    fn add_puppet(&mut self, p: &Puppet, base: ScriptValues<'_>) -> Result<(), RenderError> {
         let name = self.next_name("puppet");
         let uploaded = format!("/tmp/bakeline-{name}");
         let files: Result<_, _> = p
@@ -331,7 +320,7 @@ impl BlockBuilder<'_> {
                 .collect(),
             ..base
         };
-        self.add_script(path, &values)
+        self.add_script(PUPPET, &values)
     }
 }
 

@@ -4,23 +4,32 @@ use crate::catalog::Image;
 use crate::platform::{PackageManager, Platform};
 use crate::provision::Provision;
 
-/// Scripts of a package manager. Scripts that need none are constants, and all platforms share them.
+/// Scripts of a package manager. All platforms share the others, which are constants.
 pub(super) struct PlatformScripts {
+    /// Function that runs the package manager and waits for its locks.
     pub(super) package_manager: &'static str,
-    pub(super) prepare: &'static str,
-    pub(super) boot: &'static str,
-    pub(super) packages: &'static str,
-    pub(super) puppet: &'static str,
+    /// Functions for packages, which use it. The other scripts include both files.
+    pub(super) functions: &'static str,
     /// First script that hardens a base image. [`HARDEN`] follows.
     pub(super) harden: &'static str,
-    pub(super) cleanup: &'static str,
-    pub(super) seal: &'static str,
 }
 
 /// First part of `prepare.sh`. Stops if the system does not belong to the platform of the image.
 pub(super) const CHECK: &str = "templates/provision/common/check-platform.sh";
 /// First part of `prepare.sh`, which allows sudo without a terminal.
 pub(super) const SUDO: &str = "templates/provision/common/sudo.sh";
+/// Script that updates a new instance.
+pub(super) const PREPARE: &str = "templates/provision/common/prepare.sh";
+/// Part of [`PREPARE`] and [`REBOOT`], which waits for the jobs of the boot.
+pub(super) const BOOT: &str = "templates/provision/common/boot.sh";
+/// Script that installs packages.
+pub(super) const PACKAGES: &str = "templates/provision/common/packages.sh";
+/// Script that applies a Puppet manifest.
+pub(super) const PUPPET: &str = "templates/provision/common/puppet.sh";
+/// Script that removes files of the build, before the checks.
+pub(super) const CLEANUP: &str = "templates/provision/common/cleanup.sh";
+/// Script that removes keys, identity and history, after the checks.
+pub(super) const SEAL: &str = "templates/provision/common/seal.sh";
 /// Script that runs a script of the catalog.
 pub(super) const SCRIPT: &str = "templates/provision/common/script.sh";
 /// Script that waits for the boot after a script of the catalog.
@@ -48,25 +57,15 @@ pub(super) const SEAL_ACCOUNTS: &str = "templates/provision/common/seal-accounts
 /// Scripts of Debian and Ubuntu.
 const APT: PlatformScripts = PlatformScripts {
     package_manager: "templates/provision/debian/apt.sh",
-    prepare: "templates/provision/debian/prepare.sh",
-    boot: "templates/provision/debian/boot.sh",
-    packages: "templates/provision/debian/packages.sh",
-    puppet: "templates/provision/debian/puppet.sh",
+    functions: "templates/provision/debian/functions.sh",
     harden: "templates/provision/debian/harden.sh",
-    cleanup: "templates/provision/debian/cleanup.sh",
-    seal: "templates/provision/debian/seal.sh",
 };
 
 /// Scripts of Amazon Linux and the RHEL family.
 const DNF: PlatformScripts = PlatformScripts {
     package_manager: "templates/provision/rhel/dnf.sh",
-    prepare: "templates/provision/rhel/prepare.sh",
-    boot: "templates/provision/rhel/boot.sh",
-    packages: "templates/provision/rhel/packages.sh",
-    puppet: "templates/provision/rhel/puppet.sh",
+    functions: "templates/provision/rhel/functions.sh",
     harden: "templates/provision/rhel/harden.sh",
-    cleanup: "templates/provision/rhel/cleanup.sh",
-    seal: "templates/provision/rhel/seal.sh",
 };
 
 /// Returns the scripts of a platform.
@@ -79,28 +78,20 @@ pub(super) fn platform_scripts(platform: Platform) -> PlatformScripts {
 
 /// Returns the scripts that the build of an image uses. Other scripts are not part of its recipe.
 pub(super) fn templates(image: &Image) -> Vec<&'static str> {
-    let PlatformScripts {
-        package_manager,
-        prepare,
-        boot,
-        packages,
-        puppet,
-        harden,
-        cleanup,
-        seal,
-    } = platform_scripts(image.platform);
+    let scripts = platform_scripts(image.platform);
     let uses = |predicate: fn(&Provision) -> bool| image.provision.iter().any(predicate);
     let mut out = vec![
-        package_manager,
+        scripts.package_manager,
+        scripts.functions,
         CHECK,
         SUDO,
-        boot,
-        prepare,
-        cleanup,
+        BOOT,
+        PREPARE,
+        CLEANUP,
         SEAL_ACCOUNTS,
-        seal,
+        SEAL,
     ];
-    out.extend(uses(|p| matches!(p, Provision::Packages(_))).then_some(packages));
+    out.extend(uses(|p| matches!(p, Provision::Packages(_))).then_some(PACKAGES));
     out.extend(uses(|p| matches!(p, Provision::File(_))).then_some(FILE));
     out.extend(uses(|p| matches!(p, Provision::Tree(_))).then_some(TREE));
     out.extend(uses(|p| matches!(p, Provision::Script(_))).then_some(SCRIPT));
@@ -108,9 +99,9 @@ pub(super) fn templates(image: &Image) -> Vec<&'static str> {
     if uses(|p| matches!(p, Provision::Ansible(_))) {
         out.extend([ANSIBLE_PREPARE, ANSIBLE]);
     }
-    out.extend(uses(|p| matches!(p, Provision::Puppet(_))).then_some(puppet));
+    out.extend(uses(|p| matches!(p, Provision::Puppet(_))).then_some(PUPPET));
     if image.parent().is_none() {
-        out.push(harden);
+        out.push(scripts.harden);
         out.extend(HARDEN);
     }
     out

@@ -9,10 +9,9 @@ pub(super) struct ScriptValues<'v> {
     pub(super) image: &'v str,
     /// Name of the platform, for scripts that several platforms share.
     pub(super) platform: &'v str,
-    /// Rendered `apt.sh` with the function `apt_get`, or `dnf.sh` with the function `run_dnf`, for
-    /// scripts that install or remove packages.
+    /// Rendered `apt.sh` or `dnf.sh` with `functions.sh`: the same functions for all platforms.
     pub(super) package_manager: &'v str,
-    /// Further options of dnf.
+    /// Options of `update_packages`, for `prepare.sh`.
     pub(super) release_options: &'v str,
     /// Rendered `sudo.sh`, which allows sudo without a terminal, for `prepare.sh`.
     pub(super) sudo: &'v str,

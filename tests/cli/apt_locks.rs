@@ -7,6 +7,7 @@
     reason = "the tests run shells on temporary files"
 )]
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -18,8 +19,7 @@ use rustix::fs::{FlockOperation, fcntl_lock};
 
 use super::checks_collector::shells;
 
-/// Scripts of Amazon Linux and the RHEL family.
-const RPM_TEMPLATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/provision/rhel");
+const ALL_TEMPLATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/provision");
 const TEMPLATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/provision/debian");
 /// Time for which a lock is held: longer than the pause between two attempts.
 const LOCK_TIME: Duration = Duration::from_secs(3);
@@ -245,56 +245,73 @@ fn update_probe_waits_for_locks() {
     assert_eq!(pending.len(), 1, "{out}{err}");
 }
 
-/// Fails if a script in `folder` calls a package manager without `function`, which `file` defines.
-fn check_scripts(folder: &str, file: &str, function: &str, commands: &[&str]) {
-    let mut seen = 0;
-    for entry in fs::read_dir(folder).expect("the templates") {
-        let path = entry.expect("entry").path();
-        let text = fs::read_to_string(&path).expect("template");
-        let code: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.trim_start().starts_with('#'))
-            .collect();
-        let call = format!("{function} ");
-        let calls = code.iter().filter(|line| line.contains(&call)).count();
-        seen += calls;
-        if path.ends_with(file) {
+/// Scripts with their code, without comments.
+fn scripts() -> Vec<(String, String, Vec<String>)> {
+    let mut out = Vec::new();
+    for folder in ["common", "debian", "rhel"] {
+        for entry in fs::read_dir(format!("{ALL_TEMPLATES}/{folder}")).expect("the templates") {
+            let path = entry.expect("entry").path();
+            let text = fs::read_to_string(&path).expect("template");
+            let code = text.lines().map(|line| line.trim_start().to_owned());
+            let code = code.filter(|line| !line.starts_with('#')).collect();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            out.push((format!("{folder}/{name}"), text, code));
+        }
+    }
+    out
+}
+
+/// Returns the names of the functions that a script defines.
+fn defined_functions(name: &str) -> BTreeSet<String> {
+    let (_, _, code) = scripts()
+        .into_iter()
+        .find(|(script, ..)| script == name)
+        .expect("a script");
+    code.iter()
+        .filter_map(|line| line.split_once("() {"))
+        .map(|(function, _)| function.to_owned())
+        .collect()
+}
+
+#[test]
+fn both_package_managers_define_the_same_functions() {
+    let apt = defined_functions("debian/functions.sh");
+    let dnf = defined_functions("rhel/functions.sh");
+    assert!(apt.len() > 5, "{apt:?}");
+    assert_eq!(apt, dnf);
+}
+
+#[test]
+fn only_these_functions_call_a_package_manager() {
+    let functions = defined_functions("debian/functions.sh");
+    let mut calls = 0;
+    for (name, text, code) in scripts() {
+        if name.ends_with("/functions.sh")
+            || ["debian/apt.sh", "rhel/dnf.sh"].contains(&name.as_str())
+        {
             continue;
         }
-        let is_direct = |line: &&&str| {
-            let text = line.trim_start();
-            commands
+        let direct = code.iter().find(|line| {
+            ["apt-get ", "apt_get ", "dpkg -", "dnf ", "run_dnf ", "yum "]
                 .iter()
-                .any(|command| text.starts_with(command) || text.contains(&format!("; {command}")))
-        };
-        let direct = code.iter().find(is_direct);
+                .any(|command| line.starts_with(command) || line.contains(&format!("; {command}")))
+        });
         assert!(
             direct.is_none(),
-            "{}: {direct:?} does not use `{function}`",
-            path.display()
+            "{name}: {direct:?} calls a package manager directly"
         );
-        let includes_function = text.contains("@{ package_manager | safe }@");
+        let is_call = |line: &&String| {
+            line.split([' ', ';', '@'])
+                .any(|word| functions.contains(word))
+        };
+        let found = code.iter().filter(is_call).count();
+        calls += found;
+        let includes_functions = text.contains("@{ package_manager | safe }@");
         assert_eq!(
-            includes_function,
-            calls > 0,
-            "{} and the value `package_manager`",
-            path.display()
+            includes_functions,
+            found > 0,
+            "{name} and the value `package_manager`"
         );
     }
-    assert!(seen > 5, "only {seen} calls were found");
-}
-
-#[test]
-fn templates_use_the_function_apt_get() {
-    check_scripts(TEMPLATES, "apt.sh", "apt_get", &["apt-get ", "dpkg -"]);
-}
-
-#[test]
-fn templates_use_the_function_run_dnf() {
-    check_scripts(
-        RPM_TEMPLATES,
-        "dnf.sh",
-        "run_dnf",
-        &["dnf ", "yum ", "rpm -i", "rpm -U"],
-    );
+    assert!(calls > 8, "only {calls} calls were found");
 }

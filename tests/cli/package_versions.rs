@@ -45,12 +45,12 @@ fn write_wrapper(dir: &Path, name: &str, text: &str) {
 }
 
 /// Runs `packages.sh` of a package manager with the wrappers of a directory.
-fn install(dir: &Path, family: &str, functions: &str, packages: &[&str]) -> (bool, String) {
-    let read = |name: &str| fs::read_to_string(format!("{TEMPLATES}/{family}/{name}"));
+fn install(dir: &Path, functions: [&str; 2], packages: &[&str]) -> (bool, String) {
+    let read = |name: &str| fs::read_to_string(format!("{TEMPLATES}/{name}"));
     let values = json!({
-        "image": "web", "packages": packages, "package_manager": read(functions).expect("the template"),
+        "image": "web", "packages": packages, "package_manager": functions.map(|name| read(name).expect("the template")).concat(),
     });
-    let text = read("packages.sh").expect("the template");
+    let text = read("common/packages.sh").expect("the template");
     let script = render_text("packages.sh", &text, Language::Shell, &values).expect("rendered");
     let path = std::env::var("PATH").expect("PATH");
     // A file whose name the unquoted glob would match.
@@ -131,7 +131,13 @@ fn apt_installs_newest_version_of_glob() {
         return;
     }
     let root = create_apt_repository();
-    let run = |packages: &[&str]| install(root.path(), "debian", "apt.sh", packages);
+    let run = |packages: &[&str]| {
+        install(
+            root.path(),
+            ["debian/apt.sh", "debian/functions.sh"],
+            packages,
+        )
+    };
     for (package, expected) in [
         ("tool", "Inst tool (2.0 "),
         ("tool=1.*", "Inst tool (1.10 "),
@@ -177,7 +183,8 @@ fn dnf_installs_newest_version_of_glob() {
         return;
     }
     let root = create_dnf_repository();
-    let run = |packages: &[&str]| install(root.path(), "rhel", "dnf.sh", packages);
+    let run =
+        |packages: &[&str]| install(root.path(), ["rhel/dnf.sh", "rhel/functions.sh"], packages);
     for (package, version) in [
         ("tool", "2.0-1"),
         ("tool-1.*", "1.10-1"),

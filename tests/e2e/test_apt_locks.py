@@ -14,7 +14,7 @@ from support.run import HANG, REPO, wait_until
 from support.running_release import resume_build, start_release
 from support.sandbox import Sandbox
 
-PREPARE = "templates/provision/debian/prepare.sh"
+PREPARE = "templates/provision/common/prepare.sh"
 LIMIT = "apt_lock_seconds=600"
 # Holds the locks from the first boot until the judge says so, and then releases one after the other.
 HOLDER = """\

@@ -12,7 +12,7 @@ from support.inventory import describe_difference, list_cloud
 from support.run import REPO
 from support.sandbox import Sandbox
 
-SEAL = (REPO / "templates/provision/debian/seal.sh").read_text()
+SEAL = (REPO / "templates/provision/common/seal.sh").read_text()
 # Without the first line, cloud-init deletes the builder's host keys at the first boot. systemd saves no random seed in a
 # container, so that the second line does.
 SETUP = """mkdir -p /etc/cloud/cloud.cfg.d; echo 'ssh_deletekeys: false' > /etc/cloud/cloud.cfg.d/99-keep.cfg
@@ -30,7 +30,7 @@ def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def leave_out(catalog: Catalog, part: str, instead: str) -> None:
     assert SEAL.count(part) == 1, f"seal.sh has changed: {part}"
-    catalog.file("templates/provision/debian/seal.sh", SEAL.replace(part, instead))
+    catalog.file("templates/provision/common/seal.sh", SEAL.replace(part, instead))
 
 
 CASES = {
@@ -56,7 +56,7 @@ def test_image_with_a_part_of_its_builder_is_not_released(sandbox: Sandbox, cata
 
 
 def test_sealed_image_is_released(catalog: Catalog) -> None:
-    (catalog.at / "templates/provision/debian/seal.sh").unlink()
+    (catalog.at / "templates/provision/common/seal.sh").unlink()
     catalog.release()
     build, boot = (
         json.loads(facts(catalog, phase).read_text())["facts"]["readings"]["seal"] for phase in ("build", "boot")

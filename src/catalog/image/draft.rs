@@ -11,7 +11,6 @@ use crate::catalog::profiles::waivers::WaiverEntry;
 use crate::catalog::raw::Text;
 use crate::catalog::settings::SharedSettings;
 use crate::catalog::types::Source;
-use crate::catalog::yaml::deserialize::Spanned;
 use crate::catalog::yaml::source::SourceFile;
 use crate::model::{Arch, Tags};
 use crate::platform::Platform;
@@ -34,7 +33,6 @@ pub(crate) struct ImageDraft<'a> {
     pub(crate) overrides: Overrides,
     pub(crate) waivers: Vec<WaiverEntry<'a>>,
     pub(crate) tags: Tags,
-    pub(crate) disk_gib: Option<Spanned<u32>>,
     pub(crate) volumes: Vec<VolumeDraft>,
     pub(crate) instance: InstanceDraft,
     pub(crate) max_age: Option<jiff::SignedDuration>,

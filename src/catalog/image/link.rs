@@ -166,12 +166,10 @@ impl<'a> Linker<'a, '_, '_> {
         let arch = base.arch.unwrap_or_default();
         let platform = base.platform.unwrap_or_default();
         self.check_ami_name(name, draft, arch);
-        self.check_disk(draft, lineage);
         let environment = self.highest_environment(draft, lineage);
         let mut c = Self::checker_for(self.diagnostics, draft);
         let ancestors = lineage.ancestors.iter().map(|(_, draft)| &draft.instance);
-        let volumes = lineage.ancestors.iter().map(|(n, d)| (*n, &*d.volumes));
-        check_volume_sizes(&draft.volumes, volumes, &mut c);
+        check_volume_sizes(&draft.volumes, &lineage.ancestors, &mut c);
         let instance = link_instance((name, arch), &draft.instance, ancestors, &mut c);
         for package in &draft.packages {
             if let Err(error) = platform.check_package(&package.value) {
@@ -210,7 +208,6 @@ impl<'a> Linker<'a, '_, '_> {
             profiles: controls.profiles.clone(),
             template_variables: draft.template_variables.clone(),
             tags: draft.tags.clone(),
-            disk_gib: draft.disk_gib.as_ref().map(|d| d.value),
             volumes: draft.volumes.iter().map(|v| v.volume.clone()).collect(),
             instance,
             max_age: draft.max_age,
@@ -237,27 +234,6 @@ impl<'a> Linker<'a, '_, '_> {
                 .help(format!(
                     "shorten `{catalog}` and `{name}` by {over} characters in total"
                 ));
-        }
-    }
-
-    fn check_disk(&mut self, draft: &ImageDraft<'a>, lineage: &Lineage<'_, 'a>) {
-        let Some(own) = &draft.disk_gib else { return };
-        let inherited_size = lineage
-            .ancestors
-            .iter()
-            .find_map(|(name, d)| d.disk_gib.as_ref().map(|g| (name, d, g)));
-        if let Some((name, parent, size)) =
-            inherited_size.filter(|(_, _, size)| size.value > own.value)
-        {
-            let span = parent.file.span(size.span.clone());
-            Self::checker_for(self.diagnostics, draft)
-                .error(
-                    codes::DISK,
-                    &own.span,
-                    format!("the root volume is smaller than that of `{name}`"),
-                )
-                .help(format!("use {} or more, or remove the key", size.value))
-                .add_related(span, "the larger size");
         }
     }
 

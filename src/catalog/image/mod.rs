@@ -35,7 +35,7 @@ pub(crate) fn parse_image<'a>(
     check_origin(&raw, removed_keys, checker);
     let provision = parse_provision(&raw, context, checker);
     let instance = instance::parse_instance(&raw, checker);
-    let (volumes, disk_gib) = volumes::parse_volumes(&raw.volumes, raw.disk_gib, checker);
+    let volumes = volumes::parse_volumes(&raw.volumes, raw.disk_gib, checker);
     let parent = raw.parent.filter(|_| raw.source.is_none());
     let known = context.known;
     let ImageChecks {
@@ -59,7 +59,6 @@ pub(crate) fn parse_image<'a>(
         overrides,
         waivers,
         tags: checker.check_tags(&raw.tags, &known.environment_key),
-        disk_gib,
         volumes,
         instance,
         max_age: raw

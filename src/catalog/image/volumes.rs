@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::checker::Checker;
-use crate::catalog::raw::RawVolume;
+use crate::catalog::image::draft::ImageDraft;
+use crate::catalog::raw::{RawVolume, Text};
 use crate::catalog::types::{Volume, VolumeType};
 use crate::catalog::yaml::deserialize::Spanned;
 use crate::catalog::{codes, syntax};
@@ -25,59 +26,71 @@ pub(crate) struct VolumeDraft {
     pub(crate) size: Option<Spanned<u32>>,
 }
 
-/// Returns the valid volumes, and the size of the root volume.
-///
-/// `disk_gib` is the same setting as `size` of the root volume.
+/// Returns the valid volumes. `disk_gib` is the size of the root volume.
 pub(super) fn parse_volumes(
     list: &[RawVolume],
     disk_gib: Option<Spanned<u32>>,
     checker: &mut Checker<'_, '_>,
-) -> (Vec<VolumeDraft>, Option<Spanned<u32>>) {
+) -> Vec<VolumeDraft> {
     let mut seen = BTreeMap::new();
-    let mut out: Vec<VolumeDraft> = Vec::new();
-    let mut root_size = disk_gib;
+    let mut out = Vec::new();
     for raw in list {
-        let Some(device) = raw.device.as_ref().and_then(|d| {
-            checker.check_name(codes::VOLUME, "a device", d, &syntax::VOLUME_DEVICE)?;
-            checker
-                .check_unique(&mut seen, d, codes::VOLUME, "device")
-                .then_some(d)
-        }) else {
+        let Some(device) = raw.device.as_ref() else {
             continue;
         };
-        let is_root = device.value == ROOT;
-        let disk = root_size.as_ref().filter(|_| is_root);
-        let size = raw.size.as_ref().or(disk).map(|size| size.value);
-        if !check_volume(raw, size, is_root, checker) {
-            continue;
+        let is_valid = checker
+            .check_name(codes::VOLUME, "a device", device, &syntax::VOLUME_DEVICE)
+            .is_some();
+        if is_valid && checker.check_unique(&mut seen, device, codes::VOLUME, "device") {
+            let disk = disk_gib.as_ref().filter(|_| device.value == ROOT);
+            out.extend(parse_volume(raw, device, disk, checker));
         }
-        match (&raw.size, &root_size) {
-            (None, _) if !is_root => {
-                let message = format!("the volume `{}` has no size", device.value);
-                checker
-                    .error(codes::VOLUME, &device.span, message)
-                    .help("add `size` in GiB");
-                continue;
-            }
-            (Some(size), Some(disk)) if is_root => {
-                let related = checker.source.span(disk.span.clone());
-                checker
-                    .error(codes::VOLUME, &size.span, "the root volume has two sizes")
-                    .help("remove `disk_gib`")
-                    .add_related(related, "the other size");
-                continue;
-            }
-            (Some(size), None) if is_root => root_size = Some(size.clone()),
-            _ => {}
-        }
-        out.push(draft_of(raw, is_root));
     }
-    (out, root_size)
+    if let Some(size) = disk_gib.filter(|_| !seen.contains_key(ROOT)) {
+        out.push(VolumeDraft {
+            volume: Volume {
+                size_gib: Some(size.value),
+                ..Volume::default()
+            },
+            size: Some(size),
+        });
+    }
+    out
+}
+
+/// Checks one volume. `disk` is the `disk_gib` of the root volume.
+fn parse_volume(
+    raw: &RawVolume,
+    device: &Text,
+    disk: Option<&Spanned<u32>>,
+    checker: &mut Checker<'_, '_>,
+) -> Option<VolumeDraft> {
+    let is_root = device.value == ROOT;
+    let size = raw.size.as_ref().or(disk);
+    if !check_volume(raw, size.map(|size| size.value), is_root, checker) {
+        return None;
+    }
+    if let (Some(size), Some(disk)) = (&raw.size, disk) {
+        let related = checker.source.span(disk.span.clone());
+        checker
+            .error(codes::VOLUME, &size.span, "the root volume has two sizes")
+            .help("remove `disk_gib`")
+            .add_related(related, "the other size");
+        return None;
+    }
+    if size.is_none() && !is_root {
+        let message = format!("the volume `{}` has no size", device.value);
+        checker
+            .error(codes::VOLUME, &device.span, message)
+            .help("add `size` in GiB");
+        return None;
+    }
+    Some(draft_of(raw, size, is_root))
 }
 
 /// Returns a valid volume. The values of gp3 are explicit, because Packer 1.6.6 rejects a gp3 volume
 /// without them.
-fn draft_of(raw: &RawVolume, is_root: bool) -> VolumeDraft {
+fn draft_of(raw: &RawVolume, size: Option<&Spanned<u32>>, is_root: bool) -> VolumeDraft {
     let value = |number: &Option<Spanned<u32>>| number.as_ref().map(|n| n.value);
     let device = raw.device.as_ref().map(|d| d.value.clone());
     let kind = volume_type(raw, is_root);
@@ -85,12 +98,12 @@ fn draft_of(raw: &RawVolume, is_root: bool) -> VolumeDraft {
     VolumeDraft {
         volume: Volume {
             device: device.filter(|_| !is_root),
-            size_gib: value(&raw.size).filter(|_| !is_root),
+            size_gib: size.map(|size| size.value),
             kind,
             iops: value(&raw.iops).or(default(DEFAULT_GP3_IOPS)),
             throughput: value(&raw.throughput).or(default(DEFAULT_GP3_THROUGHPUT)),
         },
-        size: raw.size.clone(),
+        size: size.cloned(),
     }
 }
 
@@ -232,26 +245,26 @@ fn check_throughput(raw: &RawVolume, kind: VolumeType, checker: &mut Checker<'_,
 
 /// Reports volumes that are smaller than the same volume of an ancestor. Ancestors are given with
 /// their names, nearest first.
-pub(crate) fn check_volume_sizes<'d>(
+pub(crate) fn check_volume_sizes(
     own: &[VolumeDraft],
-    ancestors: impl Iterator<Item = (&'d str, &'d [VolumeDraft])> + Clone,
+    ancestors: &[(&str, &ImageDraft<'_>)],
     checker: &mut Checker<'_, '_>,
 ) {
-    for draft in own.iter().filter(|draft| draft.volume.device.is_some()) {
-        let inherited = ancestors.clone().find_map(|(name, volumes)| {
-            let same = volumes
-                .iter()
-                .find(|v| v.volume.device == draft.volume.device);
-            same.and_then(|v| v.size.as_ref()).map(|size| (name, size))
+    for draft in own {
+        let inherited = ancestors.iter().find_map(|(name, ancestor)| {
+            let same = |v: &&VolumeDraft| v.volume.device == draft.volume.device;
+            let size = ancestor.volumes.iter().find(same)?.size.as_ref()?;
+            Some((name, ancestor.file.span(size.span.clone()), size.value))
         });
-        if let (Some(size), Some((name, larger))) = (&draft.size, inherited)
-            && larger.value > size.value
+        if let (Some(size), Some((name, span, larger))) = (&draft.size, inherited)
+            && larger > size.value
         {
             let device = draft.volume.device.as_deref().unwrap_or(ROOT);
             let message = format!("the volume `{device}` is smaller than that of `{name}`");
             checker
                 .error(codes::DISK, &size.span, message)
-                .help(format!("use {} or more", larger.value));
+                .help(format!("use {larger} or more, or remove the key"))
+                .add_related(span, "the larger size");
         }
     }
 }

@@ -243,7 +243,7 @@ disk_gib: 20
     assert_eq!(script.path, "files/deep/run.sh");
     assert_eq!(image.controls.len(), 2, "the profile's and its own");
     assert_eq!(image.tags["Team"], "Ünïcode & sons");
-    assert_eq!(image.disk_gib, Some(20));
+    assert_eq!(image.volumes[0].size_gib, Some(20));
     assert_eq!(catalog.files["files/deep/run.sh"], b"#!/bin/sh\n");
     assert_eq!(catalog.files["files/motd"], b"hello\n");
     let order: Vec<&str> = catalog

@@ -82,7 +82,7 @@ fn whole_values_keep_their_type() {
     let catalog = load_valid(&[("bakeline.yaml", &settings), ("images/a.yaml", child)]);
     let a = image(&catalog, "a");
     assert_eq!(package_names(&catalog, "a"), ["curl", "jq"]);
-    assert_eq!(a.disk_gib, Some(30));
+    assert_eq!(a.volumes[0].size_gib, Some(30));
     let tags: Vec<&str> = a.tags.values().map(String::as_str).collect();
     assert_eq!(tags, ["x", "xv", "${size} 30", "key"]);
     assert!(a.tags.contains_key("K30${x}"), "{:?}", a.tags);

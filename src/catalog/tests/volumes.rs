@@ -129,10 +129,9 @@ fn volumes_have_defaults() {
                 - {device: /dev/sdf, size: 100, throughput: 250}\n";
     let catalog = load_valid(&[("images/a.yaml", text)]);
     let found = image(&catalog, "a");
-    assert_eq!(found.disk_gib, Some(30));
     let root = Volume {
         device: None,
-        size_gib: None,
+        size_gib: Some(30),
         kind: Some(VolumeType::Io2),
         iops: Some(6000),
         throughput: None,

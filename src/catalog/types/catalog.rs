@@ -37,6 +37,12 @@ impl Catalog {
         out
     }
 
+    /// Returns the base image of an image, which sets source and platform.
+    #[must_use]
+    pub fn base_of<'c>(&'c self, image: &'c Image) -> &'c Image {
+        self.lineage(&image.name).last().copied().unwrap_or(image)
+    }
+
     /// Returns the controls of the image, those of ancestors first.
     #[must_use]
     pub fn controls(&self, name: &ImageName) -> Vec<&Control> {

@@ -41,10 +41,7 @@ pub struct Image {
     pub template_variables: BTreeMap<String, serde_json::Value>,
     /// Extra tags of the AMI.
     pub tags: Tags,
-    /// Size of the root volume in GiB, if larger than that of the parent.
-    pub disk_gib: Option<u32>,
-    /// Volumes that the image sets, without those that it inherits. The size of the root volume is
-    /// in `disk_gib`.
+    /// Volumes that the image sets, without those that it inherits.
     pub volumes: Vec<Volume>,
     /// Settings of its build and test instances that the image or an ancestor sets.
     pub instance: InstanceSettings,

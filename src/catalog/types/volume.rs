@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// An EBS volume of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Volume {
     /// Device name of an additional volume, or `None` for the root volume.
     pub device: Option<String>,
-    /// Size in GiB. [`super::Image::disk_gib`] has that of the root volume.
+    /// Size in GiB, or `None` for that of the source or parent.
     pub size_gib: Option<u32>,
     /// Volume type, or `None` for that of the source or parent.
     pub kind: Option<VolumeType>,

@@ -73,9 +73,6 @@ impl<'c> Fingerprints<'c> {
             ("arch".to_owned(), image.arch.to_string()),
             ("starts from".to_owned(), origin_label(&image.origin)),
         ]);
-        if let Some(gib) = image.disk_gib {
-            inputs.insert("disk_gib".to_owned(), gib.to_string());
-        }
         inputs.extend(image.volumes.iter().map(Volume::input));
         inputs.extend(image.instance.inputs());
         inputs.extend(

@@ -31,8 +31,8 @@ struct Spec {
 const PATHS: [&str; 4] = ["s/one.sh", "s/two.sh", "s/three.sh", "f/motd"];
 const TEMPLATES: [&str; 3] = [
     "templates/packer/amazon-ebs.pkr.json",
-    "templates/provision/debian/prepare.sh",
-    "templates/provision/debian/seal.sh",
+    "templates/provision/common/prepare.sh",
+    "templates/provision/common/seal.sh",
 ];
 
 fn spec() -> impl Strategy<Value = Spec> {
@@ -272,7 +272,7 @@ fn mutate_more(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
             spec.disk_gib = spec
                 .disk_gib
                 .map_or(Some(9), |gib| (gib % 2 == 0).then_some(gib + 1));
-            Some("disk_gib".to_owned())
+            Some("volume root".to_owned())
         }
         12 => {
             spec.playbook.as_ref()?;

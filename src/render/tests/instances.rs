@@ -50,7 +50,10 @@ fn packer_template_has_volumes_of_the_image() {
     };
     let mut image = CATALOG.images[&ImageName::from("jdk")].clone();
     assert_eq!(volumes_of(&image), Value::Null);
-    image.disk_gib = Some(20);
+    image.volumes = vec![Volume {
+        size_gib: Some(20),
+        ..Volume::default()
+    }];
     let root_size = serde_json::json!([
         {"device_name": "key", "volume_size": 20, "delete_on_termination": true}
     ]);
@@ -70,7 +73,7 @@ fn packer_template_has_volumes_of_the_image() {
             None,
             Some(250),
         ),
-        volume(None, None, VolumeType::Io2, Some(6000), None),
+        volume(None, Some(20), VolumeType::Io2, Some(6000), None),
     ];
     let expected = serde_json::json!([
         {"device_name": "/dev/sdf", "volume_size": 100, "volume_type": "gp3", "throughput": 250,

@@ -11,10 +11,7 @@ pub(super) fn login_failure(catalog: &Catalog, image: &Image, lines: &[&str]) ->
     if !lines.iter().any(|line| line.contains(REFUSED)) {
         return None;
     }
-    let mut base = image;
-    while let Some(parent) = base.parent().and_then(|name| catalog.images.get(name)) {
-        base = parent;
-    }
+    let base = catalog.base_of(image);
     let text = format!(
         "the source does not accept the login user `{}` (platform `{}`)",
         image.login_user(),

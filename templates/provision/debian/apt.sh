@@ -1,6 +1,5 @@
-# Runs apt-get for the other scripts. Waits while another process, such as a job of the first boot,
-# holds a lock of apt or dpkg. DPkg::Lock::Timeout covers only the locks of dpkg, not those of the
-# lists and archives.
+# Runs apt-get. Waits while another process, such as a job of the first boot, holds a lock of apt or
+# dpkg. DPkg::Lock::Timeout covers only the locks of dpkg, not those of the lists and archives.
 apt_lock_seconds=600
 
 # apt_get ARGUMENTS...: runs apt-get, and repeats it while another process holds a lock. apt-get

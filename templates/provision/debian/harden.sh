@@ -1,7 +1,6 @@
 # Hardens a base image, first part: forbidden packages, required packages, and the time source.
 set -eu
 umask 022
-export DEBIAN_FRONTEND=noninteractive
 @{ package_manager | safe }@
 
 # Services with passwords in plain text, and prelink, which undoes address randomization (dev-sec
@@ -15,7 +14,7 @@ for package in $needless; do
     case $state in '' | not-installed) ;; *) found="$found $package" ;; esac
 done
 # shellcheck disable=SC2086 # names of packages
-if [ -n "$found" ]; then apt_get -q -y purge --autoremove -- $found; fi
+if [ -n "$found" ]; then remove_packages $found; fi
 
 # auditd needs the audit system of the kernel, which containers cannot use. The condition exists
 # before the installation, so that the first start is skipped there and does not fail. It has no
@@ -30,7 +29,7 @@ mkdir -p /etc/systemd/system/audit-rules.service.d
 cp /etc/systemd/system/auditd.service.d/bakeline.conf /etc/systemd/system/audit-rules.service.d/bakeline.conf
 if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 
-apt_get -q -y -o Dpkg::Options::=--force-confold install --no-install-recommends -- acl auditd chrony kmod libpam-runtime
+install_packages acl auditd chrony kmod libpam-runtime
 
 # The Amazon Time Sync Service has this address in every VPC (Amazon EC2 User Guide, "Set the time
 # reference"). The pool of Debian is the second choice.

@@ -1,5 +1,5 @@
-# Runs dnf for the other scripts. Waits while another process, such as a job of the first boot,
-# holds a lock of dnf. Without `exit_on_lock`, dnf would wait without a limit.
+# Runs dnf. Waits while another process, such as a job of the first boot, holds a lock of dnf.
+# Without `exit_on_lock`, dnf would wait without a limit.
 dnf_lock_seconds=600
 
 # run_dnf ARGUMENTS...: runs dnf, and repeats it while another process holds a lock. dnf exits 200

@@ -12,7 +12,7 @@ for package in $needless; do
     if rpm -q "$package" >/dev/null; then found="$found $package"; fi
 done
 # shellcheck disable=SC2086 # names of packages
-if [ -n "$found" ]; then run_dnf remove -- $found; fi
+if [ -n "$found" ]; then remove_packages $found; fi
 
 # auditd needs the audit system of the kernel, which containers cannot use. The drop-in is written
 # before the installation, so that systemd skips auditd in a container. Elsewhere it has no effect.
@@ -22,7 +22,7 @@ for unit in auditd.service audit-rules.service; do
     printf '[Unit]\nConditionVirtualization=!container\n' > "/etc/systemd/system/$unit.d/bakeline.conf"
 done
 if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
-run_dnf install -- audit chrony
+install_packages audit chrony
 systemctl enable auditd.service chronyd.service
 # AL2023 ships a rule that disables all others (Amazon Linux 2023 User Guide, "auditd").
 if [ -d /etc/audit/rules.d ]; then

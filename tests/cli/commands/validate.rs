@@ -76,14 +76,14 @@ fn validate_warns_about_expired_waiver() {
 fn validate_and_plan_report_template_errors() {
     let catalog = TestCatalog::new();
     catalog.write(
-        "templates/provision/debian/cleanup.sh",
+        "templates/provision/common/cleanup.sh",
         "echo @{ imgae }@\n",
     );
     catalog.run(&["validate"]).assert_fails(
         1,
         &[
             "TPL001",
-            "templates/provision/debian/cleanup.sh",
+            "templates/provision/common/cleanup.sh",
             "did you mean `image`?",
         ],
     );

@@ -192,16 +192,16 @@ def test_all_problems_are_reported(shared_sandbox: Sandbox, catalog: Catalog) ->
 
 def test_undefined_template_variable_is_found_before_build(shared_sandbox: Sandbox, catalog: Catalog) -> None:
     catalog.file("images/app.yaml", f"{SOURCE}packages: [curl]\n")
-    catalog.file("templates/provision/debian/packages.sh", "set -eu\napt-get install -y @{ nosuch }@\n")
+    catalog.file("templates/provision/common/packages.sh", "set -eu\napt-get install -y @{ nosuch }@\n")
     done = assert_nothing_changed(shared_sandbox, catalog, 1, "release", "app")
-    assert re.search(r"templates/provision/debian/packages\.sh:2:\d+", done.err) and "nosuch" in done.err, done
+    assert re.search(r"templates/provision/common/packages\.sh:2:\d+", done.err) and "nosuch" in done.err, done
 
 
 def test_template_syntax_error_is_found_before_build(shared_sandbox: Sandbox, catalog: Catalog) -> None:
     catalog.file("images/app.yaml", f"{SOURCE}packages: [curl]\n")
-    catalog.file("templates/provision/debian/packages.sh", "set -eu\n@% if packages %@\n")
+    catalog.file("templates/provision/common/packages.sh", "set -eu\n@% if packages %@\n")
     done = assert_nothing_changed(shared_sandbox, catalog, 1, "release", "app")
-    assert "templates/provision/debian/packages.sh" in done.err, done
+    assert "templates/provision/common/packages.sh" in done.err, done
 
 
 def test_missing_catalog_is_reported(shared_sandbox: Sandbox, catalog: Catalog) -> None:

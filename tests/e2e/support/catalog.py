@@ -13,8 +13,8 @@ from .sandbox import Sandbox
 
 VENDOR = {"owner": "136693071363", "name": "debian-12-amd64-*"}
 # First script of every build without apt, which takes half the time of a build with scripts only.
-SHIPPED = (REPO / "templates/provision/debian/prepare.sh").read_text()
-PREPARE = "".join(line for line in SHIPPED.splitlines(keepends=True) if not line.startswith("apt_get"))
+SHIPPED = (REPO / "templates/provision/common/prepare.sh").read_text()
+PREPARE = "".join(line for line in SHIPPED.splitlines(keepends=True) if not line.startswith("update_packages"))
 
 
 def literal(value: Any) -> Any:
@@ -44,7 +44,7 @@ class Catalog:
         }
         self.file("bakeline.yaml", json.dumps(settings, indent=2))
         if quick:
-            self.file("templates/provision/debian/prepare.sh", PREPARE)
+            self.file("templates/provision/common/prepare.sh", PREPARE)
             for part in ("debian/harden", "common/harden-audit"):  # they install packages
                 self.file(f"templates/provision/{part}.sh", "true\n")
 

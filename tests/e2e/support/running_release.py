@@ -105,7 +105,7 @@ def move_holder_to_other_machine(catalog: Catalog, env: str = "Test") -> None:
 
 def expire_lease(catalog: Catalog, env: str = "Test") -> None:
     """Expires the lease of a dead holder without waiting."""
-    assert is_lock_held(catalog, env), "the lock is not held, so there is no lease to expire"
+    assert is_lock_held(catalog, env), "the lock is not held, and no lease can expire"
     for one in lock_objects(catalog, env):
         if one.stat().st_size:
             facts = json.loads(one.read_text())

@@ -49,7 +49,7 @@ fn reason_names_changed_keys_of_image() {
         ),
         (
             replaced("packages: [jdk]\n", ""),
-            "because package jdk removed; template templates/provision/debian/packages.sh removed",
+            "because package jdk removed; template templates/provision/common/packages.sh removed",
         ),
         (
             replaced("[jdk]", "[jdk=17]"),
@@ -59,7 +59,7 @@ fn reason_names_changed_keys_of_image() {
             format!("{JDK}scripts: [motd]\n"),
             "because script motd added; template templates/provision/common/script.sh added",
         ),
-        (format!("{JDK}disk_gib: 20\n"), "because disk_gib 20 added"),
+        (format!("{JDK}disk_gib: 20\n"), "because volume root added"),
         (
             format!("{JDK}tags: {{Team: x}}\n"),
             "because tag Team added",
@@ -81,9 +81,9 @@ fn reason_names_changed_keys_of_image() {
 fn reason_names_changed_files() {
     assert_build_reason("motd", "bye\n", "because file motd changed");
     assert_build_reason(
-        "templates/provision/debian/seal.sh",
+        "templates/provision/common/seal.sh",
         "true\n",
-        "because template templates/provision/debian/seal.sh changed",
+        "because template templates/provision/common/seal.sh changed",
     );
 }
 

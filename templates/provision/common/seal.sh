@@ -4,12 +4,12 @@ if command -v cloud-init >/dev/null; then
     cloud-init clean --logs >/dev/null 2>&1 || rm -rf /var/lib/cloud/instances /var/lib/cloud/instance /var/lib/cloud/data /var/lib/cloud/sem
 fi
 rm -f /etc/ssh/ssh_host_*
-# cloud-init creates this sudoers file at the first boot. Older versions of cloud-init would append
-# to the file of the build.
+# cloud-init creates this sudoers file at the first boot. On Debian 12 it would append to the file
+# of the build.
 rm -f /etc/sudoers.d/90-cloud-init-users
-# Cached metadata of repositories is outdated on an instance. The check for pending updates, which
-# needs it, has already run.
-rm -rf /var/cache/dnf/* /var/cache/yum/* /var/cache/libdnf5/*
+# Package lists of the build are outdated on an instance. The check for pending updates, which needs
+# them, has already run.
+rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/dnf/* /var/cache/yum/* /var/cache/libdnf5/*
 # Make journald write to /run. Otherwise it would save its last messages in the image.
 if [ -d /run/systemd/system ]; then journalctl --relinquish-var || true; fi
 rm -rf /var/log/journal/*
@@ -30,13 +30,13 @@ if [ -d /run/systemd/system ]; then
     mkdir -p /run/systemd/system/systemd-random-seed.service.d
     printf '[Service]\nExecStop=\n' > /run/systemd/system/systemd-random-seed.service.d/bakeline.conf
     systemctl daemon-reload || true
-    systemctl stop chronyd.service 2>/dev/null || true
+    for unit in chrony.service chronyd.service; do systemctl stop "$unit" 2>/dev/null || true; done
 fi
 rm -f /var/lib/dbus/machine-id /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
-# State of dhclient, chrony, systemd-networkd and NetworkManager, and the registration with Red Hat.
-rm -f /var/lib/dhclient/*.lease* /var/lib/chrony/* /run/systemd/netif/leases/*
+rm -f /var/lib/dhcp/*.leases /var/lib/dhclient/*.lease* /var/lib/chrony/* /run/systemd/netif/leases/*
+# State of NetworkManager, the connections that cloud-init wrote, and the registration with Red Hat.
 rm -f /var/lib/NetworkManager/*.lease /var/lib/NetworkManager/secret_key /var/lib/NetworkManager/timestamps \
-    /var/lib/NetworkManager/seen-bssids /etc/NetworkManager/system-connections/*
+    /var/lib/NetworkManager/seen-bssids /etc/NetworkManager/system-connections/cloud-init-*
 if command -v subscription-manager >/dev/null; then subscription-manager clean >/dev/null 2>&1 || true; fi
 # The last run of a timer would be that of the builder, and missed runs would start immediately.
 rm -f /var/lib/systemd/timers/stamp-*

@@ -1,4 +1,4 @@
-# Updates a new instance of Amazon Linux or the RHEL family before the provisioners run.
+# Updates a new instance before the provisioners run.
 set -eu
 umask 022
 @{ sudo | safe }@
@@ -11,7 +11,4 @@ if [ -d /etc/sudoers.d ]; then
     printf 'Defaults umask=0022, umask_override\n' > /etc/sudoers.d/zz-bakeline-build
     chmod 0440 /etc/sudoers.d/zz-bakeline-build
 fi
-# A missing repository is an error. With the others only, no package would look outdated. AL2023
-# installs only packages of the release of its AMI, unless the release is given (Amazon Linux 2023
-# User Guide, "Deterministic upgrades through versioned repositories").
-run_dnf --refresh --setopt=skip_if_unavailable=False @{ release_options | safe }@ upgrade
+update_packages @{ release_options | safe }@

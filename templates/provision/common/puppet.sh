@@ -1,7 +1,7 @@
 # Applies a Puppet manifest. Removes Puppet afterwards, unless the image contains it.
 set -eu
 # Ruby reads facts in the encoding of the locale.
-export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 PATH="$PATH:/opt/puppetlabs/bin"
+export LC_ALL=C.UTF-8 PATH="$PATH:/opt/puppetlabs/bin"
 @{ package_manager | safe }@
 uploaded=@{ uploaded }@
 work=$(mktemp -d)
@@ -12,17 +12,8 @@ brought=
 if ! command -v puppet >/dev/null; then
     brought=puppet-agent
     if getent passwd puppet >/dev/null; then : > "$work/user"; fi
-    # The service of Puppet must not start.
-    quiet=
-    if [ ! -e /usr/sbin/policy-rc.d ]; then
-        quiet=/usr/sbin/policy-rc.d
-        printf '#!/bin/sh\nexit 101\n' > "$quiet"
-        chmod 0755 "$quiet"
-    fi
-    installed=0
-    apt_get -q -y -o Dpkg::Options::=--force-confold install --no-install-recommends -- "$brought" || installed=$?
-    rm -f -- ${quiet:+"$quiet"}
-    [ "$installed" = 0 ]
+    # AL2023 and RHEL have no package of Puppet, so the image needs a repository that has one.
+    install_stopped "$brought"
 fi
 
 modules=@{ modules }@
@@ -62,15 +53,16 @@ esac
 if [ -n "$brought" ]; then
     # Packages of the manifest stay installed, even if Puppet installed them as dependencies.
     sed -n 's/^package\[\(.*\)\]$/\1/p' "$work/var/state/resources.txt" 2>/dev/null | while read -r package; do
-        if dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed; then
-            apt-mark -q manual "$package" >/dev/null
+        if is_installed "$package"; then
+            keep_package "$package"
             if [ "$package" = "$brought" ]; then : > "$work/wanted"; fi
         fi
     done
     if [ ! -e "$work/wanted" ]; then
-        apt_get -q -y purge --autoremove -- "$brought"
-        # Debian does not remove the user of a package.
+        remove_packages "$brought"
+        # Neither dpkg nor rpm removes the user of a package.
         if [ ! -e "$work/user" ] && getent passwd puppet >/dev/null; then userdel puppet; fi
-        rm -rf /var/cache/puppet /var/lib/puppet /var/log/puppet /etc/puppet /var/cache/facter
+        rm -rf /var/cache/puppet /var/lib/puppet /var/log/puppet /etc/puppet /var/cache/facter \
+            /var/log/puppetlabs /etc/puppetlabs /opt/puppetlabs
     fi
 fi
