@@ -265,3 +265,12 @@ def test_instance_profile_must_exist(api: Api) -> None:
     instance = api.run_instance(IamInstanceProfile=profile)
     description = api.wait_for_instance(instance, "running")
     assert description["IamInstanceProfile"]["Arn"].endswith("/build")
+
+
+def test_volumes_have_the_performance_of_the_request(api: Api) -> None:
+    disk = {"VolumeSize": 10, "VolumeType": "gp3", "Iops": 3500, "Throughput": 200}
+    instance = api.run_instance(BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "Ebs": disk}])
+    attached = [{"Name": "attachment.instance-id", "Values": [instance]}]
+    found = api.client("ec2").describe_volumes(Filters=attached)["Volumes"]
+    [volume] = [one for one in found if one["Attachments"][0]["Device"] == "/dev/sdf"]
+    assert (volume["Size"], volume["Iops"], volume["Throughput"]) == (10, 3500, 200)

@@ -55,7 +55,21 @@ def _run_instances(response: Any) -> ActionResult:
         raise client_error("InvalidParameterCombination", text)
     if parameters.get("DryRun"):
         _validate_dry_run(ec2, parameters)
-    return _moto_run_instances(response)
+    launched = _moto_run_instances(response)
+    for instance in launched.result.instances:
+        _set_volume_performance(ec2, instance, parameters)
+    return launched
+
+
+def _set_volume_performance(ec2: Any, instance: Any, parameters: dict[str, Any]) -> None:
+    """Sets IOPS and throughput of the volumes, which moto ignores in RunInstances."""
+    for mapping in parameters.get("BlockDeviceMappings") or []:
+        device = instance.block_device_mapping.get(mapping.get("DeviceName"))
+        disk = mapping.get("Ebs") or {}
+        if device is not None and device.volume_id:
+            volume = ec2.volumes[device.volume_id]
+            volume.iops = disk.get("Iops") or volume.iops
+            volume.throughput = disk.get("Throughput") or volume.throughput
 
 
 def _apply_launch_template(ec2: Any, parameters: dict[str, Any]) -> None:
