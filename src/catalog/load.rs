@@ -100,12 +100,8 @@ pub fn load(files: &dyn Files) -> (Option<Catalog>, Vec<Diagnostic>) {
         .map(WaiverEntry::to_catalog_waiver)
         .collect();
     let is_valid = diagnostics.error_count() == 0;
-    let catalog = settings.filter(|_| is_valid).map(|settings| Catalog {
-        settings,
-        images: linked,
-        files: contents,
-        waivers: all_waivers,
-    });
+    let settings = settings.filter(|_| is_valid);
+    let catalog = settings.map(|settings| Catalog::new(settings, linked, contents, all_waivers));
     (catalog, diagnostics.into_sorted())
 }
 
@@ -261,7 +257,7 @@ fn read_images<'a>(
         has_unnamed,
     };
     for image in expanded {
-        let name = image.name.clone();
+        let name = image.name.0.clone();
         match read_image(image, &paths, &mut context, diagnostics) {
             Some((draft, alias)) => {
                 images.broken.extend(alias);
@@ -337,7 +333,7 @@ fn read_expanded_image<'a>(
     context: &mut ImageContext<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<(ImageDraft<'a>, Option<String>)> {
-    let (source, name) = (image.source, image.name.as_str());
+    let (source, name) = (image.source, image.name.published());
     let ValidTree {
         mut node,
         removed_keys,
@@ -371,6 +367,9 @@ fn read_expanded_image<'a>(
         waivers: parse_own_waivers(own_waivers, &mut checker),
     };
     let mut draft = parse_image(raw, &removed_keys, checks, context, &mut checker);
+    if let (Some(written), Some(parent)) = (&mut draft.parent, image.parent) {
+        written.value = parent.0;
+    }
     draft.variables = image.inputs;
     draft.template_variables = image.template_variables;
     Some((draft, alias))

@@ -89,7 +89,7 @@ pub fn show_image(files: &dyn Files, catalog: &Catalog, name: &ImageName) -> Opt
             (name.clone(), ValueView { value, origin })
         });
         Some(ImageView {
-            image: own.name.clone(),
+            image: own.name.to_string(),
             file: own.source.path.to_owned(),
             lineage: ancestors.clone(),
             variables: variables.collect(),

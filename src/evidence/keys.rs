@@ -14,7 +14,7 @@ pub fn schema(catalog: &CatalogName) -> String {
 /// Returns the prefix of one image; its versions are below.
 #[must_use]
 pub fn image(catalog: &CatalogName, image: &ImageName, arch: Arch) -> String {
-    format!("{catalog}/images/{image}/{arch}")
+    format!("{catalog}/images/{}/{arch}", image.published())
 }
 
 /// Returns the prefix of all images.
@@ -38,7 +38,10 @@ pub fn version_in(key: &str) -> Option<Version> {
 /// Returns the key of the manifest of one version.
 #[must_use]
 pub fn manifest(catalog: &CatalogName, image: &ImageName, arch: Arch, version: Version) -> String {
-    format!("{catalog}/images/{image}/{arch}/{version}/recipe.json")
+    format!(
+        "{}/{version}/recipe.json",
+        self::image(catalog, image, arch)
+    )
 }
 
 /// Returns the key of the facts and verdicts of one version in a phase.
@@ -54,13 +57,13 @@ pub fn facts(
         Phase::Boot => "facts.json",
         Phase::Build => "facts-build.json",
     };
-    format!("{catalog}/images/{image}/{arch}/{version}/{name}")
+    format!("{}/{version}/{name}", self::image(catalog, image, arch))
 }
 
 /// Returns the key of the pending updates of an image.
 #[must_use]
 pub fn probe(catalog: &CatalogName, image: &ImageName, arch: Arch) -> String {
-    format!("{catalog}/images/{image}/{arch}/probe.json")
+    format!("{}/probe.json", self::image(catalog, image, arch))
 }
 
 /// Returns the key of the launch permissions that an AMI had before it was disabled.

@@ -90,7 +90,7 @@ pub fn records_at<'a>(records: &[Record<'a>], location: &Location, own: &str) ->
 #[must_use]
 pub fn records_at_home<'w>(inventory: &'w Inventory, settings: &Settings) -> Vec<Record<'w>> {
     records_at(
-        &Record::read_all(&inventory.images, &settings.name),
+        &Record::read_all(&inventory.images, settings),
         &home(settings),
         &inventory.account,
     )

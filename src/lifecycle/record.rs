@@ -1,5 +1,6 @@
 //! Parses the tags of AMIs, and accepts only AMIs that this catalog created.
 
+use crate::catalog::Settings;
 use crate::lifecycle::current::{self, Current};
 use crate::lifecycle::tags;
 use crate::model::{Ami, Arch, CatalogName, ImageName, State, Version};
@@ -27,7 +28,20 @@ impl<'a> Record<'a> {
     /// Parses an AMI. Returns none unless its tags prove that this catalog created exactly this
     /// AMI: a copy made by hand has a different ID than `bakeline:self`.
     #[must_use]
-    pub fn read(ami: &'a Ami, catalog: &CatalogName) -> Option<Self> {
+    pub fn read(ami: &'a Ami, settings: &Settings) -> Option<Self> {
+        let mut record = Self::read_published(ami, &settings.name)?;
+        let arch = record.arch;
+        record.image = settings.image_name(record.image.published(), arch);
+        record.parent = record
+            .parent
+            .map(|(parent, version)| (settings.image_name(parent.published(), arch), version));
+        Some(record)
+    }
+
+    /// Parses an AMI like [`Self::read`], for lookups without a checkout: the names of images with
+    /// several architectures have none.
+    #[must_use]
+    pub fn read_published(ami: &'a Ami, catalog: &CatalogName) -> Option<Self> {
         let tag = |key: &str| ami.tags.get(key).map(String::as_str);
         let ours = tag(tags::SCHEMA) == Some(tags::SCHEMA_VERSION)
             && tag(tags::CATALOG) == Some(catalog.as_str())
@@ -51,15 +65,18 @@ impl<'a> Record<'a> {
     /// Returns the records of `images` that this catalog created, newest version of each image
     /// first.
     #[must_use]
-    pub fn read_all(images: &'a [Ami], catalog: &CatalogName) -> Vec<Self> {
-        let mut out: Vec<Self> = images
-            .iter()
-            .filter_map(|a| Self::read(a, catalog))
-            .collect();
-        out.sort_by(|a, b| {
-            (&a.image, a.arch, b.version, &a.ami.id).cmp(&(&b.image, b.arch, a.version, &b.ami.id))
-        });
-        out
+    pub fn read_all(images: &'a [Ami], settings: &Settings) -> Vec<Self> {
+        sort_records(images.iter().filter_map(|a| Self::read(a, settings)))
+    }
+
+    /// Returns the records like [`Self::read_all`], for lookups without a checkout.
+    #[must_use]
+    pub fn read_all_published(images: &'a [Ami], catalog: &CatalogName) -> Vec<Self> {
+        sort_records(
+            images
+                .iter()
+                .filter_map(|a| Self::read_published(a, catalog)),
+        )
     }
 
     /// Returns whether lookups may find the AMI: released or held, and available in EC2.
@@ -73,4 +90,13 @@ impl<'a> Record<'a> {
     pub fn tag(&self, key: &str) -> &str {
         self.ami.tags.get(key).map_or("", String::as_str)
     }
+}
+
+/// Sorts records by image and architecture, newest version first.
+fn sort_records<'a>(records: impl Iterator<Item = Record<'a>>) -> Vec<Record<'a>> {
+    let mut out: Vec<Record<'a>> = records.collect();
+    out.sort_by(|a, b| {
+        (&a.image, a.arch, b.version, &a.ami.id).cmp(&(&b.image, b.arch, a.version, &b.ami.id))
+    });
+    out
 }

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::arch::Arch;
-use super::id::{AmiId, ImageName, RunId};
+use super::id::{AmiId, RunId};
+use super::image_name::ImageName;
 use super::version::Version;
 use crate::platform::Update;
 

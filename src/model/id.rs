@@ -35,10 +35,6 @@ macro_rules! text_newtype {
 }
 
 text_newtype! {
-    /// Name of an image in the catalog, such as `jdk`; see [`super::check_name`].
-    ImageName
-}
-text_newtype! {
     /// Name of the catalog. It separates the AMIs of several catalogs in one account.
     CatalogName
 }

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
-use super::id::{AmiId, ImageName, Region, SnapshotId};
+use super::id::{AmiId, Region, SnapshotId};
+use super::image_name::ImageName;
 
 /// Tags of one cloud resource.
 pub type Tags = BTreeMap<String, String>;

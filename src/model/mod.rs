@@ -3,6 +3,7 @@
 mod arch;
 mod evidence;
 mod id;
+mod image_name;
 mod inventory;
 mod name;
 mod process;
@@ -15,7 +16,8 @@ mod version;
 pub use crate::platform::Update;
 pub use arch::Arch;
 pub use evidence::{BuildHistory, EVIDENCE_SCHEMA, Evidence, Manifest, Probe, StoreInventory};
-pub use id::{AmiId, CatalogName, EnvName, ImageName, InstanceId, Region, RunId, SnapshotId};
+pub use id::{AmiId, CatalogName, EnvName, InstanceId, Region, RunId, SnapshotId};
+pub use image_name::{ImageName, published_name};
 pub use inventory::{
     Ami, Commit, INVENTORY_SCHEMA, Inventory, Location, Pointer, Reference, Sharing, SkippedAmis,
     Tags,
@@ -39,12 +41,12 @@ pub fn ami_name(
     version: Version,
     run: &RunId,
 ) -> String {
-    format!("{catalog}/{image}/{arch}/{version}-{run}")
+    format!("{catalog}/{}/{arch}/{version}-{run}", image.published())
 }
 
 /// Returns the name of the SSM parameter for the current AMI:
 /// `/bakeline/<catalog>/<image>/<env>/<arch>`.
 #[must_use]
 pub fn pointer_name(catalog: &CatalogName, image: &ImageName, env: &EnvName, arch: Arch) -> String {
-    format!("/bakeline/{catalog}/{image}/{env}/{arch}")
+    format!("/bakeline/{catalog}/{}/{env}/{arch}", image.published())
 }

@@ -18,7 +18,7 @@ pub fn plan_hold(
     release: bool,
     run: RunId,
 ) -> Plan {
-    let all = Record::read_all(&inventory.images, &catalog.settings.name);
+    let all = Record::read_all(&inventory.images, &catalog.settings);
     let own: Vec<&Record<'_>> = all
         .iter()
         .filter(|r| r.image == image.name && r.arch == image.arch && r.version == version)

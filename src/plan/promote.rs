@@ -21,7 +21,7 @@ pub fn plan_promotion(
     run: RunId,
 ) -> Plan {
     let home = locations::records_at_home(inventory, &catalog.settings);
-    let all = Record::read_all(&inventory.images, &catalog.settings.name);
+    let all = Record::read_all(&inventory.images, &catalog.settings);
     let mut planner = PromotionPlanner {
         catalog,
         inventory,

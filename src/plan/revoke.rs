@@ -21,7 +21,7 @@ pub fn plan_revocation(
     version: Version,
     run: RunId,
 ) -> Plan {
-    let records = Record::read_all(&inventory.images, &catalog.settings.name);
+    let records = Record::read_all(&inventory.images, &catalog.settings);
     let family = revoke::affected_versions(&records, image, version);
     let mut plan = Plan {
         schema: PLAN_SCHEMA,

@@ -22,7 +22,7 @@ pub fn plan_rollback(
     to: Option<Version>,
     run: RunId,
 ) -> Plan {
-    let records = Record::read_all(&inventory.images, &catalog.settings.name);
+    let records = Record::read_all(&inventory.images, &catalog.settings);
     let decision = |verdict, reason: String, version| Decision {
         image: image.name.clone(),
         verdict,

@@ -132,7 +132,7 @@ fn collect_facts(
         "bakeline.yaml: environments, regions and builder".to_owned(),
         environment_settings,
     );
-    let names: BTreeSet<&str> = images.keys().map(|n| n.as_str()).collect();
+    let names: BTreeSet<&str> = images.keys().map(|n| n.published()).collect();
     let of_images = inventory
         .images
         .iter()

@@ -60,7 +60,7 @@ pub struct RunValues {
 /// quoting.
 #[derive(Serialize)]
 struct PackerValues<'v> {
-    image: &'v str,
+    image: String,
     description: String,
     region: &'v str,
     base_ami: &'v str,
@@ -148,7 +148,7 @@ pub fn files(
         });
     }
     let values = PackerValues {
-        image: image.name.as_str(),
+        image: source_name(image),
         description: ami_description(image),
         region: &run.region,
         base_ami: &run.base_ami,
@@ -235,6 +235,11 @@ fn volume_values<'v>(image: &'v Image, root_device: &'v str) -> Vec<VolumeValues
     image.volumes.iter().map(value).collect()
 }
 
+/// Returns the name of the Packer source. Packer allows no `.` in it.
+fn source_name(image: &Image) -> String {
+    image.name.as_str().replace('.', "-")
+}
+
 /// Returns the pause before Packer connects, or an empty text.
 fn boot_wait(image: &Image) -> String {
     let seconds = image.instance.boot_wait.map_or(0, |wait| wait.as_secs());
@@ -248,7 +253,7 @@ fn boot_wait(image: &Image) -> String {
 /// Returns the description of the AMI: at most 255 characters (EC2).
 fn ami_description(image: &Image) -> String {
     let text = if image.description.is_empty() {
-        image.name.as_str()
+        image.name.published()
     } else {
         &image.description
     };

@@ -34,7 +34,7 @@ pub(super) fn check_values<'v>(catalog: &'v Catalog, image: &'v Image) -> CheckV
         ids: platform.os_ids(),
     });
     CheckValues {
-        image: image.name.as_str(),
+        image: image.name.published(),
         file: &base.file,
         platform: image.platform.name(),
         oldest: image.platform.oldest_version(),

@@ -39,7 +39,7 @@ pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderErro
     let sudo = render(catalog, SUDO, Language::Shell, &none)?;
     let deadline = image.platform.deadline(BUILD_HOURS);
     let base = ScriptValues {
-        image: image.name.as_str(),
+        image: image.name.published(),
         platform: image.platform.name(),
         package_manager: &package_manager,
         release_options: image.platform.release_options(),

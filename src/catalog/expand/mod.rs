@@ -2,9 +2,10 @@
 //!
 //! Runs between parsing and validation, so that the schema applies to the inserted values. A
 //! variable is looked up in the matrix and the `variables` of the image, then in those of its
-//! ancestors, then in `bakeline.yaml`. Values are resolved in the image that uses them, so an image
+//! ancestors, then in `bakeline.yaml`. Last is `arch`, the architecture of the image. Values are resolved in the image that uses them, so an image
 //! can override a variable that a variable of its parent uses.
 
+mod architectures;
 mod file;
 mod matrix;
 mod naming;
@@ -20,6 +21,8 @@ use crate::catalog::files::Files;
 use crate::catalog::yaml::deserialize::from_node;
 use crate::catalog::yaml::node::{Node, Value};
 use crate::catalog::yaml::source::{Diagnostics, Inserted, SourceFile};
+use crate::model::ImageName;
+use architectures::split_architectures;
 use naming::{NamedImage, lineage, name_image, report_duplicate};
 use scope::Resolver;
 use substitute::Substitution;
@@ -46,8 +49,11 @@ const KEYS_OUTSIDE_RECIPE: &[&str] = &[
 /// Image after expansion.
 pub(crate) struct ExpandedImage<'a> {
     pub(crate) source: SourceFile<'a>,
-    /// Name of the image. Without a matrix it is the name of the file.
-    pub(crate) name: String,
+    /// Name of the image. Without a matrix it is the name of the file, with the architecture if the
+    /// image has several.
+    pub(crate) name: ImageName,
+    /// Name of the parent, with the architecture if the parent has several.
+    pub(crate) parent: Option<ImageName>,
     /// Values without variables.
     pub(crate) node: Node,
     /// Variables that the recipe uses, with their values as text.
@@ -105,6 +111,7 @@ pub(crate) fn expand_images<'a>(
             }
         }
     }
+    let named = split_architectures(named);
     let mut used = UsedVariables::default();
     for image in named.values() {
         match expand_image(image, &named, catalog, &mut used, diagnostics) {
@@ -112,7 +119,7 @@ pub(crate) fn expand_images<'a>(
                 image.variables.extend(resolver.used_variables());
                 let found =
                     find_template_variables(&image.node, repository, &mut resolver, diagnostics);
-                used.add_names(&lineage(&named[&image.name], &named), found.used);
+                used.add_names(&lineage(&named[image.name.as_str()], &named), found.used);
                 image.template_variables = found.values;
                 image.inserted.extend(resolver.into_inserted());
                 out.images.push(image);
@@ -140,7 +147,7 @@ fn expand_image<'n, 'a>(
         .iter()
         .flat_map(|image| [image.combination, &image.file.variables])
         .collect();
-    levels.push(catalog);
+    levels.extend([catalog, &image.arch_level]);
     let mut resolver = Resolver::new(levels);
     let source = image.file.source;
     let mut values: BTreeMap<usize, Option<Node>> = BTreeMap::new();
@@ -176,7 +183,8 @@ fn expand_image<'n, 'a>(
     };
     let image = ExpandedImage {
         source,
-        name: image.name.clone(),
+        name: ImageName(image.name.clone()),
+        parent: image.parent.clone().map(ImageName),
         node,
         inputs,
         variables: image.variables.clone(),

@@ -1,33 +1,37 @@
-//! Evaluates the names and parents of images, which must be known before inherited variables are.
+//! Evaluates the names, parents and architectures of images, which must be known before inherited variables are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::ImageFile;
 use super::matrix::{Combination, describe_combination};
-use super::scope::{Resolver, Variable};
+use super::scope::{Level, Resolver, Variable};
 use super::substitute::Substitution;
+use super::text::ARCH;
 use crate::catalog::checker::quote_text;
 use crate::catalog::codes;
 use crate::catalog::yaml::node::{Node, Value};
 use crate::catalog::yaml::source::{Diagnostics, Inserted};
 
 /// Image whose name and parent are known.
+#[derive(Clone)]
 pub(super) struct NamedImage<'f, 'a> {
     pub(super) file: &'f ImageFile<'a>,
     pub(super) combination: &'f Combination<'a>,
     pub(super) name: String,
     pub(super) parent: Option<String>,
-    /// Values of `name` and `parent`, which must not use inherited variables.
+    /// The variable `arch`, after the split by architecture.
+    pub(super) arch_level: Level<'a>,
+    /// Values of `name`, `parent` and `arch`, which must not use inherited variables.
     pub(super) evaluated: BTreeMap<&'static str, Node>,
-    /// Variables in `name` and `parent`.
+    /// Variables in `name`, `parent` and `arch`.
     pub(super) variables: BTreeMap<String, Variable<'a>>,
     /// Names of the variables in `name`, `parent` and the matrix.
     pub(super) used: BTreeSet<String>,
-    /// Positions of the variables in `name` and `parent`.
+    /// Positions of the variables in `name`, `parent` and `arch`.
     pub(super) inserted: Vec<Inserted>,
 }
 
-/// Evaluates `name` and `parent` of an image.
+/// Evaluates `name`, `parent` and `arch` of an image.
 pub(super) fn name_image<'f, 'a>(
     file: &'f ImageFile<'a>,
     combination: &'f Combination<'a>,
@@ -36,7 +40,7 @@ pub(super) fn name_image<'f, 'a>(
 ) -> Option<NamedImage<'f, 'a>> {
     let mut evaluated = BTreeMap::new();
     let mut has_error = false;
-    for key in ["name", "parent"] {
+    for key in ["name", "parent", ARCH] {
         let Some(node) = file.node.get(key) else {
             continue;
         };
@@ -60,6 +64,7 @@ pub(super) fn name_image<'f, 'a>(
         combination,
         name: name.unwrap_or_else(|| file.stem.clone()),
         parent: text("parent"),
+        arch_level: Level::new(),
         used: names.chain(file.used.iter().cloned()).collect(),
         variables: resolver.used_variables(),
         inserted: resolver.into_inserted(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::substitute::{Budget, Substitution};
-use super::text::is_name;
+use super::text::{ARCH, is_name};
 use crate::catalog::checker::quote_text;
 use crate::catalog::codes;
 use crate::catalog::yaml::node::{ByteRange, Node, Value};
@@ -179,7 +179,10 @@ impl<'l, 'a> Resolver<'l, 'a> {
     ) {
         let names = self.levels.iter().flat_map(|level| level.keys());
         let near = nearest(name, names.map(String::as_str));
-        let help = if self.hidden.iter().any(|hidden| hidden == name) {
+        let help = if name == ARCH {
+            "the architecture is not known here; `name`, `parent` and `matrix` cannot use it"
+                .to_owned()
+        } else if self.hidden.iter().any(|hidden| hidden == name) {
             "`name`, `parent` and `matrix` cannot use variables of a parent".to_owned()
         } else if let Some(near) = near {
             format!("did you mean `{near}`?")

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::scope::Resolver;
-use super::text::{Piece, has_placeholder, split_text};
+use super::text::{Piece, has_placeholder, split_text, variable_in_key};
 use crate::catalog::checker::quote_text;
 use crate::catalog::codes;
 use crate::catalog::yaml::node::{ByteRange, Key, Node, Scalar, Value};
@@ -239,6 +239,10 @@ impl<'s, 'l, 'a> Substitution<'s, 'l, 'a> {
         };
         let (mut node, mut known) = (&*value, name.to_owned());
         for key in keys.split('.') {
+            let key = &*match variable_in_key(key) {
+                Some(name) => self.text_value(name, span)?,
+                None => key.to_owned(),
+            };
             let Some(next) = node.get(key) else {
                 let names = node.entries().iter().map(|(key, _)| key.text.as_str());
                 let help = match crate::diagnostic::nearest(key, names) {

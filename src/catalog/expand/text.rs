@@ -2,12 +2,16 @@
 
 use std::ops::Range;
 
+/// Key of the architectures of an image, and variable for the architecture.
+pub(super) const ARCH: &str = "arch";
+
 /// Part of a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece<'t> {
     /// Text without variables.
     Literal(&'t str),
-    /// Path of a value: the name of a variable, and keys of maps below it.
+    /// Path of a value: the name of a variable, and keys of maps below it. A key can be `${NAME}`:
+    /// the value of another variable.
     Variable(&'t str),
 }
 
@@ -56,7 +60,7 @@ pub(super) fn split_text<'t>(
             (start, from) = (at, at + 2);
             continue;
         }
-        let Some(end) = text[at..].find('}').map(|end| at + end) else {
+        let Some(end) = find_closing_brace(text, at + 2) else {
             return Err(TextError::Unterminated { at: at..text.len() });
         };
         let name = &text[at + 2..end];
@@ -77,6 +81,21 @@ pub(super) fn split_text<'t>(
     Ok(pieces)
 }
 
+/// Returns the position of the `}` that closes a placeholder. `from` is the start of its name.
+fn find_closing_brace(text: &str, from: usize) -> Option<usize> {
+    let end = from + text[from..].find('}')?;
+    match text[from..end].rfind("${") {
+        Some(inner) if text[from..from + inner].ends_with('.') => find_closing_brace(text, end + 1),
+        _ => Some(end),
+    }
+}
+
+/// Returns the name of the variable in a key `${NAME}` of a path.
+pub(super) fn variable_in_key(key: &str) -> Option<&str> {
+    let name = key.strip_prefix("${")?.strip_suffix('}')?;
+    is_name(name).then_some(name)
+}
+
 /// Returns true if the text contains a placeholder or an escaped one.
 pub(super) fn has_placeholder(text: &str) -> bool {
     text.contains("${")
@@ -90,12 +109,12 @@ pub(super) fn is_name(text: &str) -> bool {
 
 /// Returns true for the name of a variable, with keys of maps below it.
 fn is_path(text: &str) -> bool {
-    let is_key = |part: &str| {
-        !part.is_empty()
-            && part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+    let is_plain = |part: &str| {
+        part.chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
     };
+    let is_key =
+        |part: &str| !part.is_empty() && (is_plain(part) || variable_in_key(part).is_some());
     let (name, keys) = text.split_once('.').unwrap_or((text, "x"));
     is_name(name) && keys.split('.').all(is_key)
 }
@@ -128,6 +147,8 @@ mod tests {
             ("$$${a}", "<$><${a}>"),
             ("$a ${inputs.x} $", "<$a ${inputs.x} $>"),
             ("ü${a}ß", "<ü>[a]<ß>"),
+            ("x${a.${b}}${c}y", "<x>[a.${b}][c]<y>"),
+            ("${a.${b}.${c}.d}", "[a.${b}.${c}.d]"),
         ] {
             assert_eq!(joined(text), pieces, "{text}");
         }
@@ -138,7 +159,15 @@ mod tests {
         let error = |text| split_text(text, &|_| false).expect_err(text);
         assert_eq!(error("ab${c"), TextError::Unterminated { at: 2..5 });
         for text in [
-            "${}", "${1}", "${a b}", "${a.}", "${.a}", "${a-b}", "${a:-b}",
+            "${}",
+            "${1}",
+            "${a b}",
+            "${a.}",
+            "${.a}",
+            "${a-b}",
+            "${a:-b}",
+            "${a.${b.c}}",
+            "${a.${}}",
         ] {
             assert_eq!(error(text).range(), 0..text.len(), "{text}");
         }

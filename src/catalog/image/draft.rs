@@ -11,6 +11,7 @@ use crate::catalog::profiles::waivers::WaiverEntry;
 use crate::catalog::raw::Text;
 use crate::catalog::settings::SharedSettings;
 use crate::catalog::types::Source;
+use crate::catalog::yaml::node::ByteRange;
 use crate::catalog::yaml::source::SourceFile;
 use crate::model::{Arch, Tags};
 use crate::platform::Platform;
@@ -24,7 +25,7 @@ pub(crate) struct ImageDraft<'a> {
     pub(crate) source: Option<Source>,
     pub(crate) parent: Option<Text>,
     pub(crate) platform: Option<Platform>,
-    pub(crate) arch: Option<Arch>,
+    pub(crate) arch: Option<ArchSetting>,
     pub(crate) environment: Option<Text>,
     pub(crate) packages: Vec<Text>,
     pub(crate) provision: Vec<Provision>,
@@ -41,6 +42,13 @@ pub(crate) struct ImageDraft<'a> {
     pub(crate) variables: BTreeMap<String, String>,
     /// All variables of an image with template files.
     pub(crate) template_variables: BTreeMap<String, serde_json::Value>,
+}
+
+/// Architecture that an image file sets.
+#[derive(Debug)]
+pub(crate) struct ArchSetting {
+    pub(crate) value: Arch,
+    pub(crate) span: ByteRange,
 }
 
 /// Checks of an image: profiles, own checks, overrides and waivers.

@@ -13,7 +13,7 @@ use crate::catalog::settings::{SharedSettings, find_environment};
 use crate::catalog::types::{Image, Origin};
 use crate::catalog::yaml::source::Diagnostics;
 use crate::diagnostic::nearest;
-use crate::model::{Arch, EnvName, ImageName, RunId, Version, ami_name};
+use crate::model::{Arch, EnvName, ImageName, RunId, Version, ami_name, published_name};
 use crate::provision::Provision;
 use crate::provision::packages::Packages;
 
@@ -58,7 +58,7 @@ impl<'a> Linker<'a, '_, '_> {
         let images = drafts
             .keys()
             .chain(self.broken)
-            .map(String::as_str)
+            .map(|name| published_name(name))
             .collect();
         report_unused_waivers(
             self.sources.waivers,
@@ -91,8 +91,8 @@ impl<'a> Linker<'a, '_, '_> {
             .drafts
             .keys()
             .chain(self.broken)
-            .map(String::as_str)
-            .filter(|k| *k != name);
+            .map(|known| published_name(known))
+            .filter(|known| *known != published_name(name));
         let help = match nearest(&parent.value, known) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!(
@@ -163,11 +163,16 @@ impl<'a> Linker<'a, '_, '_> {
         lineage: &Lineage<'_, 'a>,
     ) -> Option<Image> {
         let base = lineage.ancestors.last().map_or(draft, |(_, base)| *base);
-        let arch = base.arch.unwrap_or_default();
+        let arch = base
+            .arch
+            .as_ref()
+            .map(|arch| arch.value)
+            .unwrap_or_default();
         let platform = base.platform.unwrap_or_default();
         self.check_ami_name(name, draft, arch);
         let environment = self.highest_environment(draft, lineage);
         let mut c = Self::checker_for(self.diagnostics, draft);
+        check_arch(draft, arch, lineage, &mut c);
         let ancestors = lineage.ancestors.iter().map(|(_, draft)| &draft.instance);
         check_volume_sizes(&draft.volumes, &lineage.ancestors, &mut c);
         let instance = link_instance((name, arch), &draft.instance, ancestors, &mut c);
@@ -268,6 +273,7 @@ impl<'a> Linker<'a, '_, '_> {
                 if level(own.as_str()) > Some(lowest) =>
             {
                 let span = parent.file.span(text.span.clone());
+                let name = published_name(name);
                 let own_range = draft.environment.as_ref().map_or(0..0, |e| e.span.clone());
                 let message = format!(
                     "the environment `{own}` is above `{}`, the highest environment of `{name}`",
@@ -306,7 +312,7 @@ impl<'a> Linker<'a, '_, '_> {
             let controls = match self.states.get(image) {
                 Some(known) => Arc::clone(known),
                 None => Arc::new(self.sources.resolve(
-                    image,
+                    published_name(image),
                     draft,
                     inherited.as_deref(),
                     self.diagnostics,
@@ -316,6 +322,31 @@ impl<'a> Linker<'a, '_, '_> {
             inherited = Some(controls);
         }
         inherited.unwrap_or_default()
+    }
+}
+
+/// Reports an architecture that the parent does not have.
+fn check_arch(
+    draft: &ImageDraft<'_>,
+    arch: Arch,
+    lineage: &Lineage<'_, '_>,
+    checker: &mut Checker<'_, '_>,
+) {
+    let (Some(own), Some((parent, _))) = (&draft.arch, lineage.ancestors.first()) else {
+        return;
+    };
+    if own.value != arch {
+        let message = format!(
+            "the parent `{}` is not built for {}",
+            published_name(parent),
+            own.value
+        );
+        checker
+            .error(codes::INHERITED, &own.span, message)
+            .help(format!(
+                "remove `arch` to inherit it, or add {} to `arch` of the base image",
+                own.value
+            ));
     }
 }
 

@@ -13,8 +13,9 @@ mod volumes;
 use std::collections::BTreeMap;
 
 use crate::catalog::checker::{Checker, quote_text};
-use crate::catalog::image::draft::{ImageChecks, ImageContext, ImageDraft};
-use crate::catalog::raw::{RawImage, Text};
+use crate::catalog::image::draft::{ArchSetting, ImageChecks, ImageContext, ImageDraft};
+use crate::catalog::raw::{RawArch, RawImage, Text};
+use crate::catalog::yaml::deserialize::Spanned;
 use crate::catalog::{codes, defaults, syntax};
 use crate::provision::Provision;
 
@@ -50,7 +51,7 @@ pub(crate) fn parse_image<'a>(
         source: raw.source.and_then(|s| source::parse_source(&s, checker)),
         parent,
         platform: raw.platform.map(|p| p.value),
-        arch: raw.arch.map(|a| a.value),
+        arch: raw.arch.and_then(|arch| parse_arch(&arch, checker)),
         environment: raw.environment,
         packages: parse_packages(raw.packages, checker),
         provision,
@@ -82,6 +83,30 @@ fn parse_provision(
     configuration::parse_configuration(raw, context, &mut provision, checker);
     provision.extend(scripts::parse_scripts(&raw.scripts, context, checker));
     provision
+}
+
+/// Returns the architecture of the image. The expansion has replaced a valid list by its entries.
+fn parse_arch(arch: &Spanned<RawArch>, checker: &mut Checker<'_, '_>) -> Option<ArchSetting> {
+    let list = match &arch.value {
+        RawArch::One(value) => {
+            return Some(ArchSetting {
+                value: *value,
+                span: arch.span.clone(),
+            });
+        }
+        RawArch::Several(list) => list,
+    };
+    let twice = list
+        .iter()
+        .enumerate()
+        .find(|(at, a)| list[..*at].contains(a));
+    if let Some((_, twice)) = twice {
+        let message = format!("`arch` contains {twice} twice");
+        checker
+            .error(codes::WRONG_TYPE, &arch.span, message)
+            .help("list each architecture once");
+    }
+    None
 }
 
 /// Returns the packages without duplicates.
@@ -127,15 +152,10 @@ fn check_origin(raw: &RawImage, removed_keys: &[String], checker: &mut Checker<'
                 );
         }
         (None, Some(_)) => {
-            let platform = raw.platform.as_ref().map(|p| ("platform", &p.span));
-            let arch = raw.arch.as_ref().map(|a| ("arch", &a.span));
-            for (key, span) in [platform, arch].into_iter().flatten() {
+            if let Some(platform) = &raw.platform {
+                let message = "`platform` can be set in a base image only";
                 checker
-                    .error(
-                        codes::INHERITED,
-                        span,
-                        format!("`{key}` can be set in a base image only"),
-                    )
+                    .error(codes::INHERITED, &platform.span, message)
                     .help("remove the key; the image inherits it");
             }
         }

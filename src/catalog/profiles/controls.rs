@@ -13,6 +13,7 @@ use crate::catalog::profiles::{ResolvedProfile, report_invalid_checks};
 use crate::catalog::types::Profile;
 use crate::catalog::yaml::source::Diagnostics;
 use crate::checks::{Control, Problem};
+use crate::model::published_name;
 
 /// Controls and profiles of an image and its ancestors.
 #[derive(Debug, Clone, Default)]
@@ -336,8 +337,8 @@ pub(crate) fn report_unused_waivers(
     images: &BTreeSet<&str>,
     diagnostics: &mut Diagnostics,
 ) {
-    let is_complete =
-        states.len() == images.len() && states.values().all(|controls| controls.is_complete);
+    let known: BTreeSet<&str> = states.keys().map(|name| published_name(name)).collect();
+    let is_complete = known == *images && states.values().all(|controls| controls.is_complete);
     for waived in waivers {
         for image in waived
             .images

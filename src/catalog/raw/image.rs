@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::arch::RawArch;
 use super::instance::RawImageBuilder;
 use super::profile::RawOwnWaiver;
 use super::script::RawScript;
@@ -14,7 +15,6 @@ use super::volume::RawVolume;
 use crate::catalog::syntax;
 use crate::catalog::yaml::deserialize::Spanned;
 use crate::checks::{WrittenCheck, WrittenOverride, WrittenUse};
-use crate::model::Arch;
 use crate::platform::Platform;
 
 /// images/NAME.yaml: one image. Paths are relative to the root of the repository, the directory of
@@ -48,8 +48,10 @@ pub(crate) struct RawImage {
     pub(crate) parent: Option<Text>,
     /// OS family of a base image. Default: `debian`.
     pub(crate) platform: Option<Spanned<Platform>>,
-    /// Architecture of a base image. Default: `x86_64`.
-    pub(crate) arch: Option<Spanned<Arch>>,
+    /// Architecture of a base image, or a list: the file then defines one image per architecture
+    /// under one name, and so do the files of its children. In a custom image it selects
+    /// architectures of the parent. Default: `x86_64`, or the architectures of the parent.
+    pub(crate) arch: Option<Spanned<RawArch>>,
     /// Highest environment of the image. Default: that of the parent, or the last environment.
     pub(crate) environment: Option<Text>,
     /// Packages to install, before all other provisioners.

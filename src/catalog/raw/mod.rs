@@ -3,6 +3,7 @@
 //! The doc comments are the descriptions in the JSON Schemas that editors show. Most fields are
 //! optional even if the schema requires them, so that a file with one wrong key is still checked.
 
+mod arch;
 mod image;
 mod instance;
 mod profile;
@@ -12,6 +13,7 @@ mod source;
 mod text;
 mod volume;
 
+pub(crate) use arch::RawArch;
 pub(crate) use image::*;
 pub(crate) use instance::*;
 pub(crate) use profile::*;

@@ -3,7 +3,7 @@
 mod builder;
 mod retention;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::catalog::checker::{Checker, quote_text};
@@ -94,16 +94,15 @@ pub(crate) fn parse_settings(
         None | Some(RawOnFailure::Stop) => OnFailure::Stop,
         Some(RawOnFailure::Continue) => OnFailure::Continue,
     };
-    let fail_from_impact = raw.checks.and_then(|g| g.fail_from_impact);
-    let gate = Gate {
-        fail_from_impact: fail_from_impact.unwrap_or_default(),
-    };
+    let impact = raw.checks.and_then(|g| g.fail_from_impact);
+    let fail_from_impact = impact.unwrap_or_default();
     let is_valid = !regions.is_empty() && checker.diagnostics.error_count() == errors_before;
     let settings = name
         .zip(store)
         .filter(|_| is_valid)
         .map(|(name, store)| Settings {
             name,
+            multi_arch: BTreeSet::new(),
             regions,
             default_environment,
             environments,
@@ -115,7 +114,7 @@ pub(crate) fn parse_settings(
             lease,
             on_failure,
             notifiers,
-            gate,
+            gate: Gate { fail_from_impact },
         });
     (settings, known)
 }

@@ -1,5 +1,6 @@
 //! Tests of loading: broken catalogs, special characters and arbitrary bytes.
 
+mod architectures;
 mod ascii;
 mod broken;
 mod broken_profiles;

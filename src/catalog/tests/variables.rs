@@ -222,6 +222,19 @@ fn secrets_in_variables_are_reported() {
 }
 
 #[test]
+fn value_of_a_variable_selects_a_key() {
+    let child = "variables: {names: {x86_64: amd64}, os: {a: {b: deep}}, first: a}\n\
+                 parent: base\ndescription: \"${names.${arch}} ${os.${first}.b}\"\n";
+    let catalog = load_valid(&[("images/a.yaml", child)]);
+    assert_eq!(image(&catalog, "a").description, "amd64 deep");
+    let wrong = child.replace("x86_64: amd64", "arm64: arm64");
+    assert_eq!(
+        errors(&[("images/a.yaml", &wrong)]),
+        ["CAT111 images/a.yaml:3:15 `names` has no key `x86_64`"]
+    );
+}
+
+#[test]
 fn template_files_get_all_variables_with_their_types() {
     let settings = format!("{SETTINGS}variables: {{port: 8080, hosts: [a, b]}}\n");
     let child = "parent: base\nvariables: {name: \"x-${port}\"}\n\
@@ -236,7 +249,9 @@ fn template_files_get_all_variables_with_their_types() {
     ];
     let catalog = load_valid(&files);
     let a = image(&catalog, "a");
-    let expected = serde_json::json!({"name": "x-8080", "port": 8080, "hosts": ["a", "b"]});
+    let expected = serde_json::json!({
+        "arch": "x86_64", "name": "x-8080", "port": 8080, "hosts": ["a", "b"],
+    });
     assert_eq!(serde_json::json!(a.template_variables), expected);
     let recipe = crate::plan::fingerprint::Recipe::from_image(&catalog, a).0;
     let recorded: Vec<&str> = recipe

@@ -25,6 +25,23 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// Combines the parts of a valid catalog.
+    pub(crate) fn new(
+        mut settings: Settings,
+        images: BTreeMap<ImageName, Image>,
+        files: BTreeMap<String, Vec<u8>>,
+        waivers: Vec<CatalogWaiver>,
+    ) -> Self {
+        let split = images.keys().filter(|name| name.arch().is_some());
+        settings.multi_arch = split.map(|name| name.published().to_owned()).collect();
+        Self {
+            settings,
+            images,
+            files,
+            waivers,
+        }
+    }
+
     /// Returns the image and its ancestors, the base image last.
     #[must_use]
     pub fn lineage(&self, name: &ImageName) -> Vec<&Image> {

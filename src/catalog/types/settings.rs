@@ -1,17 +1,20 @@
 //! Defines the checked settings of `bakeline.yaml`, with defaults applied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
 use crate::checks::Gate;
-use crate::model::{Arch, CatalogName, EnvName, Region, Tags};
+use crate::model::{Arch, CatalogName, EnvName, ImageName, Region, Tags};
 
 /// Settings of a catalog.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Name of the catalog. Distinguishes its AMIs from others.
     pub name: CatalogName,
+    /// Names of the images with several architectures, without architecture. Empty until the image
+    /// files are read.
+    pub multi_arch: BTreeSet<String>,
     /// Regions that images are released to. Images are built in the first.
     pub regions: Vec<Region>,
     /// Environment to use for lookups that name none.
@@ -39,6 +42,16 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Returns the name of the image whose AMIs of an architecture are published as `published`.
+    #[must_use]
+    pub fn image_name(&self, published: &str, arch: Arch) -> ImageName {
+        if self.multi_arch.contains(published) {
+            ImageName::with_arch(published, arch)
+        } else {
+            ImageName::from(published)
+        }
+    }
+
     /// Returns the level of an environment.
     #[must_use]
     pub fn environment_level(&self, env: &EnvName) -> Option<usize> {

@@ -53,7 +53,7 @@ async fn previous_facts(
     image: &Image,
 ) -> Option<Facts> {
     let settings = &catalog.settings;
-    let records = Record::read_all(&inventory.images, &settings.name);
+    let records = Record::read_all(&inventory.images, settings);
     let last = lookup::find_last_good(
         &records,
         &image.name,

@@ -10,7 +10,7 @@ use crate::adapters::catalog_files::CatalogFiles;
 use crate::catalog::{self, FileProperties, Files, Lookup};
 use crate::commands::support::context::{self, LoadedCatalog};
 use crate::error::{Error, Result};
-use crate::model::ImageName;
+use crate::model::{ImageName, published_name};
 
 /// Settings for profiles without a catalog.
 const NO_CATALOG: &str = "name: check\nregions: [us-east-1]\n";
@@ -69,11 +69,7 @@ pub(super) fn load_subject(
         .chain((1..).map(|n| format!("check-{n}")))
         .find(free);
     let name = name.unwrap_or_else(|| "check".to_owned());
-    let origin = match image {
-        Some(parent) => ("parent", json!(parent)),
-        None => ("source", json!({ "owner": "self", "name": first })),
-    };
-    let text = json!({ origin.0: origin.1, "profiles": profiles }).to_string();
+    let text = describe_additional_image(image, first, profiles);
     let mut more = BTreeMap::from([(format!("images/{name}.yaml"), text.into_bytes())]);
     if bare {
         more.insert(
@@ -100,12 +96,28 @@ pub(super) fn load_subject(
         .chain(profiles.iter().cloned())
         .collect::<Vec<_>>()
         .join(" + ");
+    // The controls of all architectures are the same.
+    let split = context::architectures_of(&catalog, &name).next().cloned();
+    let image = split.unwrap_or(ImageName(name));
     let loaded = LoadedCatalog::new(catalog, files);
     Ok(Subject {
         loaded,
-        image: ImageName(name),
+        image,
         shown,
     })
+}
+
+/// Returns the file of the additional image: a child of `image`, or a base image without a parent.
+fn describe_additional_image(image: Option<&str>, first: &str, profiles: &[String]) -> String {
+    let origin = match image {
+        Some(parent) => ("parent", json!(published_name(parent))),
+        None => ("source", json!({ "owner": "self", "name": first })),
+    };
+    let mut file = json!({ origin.0: origin.1, "profiles": profiles });
+    if let Some(arch) = image.and_then(|parent| ImageName::from(parent).arch()) {
+        file["arch"] = json!(arch);
+    }
+    file.to_string()
 }
 
 /// Files of the repository, plus additional ones.

@@ -5,21 +5,13 @@ use std::path::Path;
 use crate::cli::{InventoryArgs, Revoke};
 use crate::commands::summary;
 use crate::commands::support::{context, gather, lock, run};
-use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ImageName, check_name};
+use crate::error::Result;
 use crate::plan::revoke::plan_revocation;
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
-    check_name(&args.image).map_err(|e| {
-        Error::new(
-            ErrorKind::Usage,
-            format!("`{}` is not an image name", args.image),
-        )
-        .because(e)
-    })?;
-    let name = ImageName::from(args.image.as_str());
+    let name = context::parse_image_name(&loaded.catalog, &args.image)?;
     let run = lock::take_locks_if(!args.dry_run, &loaded, lock::LockScope::All).await?;
     let from = InventoryArgs {
         inventory: None,

@@ -77,7 +77,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let fates = |inventory: &Inventory| retention_decisions(&loaded.catalog, inventory);
     let inventory = references::load_inventory(&loaded, &unsaved, fates).await?;
     unreachable::warn_unreachable(&inventory);
-    let records = Record::read_all(&inventory.images, &loaded.catalog.settings.name);
+    let records = Record::read_all(&inventory.images, &loaded.catalog.settings);
     let found = find_record(&loaded.catalog, &inventory, &records, &args.what)?;
     let store = context::open_store(&loaded.catalog.settings).await?;
     let story = describe_version(&loaded, &inventory, &records, found, &*store).await?;
@@ -91,7 +91,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
 
 fn retention_decisions(catalog: &Catalog, inventory: &Inventory) -> Vec<RetentionDecision> {
     decide_retention(
-        &Record::read_all(&inventory.images, &catalog.settings.name),
+        &Record::read_all(&inventory.images, &catalog.settings),
         &RetentionRules::from_inventory(catalog, inventory),
     )
 }

@@ -79,14 +79,16 @@ pub(crate) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
     let location = resolve_location(dir, &args.lookup)?;
     let env = resolve_environment(args, location.settings.as_ref())?;
     let image = ImageName::from(args.image.as_str());
-    check_name(&args.image).map_err(|e| {
+    let arch = image.arch().unwrap_or(args.arch);
+    check_name(image.published()).map_err(|e| {
         Error::new(
             ErrorKind::Usage,
             format!("`{}` is not an image name", args.image),
         )
         .because(e)
     })?;
-    let found = find_current(&location, &image, &env, args.arch).await?;
+    let image = ImageName::from(image.published());
+    let found = find_current(&location, &image, &env, arch).await?;
     if args.json {
         ui::json(&found);
     } else {
@@ -122,7 +124,7 @@ async fn find_current(
         other => other.map_err(crate::commands::support::gather::first_call_error)?,
     };
     let images = images.map_err(crate::commands::support::gather::first_call_error)?;
-    let records = Record::read_all(&images, &location.catalog);
+    let records = Record::read_all_published(&images, &location.catalog);
     let found = lookup::find_published(&records, published.as_deref(), image, env, arch);
     let defect = found.unusable.map(|why| {
         format!(

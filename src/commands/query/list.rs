@@ -27,7 +27,7 @@ pub(crate) async fn run(dir: &Path, args: &List) -> Result<u8> {
         )
         .await;
     let found = found.map_err(crate::commands::support::gather::first_call_error)?;
-    let mut records = Record::read_all(&found, &location.catalog);
+    let mut records = Record::read_all_published(&found, &location.catalog);
     records.retain(|r| args.images.is_empty() || args.images.contains(&r.image.0));
     if args.json {
         ui::json(&records.iter().map(|r| record_json(r)).collect::<Vec<_>>());

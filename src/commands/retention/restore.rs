@@ -30,7 +30,7 @@ pub(crate) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
     let ami = find_ami(&inventory, settings, args)?;
     let refused =
         |why: String| Err(Error::new(ErrorKind::Refused, why).hint("nothing was changed"));
-    let Some(record) = Record::read(ami, &settings.name) else {
+    let Some(record) = Record::read(ami, settings) else {
         return refused(format!(
             "{} in {} has the tags of this catalog but was not created by it",
             ami.id, ami.region

@@ -6,20 +6,13 @@ use super::stages;
 use crate::cli::Retire;
 use crate::commands::support::{context, lock, references, run, unreachable};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ImageName, Inventory, check_name};
+use crate::model::Inventory;
 use crate::plan::prune::{PruneOptions, plan_retirement, retire_objection};
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
-    check_name(&args.image).map_err(|e| {
-        Error::new(
-            ErrorKind::Usage,
-            format!("`{}` is not an image name", args.image),
-        )
-        .because(e)
-    })?;
-    let image = ImageName::from(args.image.as_str());
+    let image = context::parse_image_name(&loaded.catalog, &args.image)?;
     if let Some(why) = retire_objection(&loaded.catalog, &image) {
         return Err(Error::new(ErrorKind::Refused, why).hint("nothing was changed"));
     }

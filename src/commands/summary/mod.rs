@@ -79,7 +79,7 @@ impl RunSummary {
             .iter()
             .map(|d| image_summary(d, outcome, region, "released"))
             .collect();
-        let records = Record::read_all(&inventory.images, &catalog.settings.name);
+        let records = Record::read_all(&inventory.images, &catalog.settings);
         let lowest = &catalog.settings.environments[0].name;
         for report in images
             .iter_mut()

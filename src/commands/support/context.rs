@@ -12,7 +12,7 @@ use crate::adapters::system;
 use crate::catalog::{self, Catalog, Files, Lookup, Settings};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Commit, EnvName, ImageName, Location, Region};
+use crate::model::{Commit, EnvName, ImageName, Location, Region, check_name};
 use crate::ports::{Cloud, Http, Store};
 use crate::ui;
 
@@ -108,9 +108,18 @@ pub(crate) fn invalid_catalog(findings: &[Diagnostic]) -> Error {
     Error::input(format!("the catalog has {errors} error{plural}"))
 }
 
-/// Returns the images with these names, or an error with the nearest known name.
+/// Returns the images with these names, or an error with the nearest known name. A name without
+/// architecture means all architectures of the image.
 pub(crate) fn find_images(catalog: &Catalog, names: &[String]) -> Result<Vec<ImageName>> {
-    names.iter().map(|name| find_image(catalog, name)).collect()
+    let mut out = Vec::new();
+    for name in names {
+        if catalog.settings.multi_arch.contains(name) {
+            out.extend(architectures_of(catalog, name).cloned());
+        } else {
+            out.push(find_image(catalog, name)?);
+        }
+    }
+    Ok(out)
 }
 
 /// Returns the image with this name, or an error with the nearest known name.
@@ -119,8 +128,41 @@ pub(crate) fn find_image(catalog: &Catalog, name: &str) -> Result<ImageName> {
     if catalog.images.contains_key(&wanted) {
         return Ok(wanted);
     }
+    require_one_architecture(catalog, name)?;
     let known: Vec<&str> = catalog.images.keys().map(ImageName::as_str).collect();
     Err(unknown_name("image", name, &known))
+}
+
+/// Returns the name of one image, which can be one that is no longer in the catalog.
+pub(crate) fn parse_image_name(catalog: &Catalog, name: &str) -> Result<ImageName> {
+    let image = ImageName::from(name);
+    check_name(image.published()).map_err(|e| {
+        let message = format!("`{name}` is not an image name");
+        Error::new(ErrorKind::Usage, message).because(e)
+    })?;
+    require_one_architecture(catalog, name)?;
+    Ok(image)
+}
+
+/// Returns an error if the name means images of several architectures.
+fn require_one_architecture(catalog: &Catalog, name: &str) -> Result<()> {
+    if !catalog.settings.multi_arch.contains(name) {
+        return Ok(());
+    }
+    let names: Vec<String> = architectures_of(catalog, name)
+        .map(|image| format!("`{image}`"))
+        .collect();
+    let message = format!("image `{name}` has several architectures");
+    Err(Error::input(message).hint(format!("use {}", names.join(" or "))))
+}
+
+/// Returns the images of all architectures that are published under a name.
+pub(crate) fn architectures_of<'c>(
+    catalog: &'c Catalog,
+    published: &str,
+) -> impl Iterator<Item = &'c ImageName> {
+    let names = catalog.images.keys();
+    names.filter(move |name| name.arch().is_some() && name.published() == published)
 }
 
 /// Returns the environment with this name, or an error with the nearest known name.

@@ -24,7 +24,7 @@ pub(crate) async fn load_store_inventory(
 ) -> Result<StoreInventory> {
     let name = &loaded.catalog.settings.name;
     let store = context::open_store(&loaded.catalog.settings).await?;
-    let records = Record::read_all(&inventory.images, name);
+    let records = Record::read_all(&inventory.images, &loaded.catalog.settings);
     match read_store(&*store, name, &records).await {
         Ok(mut store_inventory) => {
             if let Ok(here) = system::working_directory() {

@@ -80,7 +80,7 @@ struct ImageRecord<'a> {
 /// was being replaced. Of different states of one version the strictest applies.
 #[must_use]
 pub fn diagnose(settings: &Settings, inventory: &Inventory) -> Diagnosis {
-    let records = Record::read_all(&inventory.images, &settings.name);
+    let records = Record::read_all(&inventory.images, settings);
     let records = records.iter().map(|r| ImageRecord {
         record: r.clone(),
         location: locations::ami_location(r.ami, &inventory.account),

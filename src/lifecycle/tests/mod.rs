@@ -58,7 +58,7 @@ fn version(text: &str) -> Version {
 #[test]
 fn copies_and_foreign_amis_are_no_records() {
     let read = |more: &[(&str, &str)]| {
-        Record::read(&ami("jdk", "20261101.1", more), &"acme".into()).is_some()
+        Record::read_published(&ami("jdk", "20261101.1", more), &"acme".into()).is_some()
     };
     assert!(read(&[]));
     for (key, value) in [
@@ -82,7 +82,7 @@ fn copies_and_foreign_amis_are_no_records() {
 fn lookup_finds_only_usable_current_ami() {
     let current = (tags::CURRENT, "Test=2026-11-02T00:00:00Z");
     let found = |amis: &[Ami]| {
-        let records = Record::read_all(amis, &"acme".into());
+        let records = Record::read_all_published(amis, &"acme".into());
         lookup::find_current(&records, &"jdk".into(), &"Test".into(), Arch::X86_64)
             .map(|r| r.version.to_string())
     };

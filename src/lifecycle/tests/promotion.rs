@@ -29,7 +29,7 @@ fn describe_promotion(image: &str, to: &str, amis: &[Ami]) -> String {
     ]);
     let (catalog, findings) = crate::catalog::load(&files);
     let catalog = catalog.unwrap_or_else(|| panic!("{findings:?}"));
-    let records = Record::read_all(amis, &"acme".into());
+    let records = Record::read_all_published(amis, &"acme".into());
     let (env, moving) = (to.into(), BTreeSet::new());
     let request = PromotionRequest {
         to: &env,
@@ -106,7 +106,7 @@ fn promotion_reports_every_reason() {
         ami("app", "20261108.1", &all)
     };
     let objections = |amis: &[Ami], moving: &[(&str, &str)]| {
-        let records = Record::read_all(amis, &"acme".into());
+        let records = Record::read_all_published(amis, &"acme".into());
         let moving: BTreeSet<_> = moving
             .iter()
             .map(|(i, v)| ((*i).into(), version(v)))

@@ -14,7 +14,7 @@ fn repeated_rollback_never_goes_further_back() {
     let asked = (&catalog.images[&"jdk".into()], &"Prod".into());
     let choose = |amis: &[&Ami]| {
         let inventory = inventory(amis.iter().map(|a| (*a).clone()).collect(), &[]);
-        let records = Record::read_all(&inventory.images, &"acme".into());
+        let records = Record::read_all_published(&inventory.images, &"acme".into());
         match decide_rollback(&catalog, &inventory, &records, asked, None) {
             Ok(RollbackDecision::Move(back)) => format!("{} to {}", back.from, back.to),
             Ok(RollbackDecision::Keep(version, _)) => format!("keeps {version}"),
@@ -79,7 +79,7 @@ fn repeated_rollback_never_goes_further_back() {
 /// Decides a rollback of `jdk` in Prod, at two locations. Returns the decision as text.
 fn rollback_target(amis: Vec<Ami>, to: Option<&str>) -> String {
     let (catalog, inventory) = (catalog(""), inventory(amis, &[]));
-    let records = Record::read_all(&inventory.images, &"acme".into());
+    let records = Record::read_all_published(&inventory.images, &"acme".into());
     let asked = (&catalog.images[&"jdk".into()], &"Prod".into());
     match decide_rollback(&catalog, &inventory, &records, asked, to.map(version)) {
         Err(why) => why.to_string(),

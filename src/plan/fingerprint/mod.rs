@@ -333,7 +333,7 @@ fn provisioner_label(provision: &Provision) -> String {
 
 fn origin_label(origin: &Origin) -> String {
     match origin {
-        Origin::Parent(name) => format!("parent {name}"),
+        Origin::Parent(name) => format!("parent {}", name.published()),
         Origin::Source(source) => source.label(),
     }
 }

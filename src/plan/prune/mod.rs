@@ -28,7 +28,7 @@ pub fn plan_prune(
     options: &PruneOptions,
     run: RunId,
 ) -> (Vec<RetentionDecision>, Plan) {
-    let records = Record::read_all(&inventory.images, &catalog.settings.name);
+    let records = Record::read_all(&inventory.images, &catalog.settings);
     let rules = RetentionRules {
         shared_ok: options.shared_ok,
         ..RetentionRules::from_inventory(catalog, inventory).with_keep(options.keep)
@@ -51,7 +51,7 @@ pub fn plan_retirement(
     options: &PruneOptions,
     run: RunId,
 ) -> (Vec<RetentionDecision>, Plan) {
-    let records = Record::read_all(&inventory.images, &catalog.settings.name);
+    let records = Record::read_all(&inventory.images, &catalog.settings);
     let rules = RetentionRules {
         shared_ok: options.shared_ok,
         retired_image: Some(image),
@@ -138,7 +138,7 @@ pub fn foreign_images<'w>(settings: &Settings, inventory: &'w Inventory) -> Vec<
         .images
         .iter()
         .filter(named)
-        .filter(|a| Record::read(a, &settings.name).is_none())
+        .filter(|a| Record::read(a, settings).is_none())
         .collect()
 }
 

@@ -105,7 +105,7 @@ pub fn collect_facts(catalog: &Catalog, inventory: &Inventory) -> PruneFacts {
     for (location, _) in &inventory.unreachable {
         out.insert(format!("unreadable location {location}"), BTreeMap::new());
     }
-    for record in Record::read_all(&inventory.images, &settings.name) {
+    for record in Record::read_all(&inventory.images, settings) {
         out.insert(
             format!("{} in {}", record.ami.id, record.ami.region),
             record_facts(&record, &settings.environment_key),

@@ -214,7 +214,7 @@ impl ReleasePlanner<'_> {
                 Ok(base(
                     ami,
                     description,
-                    Some(format!("{parent}@{version}")),
+                    Some(format!("{}@{version}", parent.published())),
                     after,
                 ))
             }

@@ -21,7 +21,7 @@ impl<'w> RecordIndex<'w> {
     /// separately.
     pub(super) fn new(catalog: &Catalog, inventory: &'w Inventory) -> Self {
         let (home, account) = (catalog.settings.home(), &inventory.account);
-        let all = Record::read_all(&inventory.images, &catalog.settings.name);
+        let all = Record::read_all(&inventory.images, &catalog.settings);
         let mut newest: BTreeMap<ImageName, Version> = BTreeMap::new();
         for record in &all {
             let known = newest.entry(record.image.clone()).or_insert(record.version);

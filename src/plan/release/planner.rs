@@ -47,7 +47,7 @@ impl<'c> ReleasePlanner<'c> {
             RecordIndex::new(catalog, inventory),
             Fingerprints::new(catalog),
         );
-        let everywhere = Record::read_all(&inventory.images, &catalog.settings.name);
+        let everywhere = Record::read_all(&inventory.images, &catalog.settings);
         let (built, rechecked) = (BTreeMap::new(), BTreeSet::new());
         Self {
             catalog,

@@ -220,7 +220,7 @@ impl ReleasePlanner<'_> {
         };
         put(tags::SCHEMA, tags::SCHEMA_VERSION.to_owned());
         put(tags::CATALOG, settings.name.to_string());
-        put(tags::IMAGE, image.name.to_string());
+        put(tags::IMAGE, image.name.published().to_owned());
         put(tags::VERSION, version.to_string());
         put(tags::ARCH, image.arch.to_string());
         put(tags::STATE, State::Candidate.as_str().to_owned());
@@ -231,7 +231,7 @@ impl ReleasePlanner<'_> {
         put(tags::EXPIRES, format_second(expires));
         put(
             tags::NAME,
-            format!("{}/{} {version}", settings.name, image.name),
+            format!("{}/{} {version}", settings.name, image.name.published()),
         );
         put(tags::DEPTH, basis.depth.to_string());
         if let Some(source) = &basis.source {

@@ -96,7 +96,7 @@ pub fn explain_image(
             compare_values(
                 "parent",
                 tag(tags::PARENT),
-                now.map(|r| format!("{parent}@{}", r.version)),
+                now.map(|r| format!("{}@{}", parent.published(), r.version)),
             )
         }
         Origin::Source(_) => {

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AmiId, ImageName, Location, TemporaryKind, TemporaryResource, check_name};
+use crate::model::{AmiId, ImageName, Location, TemporaryKind, TemporaryResource};
 
 /// Subject of a scope.
 #[derive(Debug, Clone)]
@@ -212,8 +212,11 @@ fn parse_subject(text: &str, has_location: bool) -> ScopeSubject {
         let number = text.strip_prefix(prefix).unwrap_or_default();
         !number.is_empty() && number.bytes().all(|b| b.is_ascii_hexdigit())
     };
+    let image = ImageName::from(text);
     if has_location && text == REVOCATION {
         ScopeSubject::Revocation
+    } else if image.is_valid() && image.arch().is_some() {
+        ScopeSubject::Image(image)
     } else if let Some(path) = text.strip_prefix(STORE_PREFIX) {
         ScopeSubject::StoreObject(DottedPath(path.to_owned()))
     } else if text.starts_with(POINTER_PREFIX) {
@@ -223,11 +226,11 @@ fn parse_subject(text: &str, has_location: bool) -> ScopeSubject {
     } else if ["i-", "vol-", "snap-", "sg-", "key-"]
         .into_iter()
         .any(is_id)
-        || check_name(text).is_err()
+        || !image.is_valid()
     {
         ScopeSubject::Leftover(text.to_owned())
     } else {
-        ScopeSubject::Image(text.into())
+        ScopeSubject::Image(image)
     }
 }
 

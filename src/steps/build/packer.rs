@@ -214,7 +214,10 @@ fn build_environment(steps: &Steps, build: &Build<'_>) -> BTreeMap<String, Strin
             "BAKELINE_CATALOG".to_owned(),
             steps.catalog.settings.name.to_string(),
         ),
-        ("BAKELINE_IMAGE".to_owned(), build.image.to_string()),
+        (
+            "BAKELINE_IMAGE".to_owned(),
+            build.image.published().to_owned(),
+        ),
         ("BAKELINE_VERSION".to_owned(), build.version.to_string()),
         ("BAKELINE_RUN".to_owned(), steps.run.to_string()),
     ]);

@@ -29,7 +29,7 @@ pub(in crate::steps) async fn load_original(
     };
     let found = steps.cloud.images(region, &query).await?.into_iter().next();
     let ours = found.filter(|a| {
-        Record::read(a, &steps.catalog.settings.name).is_some_and(|r| r.state == State::Released)
+        Record::read(a, &steps.catalog.settings).is_some_and(|r| r.state == State::Released)
     });
     ours.ok_or_else(|| {
         let text = format!("{id} in {region} is no longer a released AMI of this catalog");

@@ -85,7 +85,7 @@ async fn load_own(steps: &Steps, step: &Step, amis: &[AmiId]) -> Result<Vec<Ami>
     let mut found = Vec::new();
     for id in amis {
         let ami = crate::steps::ami::require_ami(steps, step, id).await?;
-        if Record::read(&ami, &steps.catalog.settings.name).is_none() {
+        if Record::read(&ami, &steps.catalog.settings).is_none() {
             let text = format!(
                 "{id} in {}: its tags no longer name this catalog",
                 step.region
@@ -115,7 +115,7 @@ impl StepEffect for Publish<'_> {
         let found = load_own(steps, step, std::slice::from_ref(ami)).await?;
         let usable = found
             .iter()
-            .filter_map(|a| Record::read(a, &steps.catalog.settings.name))
+            .filter_map(|a| Record::read(a, &steps.catalog.settings))
             .all(|r| r.is_usable());
         if !usable {
             let text = format!("{ami} in {} can no longer be published", step.region);

@@ -32,7 +32,7 @@ impl StepEffect for ClearPointers<'_> {
             pointers,
         } = *self;
         let ami = ami::require_ami(steps, step, id).await?;
-        let record = Record::read(&ami, &steps.catalog.settings.name);
+        let record = Record::read(&ami, &steps.catalog.settings);
         let Some(record) = record else {
             return Err(refusal(step, id, "its tags no longer name this catalog"));
         };
@@ -83,7 +83,7 @@ impl StepEffect for ClearPointers<'_> {
         let Some(ami) = ami::find(steps, step, id).await? else {
             return Ok(());
         };
-        let Some(record) = Record::read(&ami, &steps.catalog.settings.name) else {
+        let Some(record) = Record::read(&ami, &steps.catalog.settings) else {
             return Ok(());
         };
         if !record.tag(tags::CURRENT).is_empty() && record.tag(tags::CURRENT) != was {

@@ -48,7 +48,7 @@ async fn require_unchanged(
 ) -> Result<(Ami, RetirementMarks)> {
     let ami = ami::require_ami(steps, step, id).await?;
     let refusal = |why: &str| refusal(step, id, why);
-    let Some(record) = Record::read(&ami, &steps.catalog.settings.name) else {
+    let Some(record) = Record::read(&ami, &steps.catalog.settings) else {
         return Err(refusal("its tags no longer name this catalog"));
     };
     if !states.contains(&record.state) {
@@ -208,7 +208,7 @@ async fn find_retiring(
     let Some(ami) = ami::find(steps, step, id).await? else {
         return Ok(None);
     };
-    let marks = Record::read(&ami, &steps.catalog.settings.name)
+    let marks = Record::read(&ami, &steps.catalog.settings)
         .filter(|r| r.state == State::Retiring)
         .map(|r| RetirementMarks::from_record(&r));
     Ok(marks.map(|marks| (ami, marks)))

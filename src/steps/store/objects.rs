@@ -21,8 +21,10 @@ pub(in crate::steps) async fn store_release(
     ami: &Ami,
     context: &StepContext<'_>,
 ) {
-    let catalog = &steps.catalog.settings.name;
-    let Some(record) = Record::read(ami, catalog).filter(|r| r.tag(tags::ORIGIN).is_empty()) else {
+    let settings = &steps.catalog.settings;
+    let catalog = &settings.name;
+    let record = Record::read(ami, settings).filter(|r| r.tag(tags::ORIGIN).is_empty());
+    let Some(record) = record else {
         return;
     };
     let Some(image) = steps.catalog.images.get(&record.image) else {

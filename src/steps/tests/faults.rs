@@ -54,7 +54,7 @@ fn assert_state_matches_outcome(
     setup.cloud.state(|now| {
         let own = now.own();
         for (image, _) in IMAGES {
-            let versions = Record::read_all(&own, &"acme".into())
+            let versions = Record::read_all_published(&own, &"acme".into())
                 .iter()
                 .filter(|r| r.image.as_str() == image)
                 .count();

@@ -72,7 +72,7 @@ async fn forty_days_leave_versions_that_rules_keep() {
         prune(&setup, &format!("x{day}"), false).await;
         let own = setup.cloud.state(|w| w.own());
         for image in ["base", "a", "b", "z"] {
-            let left: BTreeSet<String> = Record::read_all(&own, &"acme".into())
+            let left: BTreeSet<String> = Record::read_all_published(&own, &"acme".into())
                 .iter()
                 .filter(|r| r.image.as_str() == image)
                 .map(|r| r.version.to_string())

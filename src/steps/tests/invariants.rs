@@ -30,7 +30,7 @@ pub(super) fn latest(
     env: &EnvName,
 ) -> (Option<String>, Option<AmiId>) {
     let (own, image) = (state.own(), ImageName::from(image));
-    let records = Record::read_all(&own, &"acme".into());
+    let records = Record::read_all_published(&own, &"acme".into());
     let found = lookup::find_current(&records, &image, env, Arch::X86_64).map(|r| r.ami.id.clone());
     let pointer = pointer_name(&"acme".into(), &image, env, Arch::X86_64);
     (state.parameters.get(&pointer).cloned(), found)

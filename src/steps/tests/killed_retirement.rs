@@ -82,7 +82,7 @@ async fn two_versions() -> TestEnv {
     );
     setup.cloud.state(|w| {
         let own = w.own();
-        let old: Vec<AmiId> = Record::read_all(&own, &"acme".into())
+        let old: Vec<AmiId> = Record::read_all_published(&own, &"acme".into())
             .iter()
             .filter(|r| r.current.is_empty())
             .map(|r| r.ami.id.clone())

@@ -1,5 +1,6 @@
 //! Tests complete runs on the fakes: a small catalog, its cloud, and the invariants.
 
+mod architectures;
 mod cancel;
 mod evidence;
 mod faults;
@@ -349,7 +350,7 @@ impl TestEnv {
                 state.orphans()
             );
             let own = state.own();
-            for record in Record::read_all(&own, &"acme".into()) {
+            for record in Record::read_all_published(&own, &"acme".into()) {
                 assert_ne!(
                     record.state,
                     State::Candidate,

@@ -40,7 +40,7 @@ pub(super) async fn two_versions() -> TestEnv {
 pub(super) fn old_ami(setup: &TestEnv) -> AmiId {
     setup.cloud.state(|w| {
         let own = w.own();
-        let records = Record::read_all(&own, &"acme".into());
+        let records = Record::read_all_published(&own, &"acme".into());
         records
             .iter()
             .filter(|r| r.image.as_str() == "b")
@@ -257,7 +257,7 @@ async fn retiring_ami_is_not_found_or_built_on() {
     let setup = two_versions().await;
     prune(&setup, "x1", false).await;
     let own = setup.cloud.state(|w| w.own());
-    let records = Record::read_all(&own, &"acme".into());
+    let records = Record::read_all_published(&own, &"acme".into());
     let retiring: Vec<&Record<'_>> = records
         .iter()
         .filter(|r| r.state == State::Retiring)

@@ -14,7 +14,7 @@ use crate::plan::prune::PruneOptions;
 fn versions(setup: &TestEnv) -> Vec<(String, String)> {
     setup.cloud.state(|w| {
         let own = w.own();
-        let mut records = Record::read_all(&own, &"acme".into());
+        let mut records = Record::read_all_published(&own, &"acme".into());
         records.retain(|r| r.image.as_str() == "base");
         records.sort_by_key(|r| r.version);
         let names = |r: &Record<'_>| {
@@ -35,7 +35,7 @@ fn versions(setup: &TestEnv) -> Vec<(String, String)> {
 fn ids(setup: &TestEnv) -> Vec<AmiId> {
     setup.cloud.state(|w| {
         let own = w.own();
-        let mut records = Record::read_all(&own, &"acme".into());
+        let mut records = Record::read_all_published(&own, &"acme".into());
         records.retain(|r| r.image.as_str() == "base");
         records.sort_by_key(|r| r.version);
         records.iter().map(|r| r.ami.id.clone()).collect()
@@ -116,7 +116,7 @@ async fn prune_keeps_parent_of_kept_child() {
     assert_eq!(setup.prune("x1", 1).await.kind(), None);
     setup.cloud.state(|w| {
         let own = w.own();
-        let records = Record::read_all(&own, &"acme".into());
+        let records = Record::read_all_published(&own, &"acme".into());
         for record in &records {
             let Some((parent, version)) = &record.parent else {
                 continue;

@@ -84,9 +84,7 @@ impl<'a> SchemaValidator<'a, '_> {
                 .and_then(|rules| allowed_types(rules, node))
             {
                 Some(types) => types.iter().any(|t| is_type(node, t)),
-                None => {
-                    allowed_words(option).is_empty() || matches!(node.value, Value::Scalar { .. })
-                }
+                None => !is_enumeration(option) || matches!(node.value, Value::Scalar { .. }),
             };
             if !fits {
                 continue;
@@ -107,9 +105,14 @@ impl<'a> SchemaValidator<'a, '_> {
         match first_attempt {
             Some(diagnostics) => self.diagnostics.append(diagnostics),
             None => {
+                let types_of = |option: &'a Json| match option.as_object()? {
+                    _ if is_enumeration(option) => Some(vec!["string"]),
+                    rules => allowed_types(rules, node),
+                };
                 let all: Vec<&str> = options
                     .iter()
-                    .filter_map(|o| allowed_types(o.as_object()?, node))
+                    .copied()
+                    .filter_map(types_of)
                     .flatten()
                     .collect();
                 self.report_wrong_type(&all, node, what, key);
@@ -262,6 +265,13 @@ impl<'a> SchemaValidator<'a, '_> {
             }
         }
     }
+}
+
+/// Returns whether a schema allows certain words only.
+fn is_enumeration(schema: &Json) -> bool {
+    let options = schema.get("oneOf").and_then(Json::as_array);
+    let has_words = |schema: &Json| !allowed_words(schema).is_empty();
+    has_words(schema) || options.is_some_and(|options| options.iter().all(has_words))
 }
 
 /// Returns the single required key of a schema.

@@ -29,7 +29,7 @@ pub(in crate::lifecycle::tests) fn decisions_with(
     references: &[Reference],
     change: impl FnOnce(&mut RetentionRules<'_>),
 ) -> Vec<RetentionDecision> {
-    let records = Record::read_all(amis, &"acme".into());
+    let records = Record::read_all_published(amis, &"acme".into());
     let names: BTreeSet<ImageName> = ["jdk", "jre", "base", "mid", "top", "a", "b"]
         .map(ImageName::from)
         .into();

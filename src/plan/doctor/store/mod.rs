@@ -50,7 +50,7 @@ pub(super) fn audit_store(
             auditor.check_run_result(&record);
         }
     }
-    for record in Record::read_all(&inventory.images, &catalog.settings.name) {
+    for record in Record::read_all(&inventory.images, &catalog.settings) {
         auditor.check_permissions(&record);
     }
     for ((image, arch, description), versions) in std::mem::take(&mut auditor.lost) {
@@ -68,7 +68,7 @@ pub(super) fn audit_store(
 fn versions_in_use<'w>(catalog: &Catalog, inventory: &'w Inventory) -> Vec<Record<'w>> {
     let mut out: BTreeMap<(ImageName, Arch, Version), Record<'w>> = BTreeMap::new();
     let home = locations::home(&catalog.settings);
-    let all = Record::read_all(&inventory.images, &catalog.settings.name);
+    let all = Record::read_all(&inventory.images, &catalog.settings);
     for record in all
         .into_iter()
         .filter(|r| matches!(r.state, State::Released | State::Held))

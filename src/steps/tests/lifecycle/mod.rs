@@ -140,7 +140,7 @@ type StateTable = BTreeMap<(String, String, String), StateRow>;
 /// Returns the state from tags, without IDs and times, and the pointers by version.
 fn state_table(setup: &TestEnv) -> (StateTable, BTreeMap<(String, String), String>) {
     let inventory = setup.inventory();
-    let records = Record::read_all(&inventory.images, &"acme".into());
+    let records = Record::read_all_published(&inventory.images, &"acme".into());
     let location =
         |r: &Record<'_>| crate::lifecycle::locations::ami_location(r.ami, ACCOUNT).to_string();
     let row = |r: &Record<'_>| {
@@ -258,7 +258,7 @@ fn assert_consistent(setup: &TestEnv, context: &str) {
         );
     }
     assert!(pointers.is_empty(), "{context}: {pointers:?}");
-    for record in Record::read_all(&inventory.images, &"acme".into()) {
+    for record in Record::read_all_published(&inventory.images, &"acme".into()) {
         let revoked = record.state == crate::model::State::Revoked;
         let claims = !record.current.is_empty() || !record.tag("Environment").is_empty();
         assert!(

@@ -1,0 +1,160 @@
+//! Tests of images with several architectures.
+
+use super::variables::{errors, image};
+use super::{SETTINGS, load_valid, repository};
+use crate::catalog::{load, show_image};
+use crate::model::{Arch, ImageName};
+
+const BASE: &str =
+    "arch: [x86_64, arm64]\nsource: {owner: amazon, name: \"debian-12-${arch}-*\"}\n";
+
+fn names(files: &[(&str, &str)]) -> Vec<String> {
+    let catalog = load_valid(files);
+    catalog.images.keys().map(ToString::to_string).collect()
+}
+
+#[test]
+fn list_defines_one_image_per_architecture() {
+    let kid = "parent: base\ndescription: \"Tools for ${arch}\"\nscripts: [{path: files/deep/run.sh, args: [\"${arch}\"]}]\n";
+    let catalog = load_valid(&[("images/base.yaml", BASE), ("images/kid.yaml", kid)]);
+    let names: Vec<&str> = catalog.images.keys().map(ImageName::as_str).collect();
+    let expected = ["base.arm64", "base.x86_64", "kid.arm64", "kid.x86_64"];
+    assert_eq!(names, expected);
+    for (name, parent, arch) in [
+        ("kid.arm64", "base.arm64", Arch::Arm64),
+        ("kid.x86_64", "base.x86_64", Arch::X86_64),
+    ] {
+        let kid = image(&catalog, name);
+        assert_eq!(kid.parent(), Some(&ImageName::from(parent)));
+        assert_eq!(kid.arch, arch);
+        assert_eq!(kid.description, format!("Tools for {arch}"));
+        assert_eq!(kid.variables["arch"], arch.as_str());
+    }
+    let published: Vec<&String> = catalog.settings.multi_arch.iter().collect();
+    assert_eq!(published, ["base", "kid"]);
+}
+
+#[test]
+fn eight_images_fit_in_fifteen_lines() {
+    let base = "matrix: {debian: [12, 13]}\nname: deb${debian}\narch: [x86_64, arm64]\n\
+                source: {owner: amazon, name: \"debian-${debian}-*\"}\n";
+    let jdk = "matrix:\n  java: [17, 21]\n  debian: [12, 13]\n\
+               name: jdk-${java}-${debian}\nparent: deb${debian}\n\
+               packages: [\"openjdk-${java}-jdk\"]\n";
+    let found = names(&[("images/base.yaml", base), ("images/jdk.yaml", jdk)]);
+    assert_eq!(
+        found.iter().filter(|name| name.starts_with("jdk-")).count(),
+        8
+    );
+}
+
+#[test]
+fn child_selects_an_architecture() {
+    let kid = "parent: base\narch: arm64\n";
+    let leaf = "parent: kid\n";
+    let files = [
+        ("images/base.yaml", BASE),
+        ("images/kid.yaml", kid),
+        ("images/leaf.yaml", leaf),
+    ];
+    assert_eq!(names(&files), ["base.arm64", "base.x86_64", "kid", "leaf"]);
+    let catalog = load_valid(&files);
+    assert_eq!(image(&catalog, "leaf").arch, Arch::Arm64);
+    assert_eq!(
+        image(&catalog, "kid").parent(),
+        Some(&ImageName::from("base.arm64"))
+    );
+}
+
+#[test]
+fn list_of_one_architecture_keeps_the_name() {
+    let base = BASE.replace("[x86_64, arm64]", "[arm64]");
+    let catalog = load_valid(&[("images/base.yaml", &base)]);
+    assert_eq!(image(&catalog, "base").arch, Arch::Arm64);
+    assert!(catalog.settings.multi_arch.is_empty());
+}
+
+#[test]
+fn variables_override_the_architecture() {
+    let kid = "variables: {arch: amd}\nparent: base\ndescription: \"Tools for ${arch}\"\nscripts: [{path: files/deep/run.sh, args: [\"${arch}\"]}]\n";
+    let catalog = load_valid(&[("images/base.yaml", BASE), ("images/kid.yaml", kid)]);
+    assert_eq!(image(&catalog, "kid.arm64").description, "Tools for amd");
+}
+
+#[test]
+fn invalid_architectures_have_positions() {
+    let base = |arch: &str| BASE.replace("[x86_64, arm64]", arch);
+    for (arch, expected) in [
+        (
+            "[x86_64, x86_64]",
+            "CAT021 images/base.yaml:1:7 `arch` contains x86_64 twice",
+        ),
+        ("[]", "CAT021 images/base.yaml:1:1 `arch` is empty"),
+    ] {
+        assert_eq!(errors(&[("images/base.yaml", &base(arch))]), [expected]);
+    }
+    let wrong = errors(&[("images/base.yaml", &base("[x86_64, ppc]"))]);
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    assert!(wrong[0].contains("images/base.yaml:1:16"), "{wrong:?}");
+    let kid = "parent: base\narch: arm64\n";
+    assert_eq!(
+        errors(&[
+            ("images/base.yaml", &base("x86_64")),
+            ("images/kid.yaml", kid)
+        ]),
+        ["CAT043 images/kid.yaml:2:7 the parent `base` is not built for arm64"]
+    );
+    let named = "arch: [x86_64, arm64]\nmatrix: {a: [1]}\nname: x-${a}-${arch}\nparent: base\n";
+    assert_eq!(
+        errors(&[("images/x.yaml", named)]),
+        ["CAT111 images/x.yaml:3:14 the variable `arch` does not exist"]
+    );
+}
+
+#[test]
+fn errors_of_both_architectures_appear_once() {
+    let kid = "parent: base\nfiles: [{source: files/none, destination: /etc/none}]\n";
+    let found = errors(&[("images/base.yaml", BASE), ("images/kid.yaml", kid)]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let wrong_parent = "parent: bas\n";
+    let files = repository(&[
+        ("images/base.yaml", BASE),
+        ("images/kid.yaml", wrong_parent),
+    ]);
+    let help = load(&files).1[0].help.clone();
+    assert_eq!(help.as_deref(), Some("did you mean `base`?"));
+}
+
+#[test]
+fn waivers_apply_to_both_architectures() {
+    let kid = "parent: base\nchecks: [{package: nginx, id: web}]\n";
+    let waivers = "waivers:\n- control: web\n  images: [kid]\n  justification: known\n  \
+                   owner: me\n  expires: 2030-01-01\n";
+    let catalog = load_valid(&[
+        ("bakeline.yaml", SETTINGS),
+        ("images/base.yaml", BASE),
+        ("images/kid.yaml", kid),
+        ("waivers.yaml", waivers),
+    ]);
+    for name in ["kid.arm64", "kid.x86_64"] {
+        let control = &image(&catalog, name).controls[0];
+        assert!(control.waiver.is_some(), "{name}");
+    }
+}
+
+#[test]
+fn shown_image_has_its_architecture() {
+    let files = repository(&[
+        ("images/base.yaml", BASE),
+        ("images/kid.yaml", "parent: base\n"),
+    ]);
+    let catalog = load(&files).0.expect("a valid catalog");
+    for name in ["base.arm64", "kid.arm64"] {
+        let shown = show_image(&files, &catalog, &ImageName::from(name)).expect("an image");
+        assert_eq!(shown.values["arch"].value, "arm64");
+        assert_eq!(
+            shown.values["arch"].origin, "images/base.yaml:1:16",
+            "{name}"
+        );
+    }
+}
