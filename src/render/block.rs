@@ -41,6 +41,8 @@ pub enum Connection {
     Stable,
     /// The script may reboot the instance.
     MayReboot,
+    /// The script before waited for the end of the connection if it rebooted the instance.
+    AfterUpdate,
     /// The instance may be rebooting when the script is started.
     AfterReboot,
 }

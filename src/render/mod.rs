@@ -52,8 +52,8 @@ impl Language {
 
 /// Returns the templates of an image. They are part of its recipe.
 #[must_use]
-pub fn template_paths(image: &Image) -> Vec<&'static str> {
-    let mut paths = vec![packer::TEMPLATE];
+pub fn template_paths(image: &Image) -> Vec<&str> {
+    let mut paths = vec![packer::template_of(image)];
     paths.extend(provision_scripts::templates(image));
     paths
 }

@@ -93,6 +93,8 @@ struct PackerValues<'v> {
     reboot_limit: String,
     plugin_versions: &'v str,
     imds_v2: bool,
+    /// Variables of an image with its own template.
+    variables: &'v BTreeMap<String, serde_json::Value>,
 }
 
 #[derive(Serialize)]
@@ -117,7 +119,9 @@ struct BlockValues {
     name: String,
     to: String,
     may_reboot: bool,
-    after_reboot: bool,
+    /// Pause before a script that waits for a boot, or an empty text. A script of the catalog can
+    /// end before the shutdown begins.
+    pause: &'static str,
 }
 
 /// Longest time that Packer waits for a state, in seconds.
@@ -189,11 +193,13 @@ pub fn files(
             ""
         },
         imds_v2: is_recent,
+        variables: &image.template_variables,
     };
-    let text = render(catalog, TEMPLATE, Language::Packer, &values)?;
+    let template = template_of(image);
+    let text = render(catalog, template, Language::Packer, &values)?;
     let parsed: serde_json::Value = serde_json::from_str(&text).map_err(|e| RenderError {
         at: None,
-        template: TEMPLATE.to_owned(),
+        template: template.to_owned(),
         message: format!("the rendered template is not valid JSON: {e}"),
     })?;
     let mut out = BTreeMap::from([(
@@ -202,6 +208,21 @@ pub fn files(
     )]);
     insert_block_files(blocks, &mut out);
     Ok(out)
+}
+
+/// Returns the path of the Packer template of an image.
+#[must_use]
+pub fn template_of(image: &Image) -> &str {
+    image.template.as_deref().unwrap_or(TEMPLATE)
+}
+
+/// Returns the names of the variables that an image's own template uses as `variables.NAME`.
+#[must_use]
+pub fn used_variables(text: &str) -> Vec<&str> {
+    let uses = text.split("variables.").skip(1);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    uses.map(|rest| rest.split(|c| !is_name(c)).next().unwrap_or_default())
+        .collect()
 }
 
 /// Adds the files of the blocks.
@@ -285,7 +306,11 @@ fn block_values(block: &Block) -> BlockValues {
         name: name.to_owned(),
         to: to.to_owned(),
         may_reboot: connection == Connection::MayReboot,
-        after_reboot: connection == Connection::AfterReboot,
+        pause: match connection {
+            Connection::Stable | Connection::MayReboot => "",
+            Connection::AfterUpdate => "3s",
+            Connection::AfterReboot => "10s",
+        },
     }
 }
 

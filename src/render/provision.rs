@@ -6,8 +6,8 @@ use super::block::{Block, Connection};
 use super::file_template::render_file_template;
 use super::platform_check;
 use super::provision_scripts::{
-    ANSIBLE, ANSIBLE_PREPARE, BOOT, CHECK, CLEANUP, FILE, HARDEN, PACKAGES, PREPARE, PUPPET,
-    REBOOT, SCRIPT, SEAL, SEAL_ACCOUNTS, SUDO, TREE, platform_scripts,
+    AFTER_UPDATE, ANSIBLE, ANSIBLE_PREPARE, BOOT, CHECK, CLEANUP, FILE, HARDEN, PACKAGES, PREPARE,
+    PUPPET, REBOOT, SCRIPT, SEAL, SEAL_ACCOUNTS, SUDO, TREE, platform_scripts,
 };
 use super::script_values::{Fact, ScriptValues, ScriptWords, TreePath};
 use super::{Language, RenderError, render};
@@ -72,7 +72,7 @@ pub fn blocks(catalog: &Catalog, image: &Image) -> Result<Vec<Block>, RenderErro
     };
     let values = platform_check::check_values(catalog, image);
     let check = render(catalog, CHECK, Language::Shell, &values)?;
-    build.add_script_after(&check, PREPARE, &base)?;
+    build.add_prepare(&check, &base)?;
     for provision in &image.provision {
         build.add_provisioner(provision)?;
     }
@@ -115,6 +115,29 @@ impl BlockBuilder<'_> {
     ) -> Result<(), RenderError> {
         let text = render(self.catalog, path, Language::Shell, values)?;
         self.push_script(path, format!("{first}{text}"), None, Connection::Stable);
+        Ok(())
+    }
+
+    /// Adds the update of the packages. A base image is rebooted if the update installs a kernel.
+    fn add_prepare(&mut self, first: &str, values: &ScriptValues<'_>) -> Result<(), RenderError> {
+        if !values.is_base {
+            return self.add_script_after(first, PREPARE, values);
+        }
+        let text = render(self.catalog, PREPARE, Language::Shell, values)?;
+        self.push_script(
+            PREPARE,
+            format!("{first}{text}"),
+            None,
+            Connection::MayReboot,
+        );
+        let check = render(self.catalog, AFTER_UPDATE, Language::Shell, values)?;
+        let wait = render(self.catalog, REBOOT, Language::Shell, values)?;
+        self.push_script(
+            REBOOT,
+            format!("{check}{wait}"),
+            None,
+            Connection::AfterUpdate,
+        );
         Ok(())
     }
 

@@ -32,7 +32,9 @@ pub(super) const CLEANUP: &str = "templates/provision/common/cleanup.sh";
 pub(super) const SEAL: &str = "templates/provision/common/seal.sh";
 /// Script that runs a script of the catalog.
 pub(super) const SCRIPT: &str = "templates/provision/common/script.sh";
-/// Script that waits for the boot after a script of the catalog.
+/// Start of [`REBOOT`] after the update of a base image.
+pub(super) const AFTER_UPDATE: &str = "templates/provision/common/after-update.sh";
+/// Script that waits for the boot after a reboot.
 pub(super) const REBOOT: &str = "templates/provision/common/reboot.sh";
 /// Script that copies a file.
 pub(super) const FILE: &str = "templates/provision/common/file.sh";
@@ -95,13 +97,15 @@ pub(super) fn templates(image: &Image) -> Vec<&'static str> {
     out.extend(uses(|p| matches!(p, Provision::File(_))).then_some(FILE));
     out.extend(uses(|p| matches!(p, Provision::Tree(_))).then_some(TREE));
     out.extend(uses(|p| matches!(p, Provision::Script(_))).then_some(SCRIPT));
-    out.extend(uses(|p| matches!(p, Provision::Script(s) if s.reboot)).then_some(REBOOT));
+    let is_base = image.parent().is_none();
+    let may_reboot = is_base || uses(|p| matches!(p, Provision::Script(s) if s.reboot));
+    out.extend(may_reboot.then_some(REBOOT));
     if uses(|p| matches!(p, Provision::Ansible(_))) {
         out.extend([ANSIBLE_PREPARE, ANSIBLE]);
     }
     out.extend(uses(|p| matches!(p, Provision::Puppet(_))).then_some(PUPPET));
-    if image.parent().is_none() {
-        out.push(scripts.harden);
+    if is_base {
+        out.extend([AFTER_UPDATE, scripts.harden]);
         out.extend(HARDEN);
     }
     out

@@ -1,4 +1,5 @@
-//! Finds the variables that the template files of an image use.
+//! Finds the variables that the templates of an image use: its template files and its own Packer
+//! template.
 
 use std::collections::BTreeMap;
 
@@ -60,16 +61,21 @@ fn add_value(
     }
 }
 
-/// Returns the texts of all files with `template: true`.
+/// Returns the texts of all files with `template: true`, and of the image's own Packer template.
 fn template_texts(image: &Node, files: &dyn Files) -> Vec<String> {
+    let mut texts = Vec::new();
+    if let Some(Value::Scalar { text: path, .. }) = image.get("template").map(|node| &node.value)
+        && let Lookup::Found(bytes) = files.get(path)
+    {
+        texts.extend(String::from_utf8(bytes).ok());
+    }
     let Some(Value::List(entries)) = image.get("files").map(|node| &node.value) else {
-        return Vec::new();
+        return texts;
     };
     let is_true = |node: &Node| {
         let kind = Scalar::Bool(true);
         matches!(&node.value, Value::Scalar { kind: k, .. } if *k == kind)
     };
-    let mut texts = Vec::new();
     for entry in entries {
         let source = entry.get("source").map(|node| &node.value);
         let (Some(Value::Scalar { text: path, .. }), true) =

@@ -36,6 +36,7 @@ pub(crate) struct ImageDraft<'a> {
     pub(crate) tags: Tags,
     pub(crate) volumes: Vec<VolumeDraft>,
     pub(crate) instance: InstanceDraft,
+    pub(crate) template: Option<String>,
     pub(crate) max_age: Option<jiff::SignedDuration>,
     pub(crate) rebase_after: u32,
     /// Variables that the recipe uses, with their values as text.

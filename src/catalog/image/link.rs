@@ -215,6 +215,7 @@ impl<'a> Linker<'a, '_, '_> {
             tags: draft.tags.clone(),
             volumes: draft.volumes.iter().map(|v| v.volume.clone()).collect(),
             instance,
+            template: draft.template.clone(),
             max_age: draft.max_age,
             rebase_after: draft.rebase_after,
             variables: draft.variables.clone(),

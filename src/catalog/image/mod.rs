@@ -62,6 +62,10 @@ pub(crate) fn parse_image<'a>(
         tags: checker.check_tags(&raw.tags, &known.environment_key),
         volumes,
         instance,
+        template: raw
+            .template
+            .as_ref()
+            .and_then(|path| parse_template(path, context, checker)),
         max_age: raw
             .max_age
             .as_ref()
@@ -106,6 +110,33 @@ fn parse_arch(arch: &Spanned<RawArch>, checker: &mut Checker<'_, '_>) -> Option<
             .error(codes::WRONG_TYPE, &arch.span, message)
             .help("list each architecture once");
     }
+    None
+}
+
+/// Returns the path of the image's own Packer template.
+fn parse_template(
+    path: &Text,
+    context: &ImageContext<'_>,
+    checker: &mut Checker<'_, '_>,
+) -> Option<String> {
+    const FOLDER: &str = "templates/packer/";
+    let known = context.contents.keys().map(String::as_str);
+    let mut templates = known.filter(|known| known.starts_with(FOLDER));
+    if templates.clone().any(|known| known == path.value) {
+        return Some(path.value.clone());
+    }
+    let message = format!(
+        "the Packer template `{}` does not exist",
+        quote_text(&path.value)
+    );
+    let near = crate::diagnostic::nearest(&path.value, &mut templates);
+    let help = near.map_or_else(
+        || format!("create it below `{FOLDER}`; start from a copy of amazon-ebs.pkr.json"),
+        |near| format!("did you mean `{near}`?"),
+    );
+    checker
+        .error(codes::PATH_MISSING, &path.span, message)
+        .help(help);
     None
 }
 

@@ -116,6 +116,11 @@ pub(crate) struct RawImage {
     pub(crate) volumes: Vec<RawVolume>,
     /// Settings of the build and test instances, instead of those of `bakeline.yaml`.
     pub(crate) builder: Option<RawImageBuilder>,
+    /// Packer template of this image, such as `templates/packer/custom.pkr.json`, without its
+    /// children. `@{ variables.NAME }@` is a variable of the image. Default:
+    /// `templates/packer/amazon-ebs.pkr.json`.
+    #[schemars(regex(pattern = syntax::PATH.pattern))]
+    pub(crate) template: Option<Text>,
     /// User for logins by SSH, such as `rocky`, in the image and its children. Default: the user of
     /// the vendor AMIs of the platform.
     #[schemars(regex(pattern = syntax::LOGIN_USER.pattern))]

@@ -37,7 +37,7 @@ pub struct Image {
     /// Profiles that its controls are reported under: those of its ancestors and its own, then the
     /// checks of image files. Without digests: see [`super::catalog::Catalog::profiles`].
     pub profiles: Vec<Arc<Profile>>,
-    /// Variables of the image for file templates.
+    /// Variables of the image for file templates and for its own Packer template.
     pub template_variables: BTreeMap<String, serde_json::Value>,
     /// Extra tags of the AMI.
     pub tags: Tags,
@@ -45,6 +45,8 @@ pub struct Image {
     pub volumes: Vec<Volume>,
     /// Settings of its build and test instances that the image or an ancestor sets.
     pub instance: InstanceSettings,
+    /// Packer template of the image, if it is not that of the catalog.
+    pub template: Option<String>,
     /// Maximum age before the next build.
     pub max_age: Option<SignedDuration>,
     /// Number of builds on top of the previous version before a build starts from the origin again.

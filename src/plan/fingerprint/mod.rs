@@ -13,6 +13,7 @@ use crate::provision::Provision;
 use crate::provision::script::Script;
 use crate::provision::tree::TreeEntryKind;
 use crate::render::file_template::template_variables;
+use crate::render::packer;
 
 /// Input that holds the order of the provisioners.
 pub const ORDER: &str = "order";
@@ -102,6 +103,7 @@ impl<'c> Fingerprints<'c> {
             ORDER.to_owned(),
             serde_json::to_string(&order).unwrap_or_default(),
         );
+        inputs.extend(self.packer_template_inputs(image));
         for path in crate::render::template_paths(image) {
             inputs.insert(format!("template {path}"), self.content_digest(path));
         }
@@ -192,14 +194,18 @@ impl<'c> Fingerprints<'c> {
             .filter_map(|path| std::str::from_utf8(self.catalog.files.get(path)?).ok());
         texts
             .flat_map(template_variables)
-            .filter_map(|name| {
-                let value = image.template_variables.get(&name)?;
-                let text = value.as_str().map(str::to_owned);
-                Some((
-                    format!("variable {name}"),
-                    text.unwrap_or_else(|| value.to_string()),
-                ))
-            })
+            .filter_map(|name| variable_input(image, &name))
+            .collect()
+    }
+
+    /// Returns the variables that the image's own Packer template uses.
+    fn packer_template_inputs(&self, image: &Image) -> Vec<(String, String)> {
+        let path = image.template.as_ref();
+        let bytes = path.and_then(|path| self.catalog.files.get(path));
+        let text = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let names = packer::used_variables(text.unwrap_or_default()).into_iter();
+        names
+            .filter_map(|name| variable_input(image, name))
             .collect()
     }
 
@@ -329,6 +335,14 @@ fn provisioner_label(provision: &Provision) -> String {
         Provision::Ansible(a) => format!("playbook {}", a.playbook),
         Provision::Puppet(p) => format!("manifest {}", p.manifest),
     }
+}
+
+/// Returns the input for a variable that a template uses.
+fn variable_input(image: &Image, name: &str) -> Option<(String, String)> {
+    let value = image.template_variables.get(name)?;
+    let text = value.as_str().map(str::to_owned);
+    let text = text.unwrap_or_else(|| value.to_string());
+    Some((format!("variable {name}"), text))
 }
 
 fn origin_label(origin: &Origin) -> String {

@@ -1,6 +1,7 @@
 //! Tests that values stay values in Packer JSON, in a shell and in Slack messages.
 
 mod instances;
+mod own_template;
 mod platform;
 
 use std::collections::BTreeMap;
@@ -248,18 +249,18 @@ fn playbook_and_manifest_have_own_directories() {
     assert_eq!(
         names,
         [
-            "01-ansible-prepare.sh",
-            "02-ansible/ansible.cfg",
-            "02-ansible/files/ansible/site.yaml",
-            "02-ansible/host_vars/127.0.0.1.json",
-            "02-ansible/host_vars/::1.json",
-            "02-ansible/host_vars/localhost.json",
-            "02-ansible/job.json",
-            "02-ansible/vars.yaml",
-            "03-ansible.sh",
-            "04-puppet/puppet/modules/a/init.pp",
-            "04-puppet/puppet/site.pp",
-            "05-puppet.sh",
+            "02-ansible-prepare.sh",
+            "03-ansible/ansible.cfg",
+            "03-ansible/files/ansible/site.yaml",
+            "03-ansible/host_vars/127.0.0.1.json",
+            "03-ansible/host_vars/::1.json",
+            "03-ansible/host_vars/localhost.json",
+            "03-ansible/job.json",
+            "03-ansible/vars.yaml",
+            "04-ansible.sh",
+            "05-puppet/puppet/modules/a/init.pp",
+            "05-puppet/puppet/site.pp",
+            "06-puppet.sh",
         ]
     );
 }
@@ -271,16 +272,16 @@ fn packer_template_uploads_files_without_values() {
     let steps = packer["build"][0]["provisioner"]
         .as_array()
         .expect("provisioners");
-    let play = steps[2]["shell-local"]["inline"][0]
+    let play = steps[3]["shell-local"]["inline"][0]
         .as_str()
         .expect("a command");
     assert_eq!(
         play,
-        "exec '/usr/bin/bakeline' play --folder 02-ansible --key 'key'"
+        "exec '/usr/bin/bakeline' play --folder 03-ansible --key 'key'"
     );
     assert_eq!(
-        steps[5]["file"],
-        serde_json::json!({"source": "04-puppet/", "destination": "/tmp/bakeline-04-puppet"})
+        steps[6]["file"],
+        serde_json::json!({"source": "05-puppet/", "destination": "/tmp/bakeline-05-puppet"})
     );
     assert!(!packer.to_string().contains("greeting"), "{packer}");
 }
@@ -288,7 +289,7 @@ fn packer_template_uploads_files_without_values() {
 #[test]
 fn puppet_fact_is_one_shell_word() {
     let (_, rendered) = render_playbook_and_manifest();
-    let script = String::from_utf8_lossy(&rendered["05-puppet.sh"]).into_owned();
+    let script = String::from_utf8_lossy(&rendered["06-puppet.sh"]).into_owned();
     let export = script
         .lines()
         .find(|l| l.starts_with("export FACTER_"))
@@ -296,6 +297,18 @@ fn puppet_fact_is_one_shell_word() {
     let out =
         local::script_stdout(&format!("{export}\nprintf %s \"$FACTER_greeting\"")).expect("sh");
     assert_eq!(String::from_utf8_lossy(&out), AWKWARD);
+}
+
+#[test]
+fn update_of_a_base_image_may_reboot() {
+    let rendered = render_files(&CATALOG, &CATALOG.images[&ImageName::from("jdk")]);
+    let packer: Value = serde_json::from_slice(&rendered[RENDERED]).expect("JSON");
+    let steps = &packer["build"][0]["provisioner"];
+    assert_eq!(steps[0]["shell"]["script"], "00-prepare.sh");
+    assert_eq!(steps[0]["shell"]["expect_disconnect"], true);
+    assert_eq!(steps[1]["shell"]["script"], "01-reboot.sh");
+    assert_eq!(steps[1]["shell"]["pause_before"], "3s");
+    assert_eq!(steps[2]["shell"].get("expect_disconnect"), None);
 }
 
 #[test]
