@@ -28,6 +28,7 @@ use usage::UsedVariables;
 
 pub(crate) use file::ImageFile;
 pub(crate) use scope::{Level, Variable, read_level};
+pub use usage::UnusedVariable;
 
 /// Top-level keys whose values are not inputs of the recipe.
 const KEYS_OUTSIDE_RECIPE: &[&str] = &[
@@ -67,6 +68,8 @@ pub(crate) struct Expansion<'a> {
     pub(crate) broken: BTreeSet<String>,
     /// True if the names of some images are not known.
     pub(crate) has_unnamed: bool,
+    /// Variables that no image uses. Empty if a file with errors could use any variable.
+    pub(crate) unused: Vec<UnusedVariable>,
 }
 
 /// Expands all image files of a catalog. `broken` are the names of files that cannot be expanded.
@@ -81,6 +84,7 @@ pub(crate) fn expand_images<'a>(
         images: Vec::new(),
         broken,
         has_unnamed: false,
+        unused: Vec::new(),
     };
     let mut named: BTreeMap<String, NamedImage<'_, 'a>> = BTreeMap::new();
     let all_names: Vec<String> = files
@@ -120,9 +124,8 @@ pub(crate) fn expand_images<'a>(
             None => drop(out.broken.insert(image.name.clone())),
         }
     }
-    // A file with errors could use any variable.
     if out.broken.is_empty() {
-        used.report_unused(files, catalog, diagnostics);
+        out.unused = used.find_unused(files, catalog, &named);
     }
     out
 }

@@ -15,6 +15,7 @@ mod profiles;
 mod scripts;
 mod sources;
 mod trees;
+mod unused;
 mod variables;
 mod volumes;
 
