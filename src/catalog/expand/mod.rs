@@ -5,6 +5,7 @@
 //! ancestors, then in `bakeline.yaml`. Values are resolved in the image that uses them, so an image
 //! can override a variable that a variable of its parent uses.
 
+mod describe;
 mod file;
 mod matrix;
 mod naming;

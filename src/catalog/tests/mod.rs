@@ -6,6 +6,7 @@ mod broken_profiles;
 mod configuration;
 mod corpus;
 mod good;
+mod helps;
 mod instance;
 mod linked;
 mod matrices;

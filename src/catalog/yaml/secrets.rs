@@ -49,8 +49,8 @@ pub(crate) fn report_secrets(source: &SourceFile<'_>, root: &Node, diagnostics: 
             diagnostics
                 .error(codes::SECRET, source.span(span.clone()), message)
                 .help(
-                    "remove it here and from the Git history, rotate it, \
-                       and pass it in an environment variable",
+                    "revoke it and remove it here and from the Git history; let instances read \
+                     secrets when they start, for example from AWS Secrets Manager",
                 );
         }
     });
