@@ -168,6 +168,13 @@ fn values_of_tags_may_be_numbers() {
 
 #[test]
 fn help_for_a_secret_names_a_place_for_it() {
+    let webhook = format!("https://hooks.slack{}", ".com/services/T0/B0/x");
+    let image = format!("parent: base\ndescription: {webhook}\n");
+    assert_eq!(
+        help(&image),
+        "revoke it and remove it here and from the Git history; store the URL in an environment \
+         variable, and set its name in `notifiers`"
+    );
     let key = format!("AKIA{}", "IOSFODNN7EXAMPLE");
     let image =
         format!("parent: base\nscripts: [{{path: files/deep/run.sh, env: {{K: {key}}}}}]\n");
