@@ -32,5 +32,5 @@ pub use files::{FileProperties, Files, Lookup, SETTINGS_FILE};
 pub use load::{load_settings, load_with_unused};
 pub use loaded::{LoadedCatalog, load, profile_diagnostics};
 pub use schema::schemas;
-pub use show::{ImageView, ValueView, show_image};
+pub use show::{ImageView, InheritedView, ValueView, show_image};
 pub use types::*;
