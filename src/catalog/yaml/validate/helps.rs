@@ -35,12 +35,17 @@ pub(super) fn help_for_wrong_type(
     what: &str,
 ) -> Option<String> {
     match (types, &node.value) {
-        (_, Value::Scalar { text, kind }) if matches!(kind, Scalar::Integer) => is_duration(rules)
-            .then(|| {
-                let is_days = DAYS.iter().any(|key| what == format!("`{key}`"));
-                let unit = if is_days { "d" } else { "s" };
-                format!("add a unit: `{text}{unit}`")
-            }),
+        (
+            _,
+            Value::Scalar {
+                text,
+                kind: Scalar::Integer,
+            },
+        ) if is_duration(rules) => {
+            let is_days = DAYS.iter().any(|key| what == format!("`{key}`"));
+            let unit = if is_days { "d" } else { "s" };
+            Some(format!("add a unit: `{text}{unit}`"))
+        }
         (["object"], Value::Scalar { .. }) => {
             let example = example(rules).or_else(|| required_map(rules))?;
             Some(format!("write a map, such as `{example}`"))
