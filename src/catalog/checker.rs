@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::catalog::codes;
-use crate::catalog::raw::{Text, TextMap};
+use crate::catalog::raw::{TagMap, Text};
 use crate::catalog::syntax::{self, Syntax};
 use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 use crate::model::Tags;
@@ -93,7 +93,12 @@ impl Checker<'_, '_> {
         self.check_duration(text, &syntax::DELAY)
     }
 
-    fn check_duration(&mut self, text: &Text, syntax: &Syntax) -> Option<jiff::SignedDuration> {
+    /// Parses a duration with a syntax of its own.
+    pub(crate) fn check_duration(
+        &mut self,
+        text: &Text,
+        syntax: &Syntax,
+    ) -> Option<jiff::SignedDuration> {
         let name = self.check_name(codes::TIME, "a duration", text, syntax)?;
         let duration = syntax::parse_duration(&name);
         if duration.is_none() {
@@ -187,7 +192,7 @@ impl Checker<'_, '_> {
     }
 
     /// Returns the tags that EC2 accepts and that are not reserved.
-    pub(crate) fn check_tags(&mut self, tags: &TextMap, environment_key: &str) -> Tags {
+    pub(crate) fn check_tags(&mut self, tags: &TagMap, environment_key: &str) -> Tags {
         let mut out = Tags::new();
         if let Some((key, _)) = tags.iter().nth(MAX_TAGS) {
             self.error(
@@ -200,9 +205,13 @@ impl Checker<'_, '_> {
         for (key, value) in tags {
             let is_key_valid = self.check_user_tag_key(key, environment_key);
             let before = self.diagnostics.error_count();
-            self.check_tag_value("the value of a tag", value);
+            let value = Text {
+                value: value.value.to_string(),
+                span: value.span.clone(),
+            };
+            self.check_tag_value("the value of a tag", &value);
             if is_key_valid && self.diagnostics.error_count() == before {
-                out.insert(key.value.clone(), value.value.clone());
+                out.insert(key.value.clone(), value.value);
             }
         }
         out

@@ -33,6 +33,7 @@ codes! {
     IMAGE_FILE = "CAT033",
         "a file in `images/` that would be ignored because of its directory or extension";
     AMI_NAME = "CAT034", "the name of the AMI could be longer than EC2 allows";
+    NO_IMAGES = "CAT035", "a catalog without images";
     ORIGIN = "CAT040", "an image needs either `source` or `parent`";
     UNKNOWN_PARENT = "CAT041", "a parent that is not an image of the catalog";
     CYCLE = "CAT042", "a cycle of parents";

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use crate::catalog::checker::Checker;
 use crate::catalog::checks::{ControlIds, parse_checks};
 use crate::catalog::expand::{
-    ExpandedImage, Expansion, ImageFile, Level, expand_images, read_level,
+    ExpandedImage, Expansion, ImageFile, Level, UnusedVariable, expand_images, read_level,
 };
 use crate::catalog::files::{Files, SETTINGS_FILE};
 use crate::catalog::image::draft::{ImageChecks, ImageContext, ImageDraft};
 use crate::catalog::image::link::Linker;
 use crate::catalog::image::{check_image_name, parse_image};
+use crate::catalog::loaded::{LoadedCatalog, drop_consequences};
 use crate::catalog::profiles::controls::ControlSources;
 use crate::catalog::profiles::overrides::{Overrides, parse_profile_uses};
 use crate::catalog::profiles::waivers::{
@@ -32,14 +33,9 @@ use crate::catalog::yaml::source::{Diagnostics, SourceFile, SourceText};
 use crate::catalog::{codes, defaults, schema};
 use crate::diagnostic::Diagnostic;
 
-/// Loads a catalog and returns all diagnostics by file and position.
-///
-/// Returns a catalog exactly if no diagnostic is an error.
-///
-/// The span of a diagnostic with the code [`codes::SECRET`] contains a secret. Mask it in every
-/// snippet, also in those of other diagnostics.
+/// Loads a catalog. The caller decides about the variables that no image uses.
 #[must_use]
-pub fn load(files: &dyn Files) -> (Option<Catalog>, Vec<Diagnostic>) {
+pub fn load_with_unused(files: &dyn Files) -> LoadedCatalog {
     let mut diagnostics = Diagnostics::default();
     let texts = read_texts(files, &mut diagnostics);
     let source = |file: &str| {
@@ -99,10 +95,15 @@ pub fn load(files: &dyn Files) -> (Option<Catalog>, Vec<Diagnostic>) {
         .chain(images.drafts.values().flat_map(|d| &d.waivers))
         .map(WaiverEntry::to_catalog_waiver)
         .collect();
+    let unused = drop_consequences(images.unused, &diagnostics);
     let is_valid = diagnostics.error_count() == 0;
     let settings = settings.filter(|_| is_valid);
     let catalog = settings.map(|settings| Catalog::new(settings, linked, contents, all_waivers));
-    (catalog, diagnostics.into_sorted())
+    LoadedCatalog {
+        catalog,
+        diagnostics: diagnostics.into_sorted(),
+        unused,
+    }
 }
 
 /// Loads `bakeline.yaml` only, which is sufficient and fast for a lookup.
@@ -233,6 +234,7 @@ struct ImageFiles<'a> {
     broken: BTreeSet<String>,
     /// True if the names of some images are not known.
     has_unnamed: bool,
+    unused: Vec<UnusedVariable>,
 }
 
 fn read_images<'a>(
@@ -250,11 +252,13 @@ fn read_images<'a>(
         images: expanded,
         broken,
         has_unnamed,
+        unused,
     } = expand_files(texts, variables, context.files, diagnostics);
     let mut images = ImageFiles {
         drafts: BTreeMap::new(),
         broken,
         has_unnamed,
+        unused,
     };
     for image in expanded {
         let name = image.name.0.clone();
@@ -373,20 +377,4 @@ fn read_expanded_image<'a>(
     draft.variables = image.inputs;
     draft.template_variables = image.template_variables;
     Some((draft, alias))
-}
-
-/// Returns the diagnostics of a text as a profile. Only the fuzzer uses it.
-#[doc(hidden)]
-#[must_use]
-pub fn profile_diagnostics(text: &str) -> Vec<Diagnostic> {
-    let texts = [
-        (SETTINGS_FILE, "name: fuzz\nregions: [eu-west-1]\n"),
-        ("images/base.yaml", "source: {ssm: /a}\nprofiles: [fuzz]\n"),
-        ("profiles/fuzz.yaml", text),
-    ];
-    let files: BTreeMap<String, Vec<u8>> = texts
-        .iter()
-        .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()))
-        .collect();
-    load(&files).1
 }

@@ -5,17 +5,26 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use crate::catalog::defaults;
 use crate::catalog::expand::ExpandedImage;
-use crate::catalog::files::Files;
+use crate::catalog::files::{Files, SETTINGS_FILE};
 use crate::catalog::load::expand_catalog;
+use crate::catalog::read::{parse_untyped, read_text};
 use crate::catalog::types::Catalog;
 use crate::catalog::yaml::deserialize::from_node;
 use crate::catalog::yaml::node::{ByteRange, Node, Value};
-use crate::catalog::yaml::source::SourceFile;
-use crate::model::ImageName;
+use crate::catalog::yaml::source::{Diagnostics, SourceFile};
+use crate::model::{Arch, ImageName};
 
 /// Origin of a value that no file sets.
 const DEFAULT: &str = "default";
+
+/// Keys of an image that add to those of its ancestors. The AMI of the parent contains the results
+/// of its provisioners and has its volumes.
+const ADDED_KEYS: &[&str] = &[
+    "packages", "files", "ansible", "puppet", "scripts", "volumes", "disk_gib", "profiles",
+    "checks", "override", "disable", "waivers",
+];
 
 /// An image after expansion and inheritance.
 #[derive(Debug, Serialize)]
@@ -28,7 +37,19 @@ pub struct ImageView {
     pub lineage: Vec<String>,
     /// Variables that the image uses.
     pub variables: BTreeMap<String, ValueView>,
-    /// Values by top-level key, with those that the image inherits.
+    /// Values by top-level key. Includes single values that the image inherits, and those of
+    /// `bakeline.yaml`.
+    pub values: BTreeMap<String, ValueView>,
+    /// Lists and maps of the ancestors that also apply to the image, nearest ancestor first.
+    pub inherited: Vec<InheritedView>,
+}
+
+/// Values of one ancestor that add to those of the image.
+#[derive(Debug, Serialize)]
+pub struct InheritedView {
+    /// Name of the ancestor.
+    pub image: String,
+    /// Values by top-level key.
     pub values: BTreeMap<String, ValueView>,
 }
 
@@ -50,6 +71,10 @@ pub fn show_image(files: &dyn Files, catalog: &Catalog, name: &ImageName) -> Opt
         .iter()
         .map(|image| image.name.to_string())
         .collect();
+    let mut diagnostics = Diagnostics::default();
+    let text = read_text(SETTINGS_FILE, files, &mut diagnostics)?;
+    let settings = SourceFile::new(SETTINGS_FILE, &text);
+    let settings = (settings, parse_untyped(settings, &mut diagnostics)?);
     expand_catalog(files, &mut |images| {
         let by_name: BTreeMap<&str, &ExpandedImage<'_>> = images
             .iter()
@@ -81,8 +106,16 @@ pub fn show_image(files: &dyn Files, catalog: &Catalog, name: &ImageName) -> Opt
                 values.insert(key.to_owned(), view(file, node));
             }
         }
+        for key in ["max_age", "rebase_after"] {
+            if let Some(node) = settings.1.get(key).filter(|_| !values.contains_key(key)) {
+                values.insert(key.to_owned(), view(settings.0, node));
+            }
+        }
+        values
+            .entry("rebase_after".to_owned())
+            .or_insert_with(|| default(image.rebase_after));
         values.remove("builder");
-        values.extend(builder_values(&lineage));
+        values.extend(builder_values(&lineage, &settings, image.arch));
         let variables = own.variables.iter().map(|(name, used)| {
             let origin = origin(used.file, &used.span);
             let value = json(&used.value);
@@ -94,18 +127,34 @@ pub fn show_image(files: &dyn Files, catalog: &Catalog, name: &ImageName) -> Opt
             lineage: ancestors.clone(),
             variables: variables.collect(),
             values,
+            inherited: lineage.iter().skip(1).filter_map(inherited_view).collect(),
         })
     })
 }
 
+/// Returns the values of an ancestor that add to those of the image, or `None` if it has none.
+fn inherited_view(ancestor: &&ExpandedImage<'_>) -> Option<InheritedView> {
+    let entries = ancestor.node.entries().iter();
+    let added = entries.filter(|(key, _)| ADDED_KEYS.contains(&key.text.as_str()));
+    let values: BTreeMap<String, ValueView> = added
+        .map(|(key, node)| (key.text.clone(), view(ancestor.source, node)))
+        .collect();
+    let image = ancestor.name.clone();
+    (!values.is_empty()).then_some(InheritedView { image: image.to_string(), values })
+}
+
 /// Returns the value of the nearest ancestor that sets a key, or the default.
-fn inherited_value(key: &str, default: String, lineage: &[&ExpandedImage<'_>]) -> ValueView {
+fn inherited_value(key: &str, value: String, lineage: &[&ExpandedImage<'_>]) -> ValueView {
     match find_nearest(key, lineage) {
         Some((file, node)) => view(file, node),
-        None => ValueView {
-            value: Json::String(default),
-            origin: DEFAULT.to_owned(),
-        },
+        None => default(value),
+    }
+}
+
+fn default(value: impl Into<Json>) -> ValueView {
+    ValueView {
+        value: value.into(),
+        origin: DEFAULT.to_owned(),
     }
 }
 
@@ -119,23 +168,56 @@ fn find_nearest<'a, 'i>(
         .find_map(|image| Some((image.source, image.node.get(key)?)))
 }
 
-/// Returns the keys below `builder` as `builder.KEY`, because each is inherited by itself. Both
-/// keys for instance types override those of ancestors.
-fn builder_values(lineage: &[&ExpandedImage<'_>]) -> BTreeMap<String, ValueView> {
+/// Returns the keys below `builder` as `builder.KEY`, because each is inherited by itself. Keys that
+/// no image of the lineage sets come from `bakeline.yaml`.
+fn builder_values(
+    lineage: &[&ExpandedImage<'_>],
+    (file, settings): &(SourceFile<'_>, Node),
+    arch: Arch,
+) -> BTreeMap<String, ValueView> {
+    const TYPE: &str = "instance_type";
     let mut out = BTreeMap::new();
-    let mut has_types = false;
+    let mut has_type = false;
+    let is_type = |key: &str| key.starts_with(TYPE);
     for image in lineage {
         let entries = image.node.get("builder").map_or(&[][..], Node::entries);
-        let is_type = |key: &str| key.starts_with("instance_type");
-        for (key, node) in entries {
-            if !(has_types && is_type(&key.text)) {
-                let name = format!("builder.{}", key.text);
-                out.entry(name).or_insert_with(|| view(image.source, node));
-            }
+        // Both keys for instance types override those of ancestors.
+        for (key, node) in entries
+            .iter()
+            .filter(|(key, _)| !(has_type && is_type(&key.text)))
+        {
+            let name = format!("builder.{}", key.text);
+            out.entry(name).or_insert_with(|| view(image.source, node));
         }
-        has_types |= entries.iter().any(|(key, _)| is_type(&key.text));
+        has_type |= entries.iter().any(|(key, _)| is_type(&key.text));
+    }
+    let shared = settings.get("builder").map_or(&[][..], Node::entries);
+    for (key, node) in shared.iter().filter(|(key, _)| !is_type(&key.text)) {
+        let name = format!("builder.{}", key.text);
+        out.entry(name).or_insert_with(|| view(*file, node));
+    }
+    if !has_type {
+        let types = shared.iter().filter(|(key, _)| is_type(&key.text));
+        let own = types.flat_map(|(_, node)| match &node.value {
+            Value::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        });
+        let mut own = own.filter(|node| is_type_of(node, arch));
+        let value = own.next().map(|node| view(*file, node));
+        let value = value.or_else(|| Some(default(default_type(arch)?)));
+        out.extend(value.map(|value| (format!("builder.{TYPE}"), value)));
     }
     out
+}
+
+/// Returns true for an instance type of an architecture. `bakeline.yaml` may have types of others.
+fn is_type_of(node: &Node, arch: Arch) -> bool {
+    matches!(&node.value, Value::Scalar { text, .. } if Arch::of_instance_type(text) == arch)
+}
+
+fn default_type(arch: Arch) -> Option<&'static str> {
+    let mut types = defaults::INSTANCE_TYPES.iter();
+    types.find(|(of, _)| *of == arch).map(|(_, name)| *name)
 }
 
 fn view(file: SourceFile<'_>, node: &Node) -> ValueView {

@@ -134,7 +134,7 @@ pub struct Show {
 /// Objects that `show` prints.
 #[derive(Debug, Subcommand)]
 pub enum ShowSubject {
-    /// Show one image.
+    /// Show one image: its own values, those of bakeline.yaml, and those that it inherits.
     Image(ShowImage),
 }
 

@@ -189,6 +189,9 @@ fn dnf_installs_newest_version_of_glob() {
         ("tool", "2.0-1"),
         ("tool-1.*", "1.10-1"),
         ("tool-1.9*", "1.9-1"),
+        ("tool-0:1*", "1.10-1"),
+        ("tool-0:1.9-1", "1.9-1"),
+        ("tool-0:1.9-1.noarch", "1.9-1"),
     ] {
         let (is_ok, output) = run(&[package]);
         let row = output.lines().find(|l| l.starts_with(" tool "));

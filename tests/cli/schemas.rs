@@ -23,3 +23,37 @@ fn committed_schemas_are_up_to_date() {
         );
     }
 }
+
+/// Returns the keys of the table below a heading of README.md, in order.
+fn readme_keys(heading: &str) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("a file");
+    let (_, section) = readme.split_once(heading).unwrap_or_default();
+    let section = section.split("\n###").next().unwrap_or_default();
+    let cells = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    cells
+        .flat_map(|cell| cell.split(", "))
+        .filter_map(|key| Some(key.strip_prefix('`')?.strip_suffix('`')?.to_owned()))
+        .collect()
+}
+
+#[test]
+fn readme_lists_all_keys_of_image_files() {
+    let schemas = bakeline::catalog::schemas();
+    let (_, text) = schemas
+        .iter()
+        .find(|(path, _)| path.ends_with("image.schema.json"))
+        .expect("a schema");
+    let schema: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let mut known: Vec<&String> = schema["properties"]
+        .as_object()
+        .expect("keys")
+        .keys()
+        .collect();
+    known.sort();
+    let mut listed = readme_keys("### Image files\n");
+    listed.sort();
+    assert_eq!(listed.iter().collect::<Vec<_>>(), known);
+}

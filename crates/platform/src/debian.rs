@@ -6,6 +6,9 @@ use std::cmp::Ordering;
 
 use crate::update::PlatformError;
 
+/// Architectures of rpm packages, which dnf separates with a dot.
+const RPM_ARCHITECTURES: &[&str] = &["x86_64", "aarch64", "i386", "i686", "noarch"];
+
 /// Checks `name`, `name:arch`, or either with `=version`. `*` at the end of a version matches any
 /// further characters. Rejects text that apt could read as an option, a pattern or a removal.
 pub(crate) fn check_package(text: &str) -> Result<(), PlatformError> {
@@ -21,6 +24,7 @@ pub(crate) fn check_package(text: &str) -> Result<(), PlatformError> {
             "a package name cannot start with `-`, because apt would read it as an option",
         );
     }
+    check_separators(name)?;
     if name.len() < 2 || !name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit()) {
         return error("a package name has at least two characters and starts with a-z or 0-9");
     }
@@ -55,6 +59,38 @@ pub(crate) fn check_package(text: &str) -> Result<(), PlatformError> {
     }
     if start.is_some_and(|v| !is_version(v)) {
         return error("the part after `=` must be a version such as 1.22.1-9 or 1.22.*");
+    }
+    Ok(())
+}
+
+/// Rejects names with the separators of dnf: `nginx-1.22.1-9.el9`, `nginx-1.22.*`, `glibc.i686`.
+///
+/// A hyphen and a number alone are not enough, because Debian has names such as
+/// `linux-image-6.1.0-18-amd64`.
+fn check_separators(name: &str) -> Result<(), PlatformError> {
+    let error = |message: &str| Err(PlatformError(message.to_owned()));
+    let is_number = |c: char| c.is_ascii_digit();
+    let has_version = name
+        .split('-')
+        .skip(1)
+        .any(|part| part.starts_with(is_number));
+    let is_release = |part: &str| {
+        let release = ["el", "fc", "amzn"].iter();
+        let mut rest = release.filter_map(|prefix| part.strip_prefix(prefix));
+        rest.any(|rest| rest.starts_with(is_number))
+    };
+    if name.contains('*') && !has_version {
+        return error("`*` is allowed only at the end of a version, as in nginx=1.22.*");
+    }
+    let has_release = name.split('.').skip(1).any(is_release);
+    if has_version && (name.contains('*') || has_release) {
+        return error(
+            "apt separates name and version with `=`, as in nginx=1.22.1-9 or nginx=1.22.*",
+        );
+    }
+    let last = name.rsplit_once('.').map(|(_, last)| last);
+    if last.is_some_and(|last| RPM_ARCHITECTURES.contains(&last)) {
+        return error("apt separates name and architecture with `:`, as in libc6:amd64");
     }
     Ok(())
 }

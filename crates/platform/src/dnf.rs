@@ -4,7 +4,7 @@ use crate::pending::{BEGIN, END, FAILED, extract_list};
 use crate::update::{PlatformError, Update};
 
 /// Checks `name`, `name.arch`, `name-version`, `name-version-release` or one of these with `.arch`
-/// (dnf(8), "Specifying Packages"). `*` in a version or release matches any characters. Rejects text
+/// (dnf(8), "Specifying Packages"). A version may start with an epoch: `name-epoch:version`. `*` in a version or release matches any characters. Rejects text
 /// that dnf could read as an option, a group, a file, a URL or a pattern of names.
 ///
 /// A name can contain hyphens and dots, so only dnf can tell the parts apart.
@@ -39,15 +39,37 @@ pub(crate) fn check_package(text: &str) -> Result<(), PlatformError> {
     if text.ends_with(['-', '.', ':']) {
         return error("the name ends with a separator, so a version or architecture is missing");
     }
+    check_colons(text)?;
     if let Some((start, _)) = text.split_once('*')
         && !is_inside_version(start)
     {
         return error(
-            "`*` must be in the version, after a dot, as in nginx-1.22.*; \
+            "`*` must follow a dot or an epoch in the version, as in nginx-1.22.* or bash-0:5*; \
              otherwise dnf could install packages with other names",
         );
     }
     Ok(())
+}
+
+/// Rejects `:` that does not follow an epoch, as in `bash-0:5.1.8-6.el9`.
+fn check_colons(text: &str) -> Result<(), PlatformError> {
+    let error = |message: &str| Err(PlatformError(message.to_owned()));
+    let Some((start, rest)) = text.split_once(':') else {
+        return Ok(());
+    };
+    let epoch = start.rsplit_once('-').map_or("", |(_, epoch)| epoch);
+    let is_epoch = !epoch.is_empty() && epoch.bytes().all(|b| b.is_ascii_digit());
+    if is_epoch && !rest.contains(':') {
+        return Ok(());
+    }
+    let starts_with_letter = |text: &str| text.starts_with(|c: char| c.is_ascii_alphabetic());
+    if !is_epoch && starts_with_letter(start) && starts_with_letter(rest) {
+        return error("dnf separates name and architecture with `.`, as in glibc.i686");
+    }
+    error(
+        "`:` is allowed only after an epoch, as in bash-0:5.1.8-6.el9; \
+         dnf separates name and version with `-`",
+    )
 }
 
 /// Returns true if the text ends inside a version with a dot or an epoch, or in a release after such

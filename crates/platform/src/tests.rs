@@ -58,3 +58,83 @@ fn amazon_linux_lists_updates_of_the_latest_release() {
     assert!(Platform::AmazonLinux.pending_script().contains(latest));
     assert!(!Platform::Rhel.pending_script().contains(latest));
 }
+
+#[test]
+fn syntax_of_the_other_package_manager_is_an_error() {
+    for (platform, package, expected) in [
+        (
+            Platform::Ubuntu,
+            "nginx-1.22.1-9.el9",
+            "apt separates name and version with `=`",
+        ),
+        (
+            Platform::Ubuntu,
+            "nginx-1.22.1-9.el9_1",
+            "apt separates name and version with `=`",
+        ),
+        (
+            Platform::Debian,
+            "kernel-6.1.79-99.164.amzn2023",
+            "apt separates name and version",
+        ),
+        (
+            Platform::Debian,
+            "nginx-1.22.*",
+            "apt separates name and version with `=`",
+        ),
+        (
+            Platform::Debian,
+            "nginx-*",
+            "only at the end of a version, as in nginx=1.22.*",
+        ),
+        (
+            Platform::Ubuntu,
+            "glibc.i686",
+            "apt separates name and architecture with `:`",
+        ),
+        (
+            Platform::Ubuntu,
+            "nginx-1.22.x86_64",
+            "apt separates name and architecture with `:`",
+        ),
+        (
+            Platform::Rhel,
+            "libc6:amd64",
+            "dnf separates name and architecture with `.`",
+        ),
+        (
+            Platform::Rhel,
+            "nginx:1.22",
+            "`:` is allowed only after an epoch",
+        ),
+        (
+            Platform::Rhel,
+            "bash-5.1:1",
+            "`:` is allowed only after an epoch",
+        ),
+        (
+            Platform::AmazonLinux,
+            "bash-0:5.1:8",
+            "`:` is allowed only after an epoch",
+        ),
+        (
+            Platform::AmazonLinux,
+            "0:bash-5.1",
+            "`:` is allowed only after an epoch",
+        ),
+    ] {
+        let error = platform.check_package(package).expect_err(package);
+        assert!(error.0.contains(expected), "{package}: {error}");
+    }
+    for package in [
+        "linux-image-6.1.0-18-amd64",
+        "libwebkit2gtk-4.1-0",
+        "gir1.2-gtk-3.0",
+        "libc6-i386",
+    ] {
+        assert!(Platform::Debian.check_package(package).is_ok(), "{package}");
+    }
+    for package in ["vim-2:9.0*", "vim-minimal-2:9.0.2153-1.amzn2023.x86_64"] {
+        assert!(Platform::Rhel.check_package(package).is_ok(), "{package}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::describe::text_placeholder;
 use super::matrix::{Combination, expand_matrix};
 use super::scope::{Level, Resolver, read_level};
 use super::substitute::Substitution;
@@ -95,8 +96,8 @@ fn report_missing_name(
     let variables: Vec<String> = combinations
         .first()
         .into_iter()
-        .flat_map(|combination| combination.keys())
-        .map(|name| format!("${{{name}}}"))
+        .flatten()
+        .filter_map(|(name, definition)| text_placeholder(name, &definition.value))
         .collect();
     diagnostics
         .error(

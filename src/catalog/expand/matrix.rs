@@ -1,7 +1,6 @@
 //! Expands the matrix of an image file to combinations.
 
-use std::collections::BTreeMap;
-
+use super::describe::describe_value;
 use super::scope::{Definition, Level, check_variable_name};
 use crate::catalog::checker::quote_text;
 use crate::catalog::codes;
@@ -46,7 +45,7 @@ pub(super) fn expand_matrix<'a>(
         let count = combinations.len();
         combinations.retain(|combination| !matches_entry(combination, entry));
         if combinations.len() == count {
-            matrix.report_unused_exclude(entry);
+            matrix.report_unused_exclude(entry, &axes);
         }
     }
     for entry in included {
@@ -241,27 +240,20 @@ impl MatrixReader<'_, '_> {
         out
     }
 
-    fn report_unused_exclude(&mut self, entry: &Node) {
+    fn report_unused_exclude(&mut self, entry: &Node, axes: &[(Key, Vec<Node>)]) {
+        let unknown = entry.entries().iter().find_map(|(key, value)| {
+            let (_, values) = axes.iter().find(|(axis, _)| axis.text == key.text)?;
+            let is_known = values.iter().any(|known| has_same_value(known, value));
+            (!is_known).then(|| (key, values.first()))
+        });
+        let example = unknown
+            .and_then(|(key, first)| Some(format!("{}: {}", key.text, describe_value(first?))));
         self.error(entry, "`exclude` matches no combination")
-            .help("use values of the matrix, or remove the entry");
+            .help(match example {
+                Some(example) => {
+                    format!("use values of the matrix, such as `{example}`, or remove the entry")
+                }
+                None => "use values of the matrix, or remove the entry".to_owned(),
+            });
     }
-}
-
-/// Returns the values of a combination for messages: `jdk=17 base=debian-12`.
-pub(super) fn describe_combination(combination: &Combination<'_>) -> String {
-    let values: BTreeMap<&str, String> = combination
-        .iter()
-        .map(|(name, definition)| {
-            let text = match &definition.value.value {
-                Value::Scalar { text, .. } => quote_text(text),
-                Value::List(_) | Value::Map(_) => "…".to_owned(),
-            };
-            (name.as_str(), text)
-        })
-        .collect();
-    let parts: Vec<String> = values
-        .iter()
-        .map(|(name, text)| format!("{name}={text}"))
-        .collect();
-    parts.join(" ")
 }

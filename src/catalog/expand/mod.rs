@@ -2,10 +2,12 @@
 //!
 //! Runs between parsing and validation, so that the schema applies to the inserted values. A
 //! variable is looked up in the matrix and the `variables` of the image, then in those of its
-//! ancestors, then in `bakeline.yaml`. Last is `arch`, the architecture of the image. Values are resolved in the image that uses them, so an image
-//! can override a variable that a variable of its parent uses.
+//! ancestors, then in `bakeline.yaml`. Last is `arch`, the architecture of the image. Values are
+//! resolved in the image that uses them, so an image can override a variable that a variable of its
+//! parent uses.
 
 mod architectures;
+mod describe;
 mod file;
 mod matrix;
 mod naming;
@@ -31,6 +33,7 @@ use usage::UsedVariables;
 
 pub(crate) use file::ImageFile;
 pub(crate) use scope::{Level, Variable, read_level};
+pub use usage::UnusedVariable;
 
 /// Top-level keys whose values are not inputs of the recipe.
 const KEYS_OUTSIDE_RECIPE: &[&str] = &[
@@ -73,6 +76,8 @@ pub(crate) struct Expansion<'a> {
     pub(crate) broken: BTreeSet<String>,
     /// True if the names of some images are not known.
     pub(crate) has_unnamed: bool,
+    /// Variables that no image uses. Empty if a file with errors could use any variable.
+    pub(crate) unused: Vec<UnusedVariable>,
 }
 
 /// Expands all image files of a catalog. `broken` are the names of files that cannot be expanded.
@@ -87,6 +92,7 @@ pub(crate) fn expand_images<'a>(
         images: Vec::new(),
         broken,
         has_unnamed: false,
+        unused: Vec::new(),
     };
     let mut named: BTreeMap<String, NamedImage<'_, 'a>> = BTreeMap::new();
     let all_names: Vec<String> = files
@@ -127,9 +133,8 @@ pub(crate) fn expand_images<'a>(
             None => drop(out.broken.insert(image.name.clone())),
         }
     }
-    // A file with errors could use any variable.
     if out.broken.is_empty() {
-        used.report_unused(files, catalog, diagnostics);
+        out.unused = used.find_unused(files, catalog, &named);
     }
     out
 }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::describe::{describe_value, different_value};
 use super::file::ImageFile;
-use super::matrix::{Combination, describe_combination};
+use super::matrix::Combination;
 use super::scope::{Level, Resolver, Variable};
 use super::substitute::Substitution;
 use super::text::ARCH;
@@ -101,12 +102,32 @@ pub(super) fn report_duplicate(
     };
     let found = diagnostics.error(code, span(image), message);
     if is_same_file {
-        found.help("use each variable of the matrix in `name`");
+        let different = different_placeholder(known.combination, image.combination);
+        found.help(match different {
+            Some(placeholder) => format!("add `{placeholder}` to `name`"),
+            None => "use each variable of the matrix in `name`".to_owned(),
+        });
     } else {
         found
             .help("rename one of them")
             .add_related(span(known), "also defined here");
     }
+}
+
+/// Returns the values of a combination: `jdk=17 base=debian-12`.
+fn describe_combination(combination: &Combination<'_>) -> String {
+    let parts: Vec<String> = combination
+        .iter()
+        .map(|(name, definition)| format!("{name}={}", describe_value(&definition.value)))
+        .collect();
+    parts.join(" ")
+}
+
+/// Returns the placeholder of the first value in which two combinations differ.
+fn different_placeholder(a: &Combination<'_>, b: &Combination<'_>) -> Option<String> {
+    a.iter().find_map(|(name, definition)| {
+        different_value(name, &definition.value, &b.get(name)?.value)
+    })
 }
 
 /// Returns the image with all ancestors that exist, nearest first.

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use super::describe::text_placeholder;
 use super::scope::Resolver;
-use super::text::{Piece, has_placeholder, split_text, variable_in_key};
+use super::text::{Piece, TextError, has_placeholder, split_text, variable_in_key};
 use crate::catalog::checker::quote_text;
 use crate::catalog::codes;
 use crate::catalog::yaml::node::{ByteRange, Key, Node, Scalar, Value};
@@ -161,8 +162,15 @@ impl<'s, 'l, 'a> Substitution<'s, 'l, 'a> {
             Ok(pieces) => pieces,
             Err(error) => {
                 let range = self.file.find_range(span, &text[error.range()]);
+                let help = match error {
+                    TextError::Nested { .. } => {
+                        "only a key of a map can be a variable, as in `${MAP.${NAME}}`; or put both \
+                         values into one map: `matrix: {NAME: [{KEY: VALUE, OTHER: VALUE}]}`"
+                    }
+                    _ => "write `${NAME}` for a variable, or `$${` for a literal `${`",
+                };
                 self.error(codes::PLACEHOLDER, range, error.to_string())
-                    .help("write `${NAME}` for a variable, or `$${` for a literal `${`");
+                    .help(help);
                 return None;
             }
         };
@@ -218,10 +226,11 @@ impl<'s, 'l, 'a> Substitution<'s, 'l, 'a> {
             "`{path}` is {}, which cannot be part of a text",
             value.describe()
         );
-        self.error(codes::VARIABLE_TYPE, range, message)
-            .help(format!(
-                "use `${{{path}}}` as the whole value, or use a text"
-            ));
+        let help = match text_placeholder(path, &value) {
+            Some(inner) => format!("use one of its values, such as `{inner}`"),
+            None => format!("use `${{{path}}}` as the whole value, or use a text"),
+        };
+        self.error(codes::VARIABLE_TYPE, range, message).help(help);
         None
     }
 

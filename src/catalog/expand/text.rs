@@ -24,6 +24,14 @@ pub(super) enum TextError {
         /// Position of `${`.
         at: Range<usize>,
     },
+    /// `${…}` inside of `${…}` that is not a key of a path.
+    #[error("`{text}` has a variable inside of a variable")]
+    Nested {
+        /// Text with its braces.
+        text: String,
+        /// Position of the text.
+        at: Range<usize>,
+    },
     /// `${…}` around text that is not the name of a variable.
     #[error("`{name}` is not the name of a variable")]
     Name {
@@ -38,7 +46,9 @@ impl TextError {
     /// Returns the position of the problem within the text.
     pub(super) fn range(&self) -> Range<usize> {
         match self {
-            Self::Unterminated { at } | Self::Name { at, .. } => at.clone(),
+            Self::Unterminated { at } | Self::Nested { at, .. } | Self::Name { at, .. } => {
+                at.clone()
+            }
         }
     }
 }
@@ -67,6 +77,11 @@ pub(super) fn split_text<'t>(
         from = end + 1;
         if is_kept(name) {
             continue;
+        }
+        if name.contains("${") && !is_path(name) {
+            let end = text[from..].find('}').map_or(from, |end| from + end + 1);
+            let (text, at) = (text[at..end].to_owned(), at..end);
+            return Err(TextError::Nested { text, at });
         }
         if !is_path(name) {
             let (name, at) = (name.to_owned(), at..from);
@@ -166,8 +181,6 @@ mod tests {
             "${.a}",
             "${a-b}",
             "${a:-b}",
-            "${a.${b.c}}",
-            "${a.${}}",
         ] {
             assert_eq!(error(text).range(), 0..text.len(), "{text}");
         }

@@ -25,11 +25,14 @@ pub(crate) struct InstanceDraft {
 pub(super) fn parse_instance(raw: &RawImage, checker: &mut Checker<'_, '_>) -> InstanceDraft {
     let none = RawImageBuilder::default();
     let builder = raw.builder.as_ref().unwrap_or(&none);
-    let types = builder.instance_type.iter().chain(&builder.instance_types);
     let subnet = builder.subnet.as_ref();
     let profile = builder.instance_profile.as_ref();
     InstanceDraft {
-        types: parse_instance_types(types.cloned(), checker),
+        types: parse_instance_types(
+            builder.instance_type.as_ref(),
+            &builder.instance_types,
+            checker,
+        ),
         own: InstanceSettings {
             instance_type: None,
             subnet: checker.check_aws_name("a valid subnet ID", subnet, &syntax::SUBNET),
@@ -52,7 +55,7 @@ pub(super) fn parse_instance(raw: &RawImage, checker: &mut Checker<'_, '_>) -> I
 }
 
 fn parse_boot_wait(text: &Text, checker: &mut Checker<'_, '_>) -> Option<jiff::SignedDuration> {
-    let wait = checker.parse_delay(text)?;
+    let wait = checker.check_duration(text, &syntax::BOOT_WAIT)?;
     if wait > MAX_BOOT_WAIT {
         let message = format!("`boot_wait` of `{}` is longer than 1 hour", text.value);
         checker

@@ -49,7 +49,7 @@ impl<'a> Linker<'a, '_, '_> {
         let drafts = self.drafts;
         let mut out = BTreeMap::new();
         for (name, draft) in drafts {
-            self.check_parent(name, draft);
+            self.check_parent(name, draft, &cyclic);
             let lineage = lineage(drafts, name, &cyclic);
             if let Some(image) = self.build_image(name, draft, &lineage) {
                 out.insert(ImageName(name.clone()), image);
@@ -79,7 +79,7 @@ impl<'a> Linker<'a, '_, '_> {
         }
     }
 
-    fn check_parent(&mut self, name: &str, draft: &ImageDraft<'a>) {
+    fn check_parent(&mut self, name: &str, draft: &ImageDraft<'a>, cyclic: &BTreeSet<String>) {
         let Some(parent) = &draft.parent else { return };
         if self.drafts.contains_key(&parent.value)
             || self.broken.contains(&parent.value)
@@ -87,12 +87,20 @@ impl<'a> Linker<'a, '_, '_> {
         {
             return;
         }
-        let known = self
-            .drafts
-            .keys()
-            .chain(self.broken)
-            .map(|known| published_name(known))
-            .filter(|known| *known != published_name(name));
+        // Images of the same file and descendants would be a cycle.
+        let is_below = |other: &str| {
+            let lineage = lineage(self.drafts, other, cyclic);
+            other == name
+                || lineage
+                    .ancestors
+                    .iter()
+                    .any(|(name, _)| self.drafts[*name].file.path == draft.file.path)
+        };
+        let drafts = self.drafts.iter();
+        let others = drafts.filter(|(_, other)| other.file.path != draft.file.path);
+        let known = others.map(|(other, _)| other).chain(self.broken);
+        let known = known.map(String::as_str).filter(|other| !is_below(other));
+        let known = known.map(published_name);
         let help = match nearest(&parent.value, known) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!(

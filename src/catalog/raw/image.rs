@@ -10,7 +10,7 @@ use super::instance::RawImageBuilder;
 use super::profile::RawOwnWaiver;
 use super::script::RawScript;
 use super::source::RawSource;
-use super::text::{Text, TextMap};
+use super::text::{TagMap, Text, TextMap};
 use super::volume::RawVolume;
 use crate::catalog::syntax;
 use crate::catalog::yaml::deserialize::Spanned;
@@ -97,7 +97,7 @@ pub(crate) struct RawImage {
     pub(crate) waivers: Vec<RawOwnWaiver>,
     /// Extra tags of the AMI.
     #[serde(default)]
-    pub(crate) tags: TextMap,
+    pub(crate) tags: TagMap,
     /// Maximum age before the image is built again, such as `30d`. Default: `max_age` of the
     /// catalog.
     #[schemars(regex(pattern = syntax::DURATION.pattern))]
@@ -130,7 +130,7 @@ pub(crate) struct RawImage {
     pub(crate) ssh_pty: Option<bool>,
     /// Waiting time between the start of an instance and the first login, such as `90s`, at most
     /// `1h`. Applies to the builds and boot checks of the image and its children. Default: no wait.
-    #[schemars(regex(pattern = syntax::DELAY.pattern))]
+    #[schemars(regex(pattern = syntax::BOOT_WAIT.pattern))]
     pub(crate) boot_wait: Option<Text>,
 }
 

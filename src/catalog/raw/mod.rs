@@ -20,5 +20,5 @@ pub(crate) use profile::*;
 pub(crate) use script::*;
 pub(crate) use settings::*;
 pub(crate) use source::RawSource;
-pub(crate) use text::{Text, TextMap};
+pub(crate) use text::{TagMap, Text, TextMap};
 pub(crate) use volume::RawVolume;

@@ -48,7 +48,7 @@ pub(crate) struct RawScriptOptions {
     pub(crate) user: Option<Text>,
 }
 
-/// A text, a whole number or a boolean, which a script receives as text.
+/// A text, a whole number or a boolean, which is used as text.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(inline)]

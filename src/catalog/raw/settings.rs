@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::text::{Text, TextMap};
+use super::text::{TagMap, Text};
 use crate::catalog::syntax;
 use crate::catalog::yaml::deserialize::Spanned;
 
@@ -122,7 +122,7 @@ pub(crate) struct RawBuilder {
     pub(crate) public_address: Option<bool>,
     /// Tags for all temporary resources.
     #[serde(default)]
-    pub(crate) tags: TextMap,
+    pub(crate) tags: TagMap,
     /// Access to the instances. Default: SSH from the private address ranges.
     pub(crate) access: Option<Spanned<RawAccess>>,
 }

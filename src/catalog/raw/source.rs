@@ -12,7 +12,11 @@ use crate::catalog::syntax;
 /// is used. The plan resolves it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Source", extend("oneOf" = [{"required": ["owner", "name"]}, {"required": ["ssm"]}]))]
+#[schemars(
+    rename = "Source",
+    extend("oneOf" = [{"required": ["owner", "name"]}, {"required": ["ssm"]}]),
+    extend("examples" = [{"owner": "136693071363", "name": "debian-12-amd64-*"}])
+)]
 pub(crate) struct RawSource {
     /// Owner of the AMI: an account ID, `amazon`, `aws-marketplace`, `aws-backup-vault` or `self`.
     #[schemars(regex(pattern = syntax::IMAGE_OWNER.pattern))]

@@ -16,9 +16,9 @@ pub(super) fn parse_builder(
     checker: &mut Checker<'_, '_>,
 ) -> Builder {
     let default = defaults::builder();
-    let types = raw.instance_type.into_iter().chain(raw.instance_types);
     let mut instance_types = default.instance_types;
-    let own_types = parse_instance_types(types, checker).into_iter();
+    let own_types =
+        parse_instance_types(raw.instance_type.as_ref(), &raw.instance_types, checker).into_iter();
     instance_types.extend(own_types.map(|(arch, text)| (arch, text.value)));
     Builder {
         instance_types,
@@ -36,15 +36,21 @@ pub(super) fn parse_builder(
     }
 }
 
-/// Returns the instance types by architecture. Reports a second type for one architecture.
+/// Returns the instance types of `instance_type` or `instance_types`, by architecture. Reports both
+/// keys in one map, and a second type for one architecture.
 pub(crate) fn parse_instance_types(
-    types: impl Iterator<Item = Text>,
+    one: Option<&Text>,
+    several: &[Text],
     checker: &mut Checker<'_, '_>,
 ) -> BTreeMap<Arch, Text> {
     let mut out: BTreeMap<Arch, Text> = BTreeMap::new();
-    for text in types {
+    if let (Some(one), [first, ..]) = (one, several) {
+        report_both_keys(one, first, several, checker);
+        return out;
+    }
+    for text in one.into_iter().chain(several) {
         let name =
-            checker.check_aws_name("a valid instance type", Some(&text), &syntax::INSTANCE_TYPE);
+            checker.check_aws_name("a valid instance type", Some(text), &syntax::INSTANCE_TYPE);
         let Some(name) = name else { continue };
         let arch = Arch::of_instance_type(&name);
         if let Some(earlier) = out.get(&arch) {
@@ -59,9 +65,28 @@ pub(crate) fn parse_instance_types(
                 .add_related(earlier, "first defined here");
             continue;
         }
-        out.insert(arch, text);
+        out.insert(arch, text.clone());
     }
     out
+}
+
+fn report_both_keys(one: &Text, first: &Text, several: &[Text], checker: &mut Checker<'_, '_>) {
+    let mut names = vec![quote_text(&one.value)];
+    for text in several {
+        let name = quote_text(&text.value);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let other = checker.source.span(first.span.clone());
+    checker
+        .error(
+            codes::DUPLICATE_ENTRY,
+            &one.span,
+            "`instance_type` and `instance_types` exclude each other",
+        )
+        .help(format!("write `instance_types: [{}]`", names.join(", ")))
+        .add_related(other, "`instance_types` is set here");
 }
 
 fn parse_access(raw: &RawAccess, checker: &mut Checker<'_, '_>) -> Access {

@@ -100,6 +100,9 @@ syntaxes! {
     /// Duration that may be zero.
     DELAY = r"^(0s|([1-9][0-9]{0,4}[smhdw]){1,5})$",
         "a duration such as `7d`, `1d12h` or `2w`, or `0s` for none";
+    /// Duration that may be zero, at most one hour.
+    BOOT_WAIT = r"^(0s|([1-9][0-9]{0,4}[smhdw]){1,5})$",
+        "a duration of at most `1h`, such as `30s` or `5m`, or `0s` for none";
     DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "a date such as 2030-12-31";
     /// Bucket name: S3 naming rules for general purpose buckets.
     BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",

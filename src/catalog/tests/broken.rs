@@ -256,7 +256,7 @@ fn image_profiles_tags_and_disks_are_checked() {
             "tags: {name: x, \"BakeLine:x\": y, AWS:z: y, ENVIRONMENT: z}\n",
             vec!["CAT070 2:8", "CAT070 2:17", "CAT070 2:34", "CAT070 2:44"],
         ),
-        ("tags: {a: 1}\n", vec!["CAT021 2:11"]),
+        ("tags: {a: 1.5}\n", vec!["CAT021 2:11"]),
         ("tags: {\"\": x}\n", vec!["CAT071 2:8"]),
         (
             &format!("tags: {{{}: x}}\n", &long[..129]),

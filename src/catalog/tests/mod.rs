@@ -7,6 +7,7 @@ mod broken_profiles;
 mod configuration;
 mod corpus;
 mod good;
+mod helps;
 mod instance;
 mod linked;
 mod matrices;
@@ -16,6 +17,7 @@ mod profiles;
 mod scripts;
 mod sources;
 mod trees;
+mod unused;
 mod variables;
 mod volumes;
 

@@ -8,9 +8,11 @@ use crate::catalog::codes;
 use crate::catalog::yaml::node::Node;
 use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 
+const SLACK_WEBHOOK: &str = "a Slack webhook URL";
+
 /// Patterns of secrets and their names.
 const KINDS: &[(&str, &str)] = &[
-    (r"(?i)hooks\.slack(-gov)?\.com", "a Slack webhook URL"),
+    (r"(?i)hooks\.slack(-gov)?\.com", SLACK_WEBHOOK),
     (r"\b(AKIA|ASIA)[A-Z2-7]{16}\b", "an AWS access key ID"),
     (
         r"\bxox[a-z]-[A-Za-z0-9-]{10,}|\bxapp-[A-Za-z0-9-]{10,}",
@@ -48,10 +50,15 @@ pub(crate) fn report_secrets(source: &SourceFile<'_>, root: &Node, diagnostics: 
             let message = format!("this looks like {what}");
             diagnostics
                 .error(codes::SECRET, source.span(span.clone()), message)
-                .help(
-                    "remove it here and from the Git history, rotate it, \
-                       and pass it in an environment variable",
-                );
+                .help(format!(
+                    "revoke it and remove it here and from the Git history; {}",
+                    if what == SLACK_WEBHOOK {
+                        "store the URL in an environment variable, and set its name in `notifiers`"
+                    } else {
+                        "let instances read secrets when they start, for example from AWS Secrets \
+                         Manager"
+                    }
+                ));
         }
     });
 }

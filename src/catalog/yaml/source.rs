@@ -105,6 +105,12 @@ impl DiagnosticBuilder<'_> {
     }
 }
 
+impl From<Vec<Diagnostic>> for Diagnostics {
+    fn from(items: Vec<Diagnostic>) -> Self {
+        Self { items }
+    }
+}
+
 impl Diagnostics {
     /// Adds an error.
     pub(crate) fn error(
@@ -130,6 +136,10 @@ impl Diagnostics {
         self.items.push(diagnostic);
         let last = self.items.len() - 1;
         DiagnosticBuilder(&mut self.items[last])
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.items.iter()
     }
 
     /// Moves all diagnostics of `other` to the end.

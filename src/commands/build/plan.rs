@@ -7,9 +7,8 @@ use serde::Serialize;
 use super::since;
 use crate::adapters::system::new_run_id;
 use crate::cli::{Format, Plan as Args};
-use crate::commands::catalog::validate;
 use crate::commands::summary;
-use crate::commands::support::{context, gather};
+use crate::commands::support::{context, gather, templates};
 use crate::error::Result;
 use crate::model::{ImageName, Inventory};
 use crate::plan::Plan;
@@ -50,7 +49,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     } else {
         plan_release(&loaded.catalog, &inventory, &request)
     };
-    validate::check_planned_templates(&loaded.catalog, &plan)?;
+    templates::check_planned_templates(&loaded.catalog, &plan)?;
     print_plan(
         &plan,
         &inventory,

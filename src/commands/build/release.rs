@@ -6,10 +6,9 @@ use super::changelog;
 use crate::adapters::system::variable;
 use crate::catalog::Catalog;
 use crate::cli::{InventoryArgs, Release};
-use crate::commands::catalog::validate;
 use crate::commands::retention::sweep;
 use crate::commands::summary;
-use crate::commands::support::{context, gather, lock, run};
+use crate::commands::support::{context, gather, lock, run, templates};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Inventory, RunId};
 use crate::plan::Plan;
@@ -20,7 +19,7 @@ use crate::ui;
 pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
     let images = context::find_images(&loaded.catalog, &args.images)?;
-    validate::check_all_templates(&loaded.catalog)?;
+    templates::check_all_templates(&loaded.catalog)?;
     run::check_packer().await?;
     let run = lock::take_locks(&loaded, lock::LockScope::Lowest).await?;
     let from = InventoryArgs {

@@ -42,6 +42,14 @@ fn image_yaml(view: &ImageView) -> String {
             let _infallible = writeln!(out, "{line}");
         }
     }
+    for ancestor in &view.inherited {
+        let _infallible = writeln!(out, "# inherited from {}:", ancestor.image);
+        for (key, value) in &ancestor.values {
+            for line in value_lines(key, value) {
+                let _infallible = writeln!(out, "#   {line}");
+            }
+        }
+    }
     out
 }
 

@@ -8,10 +8,9 @@ use serde_json::json;
 use crate::catalog::{Catalog, Image, OnFailure};
 use crate::checks::{Facts, Phase};
 use crate::cli::{Diff as Args, InventoryArgs};
-use crate::commands::catalog::validate;
 use crate::commands::summary;
 use crate::commands::support::context::{self, LoadedCatalog};
-use crate::commands::support::{gather, lock, run};
+use crate::commands::support::{gather, lock, run, templates};
 use crate::error::{Error, ErrorKind, Result};
 use crate::evidence::diff::{BuildDiff, ValueChange};
 use crate::evidence::keys;
@@ -67,7 +66,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
 
 /// Builds the image from its current source or parent, collects its facts, and deletes the build.
 async fn build_from_scratch(loaded: &LoadedCatalog, image: &Image) -> Result<Facts> {
-    validate::check_all_templates(&loaded.catalog)?;
+    templates::check_all_templates(&loaded.catalog)?;
     run::check_packer().await?;
     let run = lock::take_locks(loaded, lock::LockScope::Lowest).await?;
     let from = InventoryArgs {

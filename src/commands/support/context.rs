@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use super::command_locks::CommandLocks;
+use super::templates;
 use crate::adapters::catalog_files::CatalogFiles;
 use crate::adapters::system;
 use crate::catalog::{self, Catalog, Files, Lookup, Settings};
@@ -87,7 +88,7 @@ impl LoadedCatalog {
 /// Loads the catalog from `files`. Prints every problem, with excerpts from `on_disk`, before it
 /// returns an error.
 pub(crate) fn load_or_report(files: &dyn Files, on_disk: &CatalogFiles) -> Result<Catalog> {
-    let (catalog, findings) = catalog::load(files);
+    let (catalog, findings) = templates::load(files);
     if !findings.is_empty() {
         ui::say(&ui::snippet::render(
             &findings,

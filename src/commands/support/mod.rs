@@ -8,6 +8,7 @@ pub(super) mod references;
 pub(super) mod run;
 pub(super) mod store_inventory;
 pub(super) mod stored_evidence;
+pub(super) mod templates;
 pub(super) mod timer;
 pub(super) mod unreachable;
 mod vendor_amis;

@@ -26,6 +26,15 @@ pub(super) struct BuildBase {
 /// Reason why an image cannot be built now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MissingBaseError {
+    /// Image that a recorded inventory does not contain.
+    #[error(
+        "source not recorded: the inventory has no vendor AMI for `{image}`; record a new one with \
+         `bakeline plan --save-inventory FILE`"
+    )]
+    UnrecordedSource {
+        /// Name of the image.
+        image: ImageName,
+    },
     /// Source filter without an available AMI.
     #[error("source not found: no available AMI named `{name}` of owner `{owner}` in {region}")]
     NoSourceAmi {
@@ -265,6 +274,11 @@ impl ReleasePlanner<'_> {
 
     /// Returns the reason why the source selects no AMI.
     fn missing_source(&self, image: &Image, source: &Source) -> MissingBaseError {
+        // An inventory from AWS has an entry for each source, also for those without an AMI.
+        if !self.inventory.sources.contains_key(&image.name) {
+            let image = image.name.clone();
+            return MissingBaseError::UnrecordedSource { image };
+        }
         let region = self.catalog.settings.home().clone();
         let file = image.file.clone();
         let none = SkippedAmis::default();

@@ -76,3 +76,26 @@ fn example_bases_have_platform_and_citation() {
         assert!(readme.contains(&format!("| `{name}.yaml` | `{platform}` |")));
     }
 }
+
+#[test]
+fn copied_example_bases_are_valid_and_find_their_schema() {
+    let readme = fs::read_to_string(Path::new(BASES).join("README.md")).expect("a file");
+    let (_, rest) = readme.split_once("```yaml\n").expect("a bakeline.yaml");
+    let (settings, _) = rest.split_once("```").expect("the end");
+    let catalog = super::TestCatalog(tempfile::TempDir::new().expect("directory"));
+    catalog.write("bakeline.yaml", settings);
+    assert_eq!(catalog.run(&["schema"]).code, 0);
+    for (name, text) in files() {
+        let image = format!("images/{name}.yaml");
+        catalog.write(&image, &text);
+        let (_, schema) = text.split_once("$schema=").expect("a schema");
+        let schema = schema.lines().next().unwrap_or_default();
+        let path = catalog.path().join("images").join(schema);
+        assert!(path.exists(), "{image}: {schema}");
+    }
+    let validate = catalog.run(&["validate"]);
+    assert_eq!(
+        (validate.code, validate.stderr.as_str()),
+        (0, "acme: 9 images, all valid\n")
+    );
+}

@@ -184,7 +184,7 @@ fn invalid_inventory_is_refused_with_its_position() {
 #[test]
 fn plan_blocks_when_source_is_missing() {
     let catalog = TestCatalog::new();
-    let inventory = json!({"schema": 1, "taken": "2026-11-22T12:00:00Z", "account": "", "caller": "", "images": []});
+    let inventory = json!({"schema": 1, "taken": "2026-11-22T12:00:00Z", "account": "", "caller": "", "images": [], "sources": {"base": null}});
     catalog.write("w.json", &inventory.to_string());
     let plan = catalog.run(&["plan", "--inventory", "w.json"]);
     assert_eq!(plan.code, 1);
@@ -194,4 +194,21 @@ fn plan_blocks_when_source_is_missing() {
         plan.stdout,
         plan.stderr
     );
+}
+
+#[test]
+fn plan_reports_source_that_the_inventory_lacks() {
+    let catalog = TestCatalog::new();
+    let inventory = catalog.write_inventory(&[]);
+    catalog.write(
+        "images/new.yaml",
+        "source: {owner: amazon, name: debian-*}\n",
+    );
+    let plan = catalog.run(&["plan", "--inventory", inventory]);
+    assert_eq!(plan.code, 1, "{}", plan.stderr);
+    let row = plan.stdout.lines().find(|line| line.starts_with("new "));
+    let row = row.unwrap_or_default();
+    let expected = "the inventory has no vendor AMI for `new`; record a new one with \
+                    `bakeline plan --save-inventory FILE`";
+    assert!(row.contains("blocked") && row.contains(expected), "{row}");
 }

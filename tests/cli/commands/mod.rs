@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 mod bases;
 mod inventory;
+mod show;
 mod validate;
 mod verdicts;
 

@@ -92,3 +92,55 @@ fn validate_and_plan_report_template_errors() {
         .run(&["plan", "--inventory", inventory])
         .assert_fails(1, &["imgae"]);
 }
+
+#[test]
+fn typo_in_file_template_replaces_unused_variable() {
+    let catalog = TestCatalog::new();
+    let image = |variables: &str| {
+        format!(
+            "parent: base\nvariables: {{{variables}}}\n\
+             files: [{{source: motd, destination: /etc/motd, template: true}}]\n"
+        )
+    };
+    catalog.write("motd", "{{ greting }}\n");
+    catalog.write("images/jdk.yaml", &image("greeting: Hello"));
+    let inventory = catalog.write_inventory(&[]);
+    for command in [&["validate"][..], &["plan", "--inventory", inventory]] {
+        let result = catalog.run(command);
+        let expected = ["TPL001", "motd:1:4", "did you mean `greeting`?", "1 error"];
+        result.assert_fails(1, &expected);
+        assert!(!result.stderr.contains("CAT112"), "{}", result.stderr);
+    }
+    catalog.write("motd", "{{ greeting }}\n");
+    assert_eq!(catalog.run(&["validate"]).code, 0);
+    catalog.write("images/jdk.yaml", &image("greeting: Hello, other: x"));
+    for command in [&["validate"][..], &["plan", "--inventory", inventory]] {
+        let expected = ["CAT112", "images/jdk.yaml:2:30", "1 error"];
+        catalog.run(command).assert_fails(1, &expected);
+    }
+}
+
+#[test]
+fn help_for_file_template_names_the_readme() {
+    let catalog = TestCatalog::new();
+    catalog.write("motd", "{{ nothing }}\n");
+    let files = "files: [{source: motd, destination: /etc/motd, template: true}]\n";
+    catalog.write("images/jdk.yaml", &format!("parent: base\n{files}"));
+    let result = catalog.run(&["validate"]);
+    result.assert_fails(1, &["\"Variables and matrices\" in README.md"]);
+    assert!(!result.stderr.contains("CONTRIBUTING"), "{}", result.stderr);
+}
+
+#[test]
+fn validate_warns_about_catalog_without_images() {
+    let catalog = TestCatalog::new();
+    std::fs::remove_dir_all(catalog.path().join("images")).expect("directory");
+    let result = catalog.run(&["validate"]);
+    assert_eq!((result.code, result.stdout.as_str()), (0, ""));
+    for word in ["warning[CAT035]", "has no images", "images/NAME.yaml"] {
+        assert!(result.stderr.contains(word), "{word}: {}", result.stderr);
+    }
+    assert!(!result.stderr.contains("valid"), "{}", result.stderr);
+    let found = catalog.run(&["validate", "--json"]).json();
+    assert_eq!(found[0]["code"], "CAT035", "{found:#}");
+}

@@ -82,7 +82,7 @@ BROKEN = [
     BadInput(
         "literal webhook", f"{SOURCE}description: tell {WEBHOOK}\n", 2, 14, ("webhook", "environment"), secret=WEBHOOK
     ),
-    BadInput("literal token", f"{SOURCE}tags: {{a: {TOKEN}}}\n", 2, 11, ("token", "environment"), secret=TOKEN),
+    BadInput("literal token", f"{SOURCE}tags: {{a: {TOKEN}}}\n", 2, 11, ("token", "Secrets Manager"), secret=TOKEN),
     BadInput(
         "literal webhook of the notifier",
         f"{PROJECT}notifiers:\n  - slack: {{webhook_env: '{WEBHOOK}'}}\n",
@@ -92,7 +92,7 @@ BROKEN = [
         "bakeline.yaml",
         WEBHOOK,
     ),
-    BadInput("literal AWS key", f"{SOURCE}description: {KEY_ID}\n", 2, 14, ("AWS", "environment"), secret=KEY_ID),
+    BadInput("literal AWS key", f"{SOURCE}description: {KEY_ID}\n", 2, 14, ("AWS", "Secrets Manager"), secret=KEY_ID),
     BadInput("script missing", f"{SOURCE}scripts: [scripts/none.sh]\n", 2, 11, ("scripts/none.sh",)),
     BadInput("file missing", f"{SOURCE}files: [{{source: none.txt, destination: /x}}]\n", 2, 18, ("none.txt",)),
     BadInput("profile missing", f"{SOURCE}profiles: [nosuch]\n", 2, 12, ("nosuch",)),

@@ -228,7 +228,7 @@ INVALID = [
     Invalid("cycle", "a -> b -> a", {"app": BASE | {"variables": {"a": "${b}"}, "description": "${a}"}}, {"b": "x${a}"}),
     Invalid("list in a text", "`l` is a list", {"app": BASE | {"description": "x${l}"}}, {"l": ["a"]}),
     Invalid("map in a text", "`m` is a map", {"app": BASE | {"description": "x${m}"}}, {"m": {"a": "b"}}),
-    Invalid("number as text", "number", {"app": BASE | {"tags": {"a": "${n}"}}}, {"n": 1}),
+    Invalid("number as text", "number", {"app": BASE | {"description": "${n}"}}, {"n": 1}),
     Invalid("matrix without name", "`name`", {"app": BASE | {"matrix": {"a": [1, 2]}, "description": "x${a}"}}),
     Invalid("same name twice", "`app`", {"app": BASE | {"matrix": {"a": [1, 2]}, "name": "app", "description": "x${a}"}}),
     Invalid("more than 256 images", "256", {"app": BASE | {"matrix": {"a": [*range(257)]}, "name": "app-${a}"}}),

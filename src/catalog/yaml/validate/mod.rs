@@ -6,6 +6,7 @@
 //! report them with more detail.
 
 mod alternatives;
+mod helps;
 mod limits;
 
 use serde_json::{Map, Value as Json};
@@ -96,12 +97,9 @@ impl<'a> SchemaValidator<'a, '_> {
             return true;
         };
         if !types.iter().any(|t| is_type(node, t)) {
-            let last = self.report_wrong_type(&types, node, what, key);
-            if let (["object"], Value::Scalar { .. }, [needed, ..]) =
-                (&*types, &node.value, &*required_keys(rules))
-            {
-                last.help(format!("write a map, such as `{{{needed}: …}}`"));
-            }
+            let help = helps::help_for_wrong_type(rules, &types, node, what);
+            self.report_wrong_type(&types, node, what, key)
+                .help_if_known(help);
             return false;
         }
         match &mut node.value {
@@ -269,9 +267,11 @@ impl<'a> SchemaValidator<'a, '_> {
         if words.contains(&text.as_str()) {
             return true;
         }
-        let help = match nearest(text, words.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("use {}", quote_list(words.iter().copied())),
+        let near = nearest(text, words.iter().copied());
+        let help = match (helps::help_for_synonym(text, words), near) {
+            (Some(help), _) => help,
+            (None, Some(near)) => format!("did you mean `{near}`?"),
+            (None, None) => format!("use {}", quote_list(words.iter().copied())),
         };
         let message = format!(
             "{what} cannot be `{}`",

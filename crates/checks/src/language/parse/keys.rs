@@ -108,7 +108,13 @@ impl CheckParser<'_> {
                 "within: `{}` is not a duration from 1s to {LONGEST_WAIT}s",
                 text.escape_debug()
             );
-            let help = "write a duration with its unit, such as 60s or 2m";
+            let is_too_long =
+                !is_number && quantity(&text).is_some_and(|s| s > LONGEST_WAIT.into());
+            let help = if is_too_long {
+                format!("use at most {LONGEST_WAIT}s")
+            } else {
+                "write a duration with its unit, such as 60s or 2m".to_owned()
+            };
             self.report(Problem::new(message, help).under("within"));
         }
         if check.get("manual").is_some() {
