@@ -53,6 +53,19 @@ pub async fn version(oldest: &semver::Version) -> Result<semver::Version, Builde
     Ok(found)
 }
 
+/// Creates a relative symbolic link below `root`. `path` and `target` are relative to `root`.
+///
+/// # Errors
+/// Fails if the link or its directory cannot be created.
+pub fn create_link(root: &Path, path: &str, target: &str) -> std::io::Result<()> {
+    let link = root.join(path);
+    if let Some(parent) = link.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let up = "../".repeat(path.matches('/').count());
+    std::os::unix::fs::symlink(format!("{up}{target}"), link)
+}
+
 /// Parses `ansible-playbook [core 2.14.18]`, or `ansible-playbook 2.9.27` of old versions.
 fn parse_version(text: &str) -> Option<semver::Version> {
     let word = text
