@@ -35,6 +35,7 @@ def fragments(at: str) -> dict[str, list[dict[str, Any]]]:
             {"ansible.builtin.lineinfile": {"path": f"{root}.conf", "line": "by = root", "create": True}},
             {"ansible.builtin.copy": {"src": "data.txt", "dest": f"{root}.data", "mode": "0640"}, "notify": "root"},
             {"ansible.builtin.template": {"src": "page.j2", "dest": f"{root}.page"}},
+            {"ansible.builtin.lineinfile": {"path": "/etc/issue", "line": f"built by {at}", "backup": True}},
         ],
         "worker": [
             {"ansible.builtin.copy": {"src": "data.txt", "dest": f"~/{at}.data", "mode": "0600"}, "notify": "worker"},
@@ -162,6 +163,8 @@ def test_delegated_tasks_run_as_the_user_of_the_runner(released: tuple[Instance,
 
 def test_ansible_leaves_nothing(released: tuple[Instance, Instance]) -> None:
     ground, played = released
+    assert "built by third" in played.ssh("cat /etc/issue"), "no task made a backup"
+    assert played.ssh("sudo find /etc -name '*~'") == ""
     traces = "/home/*/.ansible* /root/.ansible* /tmp/*ansible* /tmp/.*ansible* /var/tmp/*ansible* /var/tmp/.*ansible*"
     assert played.ssh(f"sudo sh -c 'ls -d {traces} 2>/dev/null; true'") == ""
     for question in (
