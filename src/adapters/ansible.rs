@@ -136,7 +136,23 @@ pub async fn run_playbook(
 
 #[cfg(test)]
 mod tests {
-    use super::parse_version;
+    use super::{create_link, parse_version};
+
+    #[test]
+    fn link_is_relative_to_its_directory() {
+        let root = tempfile::tempdir().expect("directory");
+        let (path, target) = ("ansible/roles/web/tests/roles/web", "ansible/roles/web");
+        create_link(root.path(), path, target).expect("link");
+        let link = root.path().join(path);
+        assert_eq!(
+            std::fs::canonicalize(&link).expect("target"),
+            std::fs::canonicalize(root.path().join(target)).expect("directory")
+        );
+        assert!(
+            std::fs::read_link(&link).expect("link").is_relative(),
+            "the directory of a run can be moved"
+        );
+    }
 
     #[test]
     fn version_is_parsed_from_old_and_new_formats() {
