@@ -28,8 +28,9 @@ pub(super) fn inherited_hints<'v>(
             .find_map(|a| Some((a, a.controls.iter().find(has_control)?)))?;
         let at = &control.defined_at;
         Some(format!(
-            "`{id}` of `{}` ({}:{}) is inherited from `{}`: change what this image installs, or in \
+            "`{id}` ({}) of `{}` ({}:{}) is inherited from `{}`: change what this image installs, or in \
              {} use `override: {{{id}: {}}}`, `disable: {{{id}: REASON}}` or a waiver",
+            control.title,
             at.name,
             at.file,
             at.line,
@@ -69,7 +70,7 @@ mod tests {
             ("bakeline.yaml", "name: acme\nregions: [eu-west-1]\n"),
             (
                 "profiles/os.yaml",
-                "inputs: {rules: {default: [/a]}}\nchecks:\n  - {id: os-13, file: /etc/crontab, mode: \"0600\"}\n  \
+                "inputs: {rules: {default: [/a]}}\nchecks:\n  - {id: os-13, title: Cron is private, file: /etc/crontab, mode: \"0600\"}\n  \
                  - {id: sudo, files: /etc/sudoers.d, paths: {subset_of: $inputs.rules}}\n",
             ),
             ("images/base.yaml", "source: {ssm: /a}\nprofiles: [os]\n"),
@@ -95,7 +96,7 @@ mod tests {
         assert_eq!(
             hints("web"),
             [
-                "`os-13` of `os` (profiles/os.yaml:3) is inherited from `base`: change what this image \
+                "`os-13` (Cron is private) of `os` (profiles/os.yaml:3) is inherited from `base`: change what this image \
                  installs, or in images/web.yaml use `override: {os-13: …}`, `disable: {os-13: REASON}` \
                  or a waiver"
             ]
