@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,6 +160,33 @@ def test_transferred_files_are_private(released: tuple[Instance, Instance], at: 
 
 def test_delegated_tasks_run_as_the_user_of_the_runner(released: tuple[Instance, Instance]) -> None:
     assert read_file(released[1], "/srv/third.runner") == "none"
+
+
+# /run has the settings of the build: a timer that ends the instance, and skipped jobs of apt.
+AFTER_REBOOT = """set -eu
+systemctl is-active bakeline-deadline.timer
+test -e /run/systemd/system/apt-daily.service.d/zz-bakeline.conf
+test ! -e /run/bakeline-playbook
+touch /srv/after
+"""
+
+
+def test_build_keeps_its_settings_if_a_playbook_reboots(sandbox: Sandbox, tmp_path: Path) -> None:
+    if sandbox.status["backend"] != "nspawn":
+        pytest.skip("a chroot cannot reboot")
+    catalog = Catalog(sandbox, tmp_path / "rebooted", "rebooted")
+    tasks = [
+        {"ansible.builtin.copy": {"content": "", "dest": "/run/before"}},
+        {"ansible.builtin.reboot": {}},
+        {"ansible.builtin.stat": {"path": "/run/before"}, "register": "before"},
+        {"ansible.builtin.assert": {"that": "not before.stat.exists"}},
+    ]
+    catalog.file("ansible/site.yaml", json.dumps([{"hosts": "all", "tasks": tasks}]))
+    catalog.file("scripts/after.sh", AFTER_REBOOT)
+    catalog.image("app", source=VENDOR, ansible=[{"playbook": "ansible/site.yaml"}], scripts=["scripts/after.sh"])
+    catalog.release()
+    with running_instance(sandbox, catalog.latest("app"), tmp_path) as app:
+        assert app.ssh("ls /srv/after") == "/srv/after\n"
 
 
 def test_ansible_leaves_nothing(released: tuple[Instance, Instance]) -> None:

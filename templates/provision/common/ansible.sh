@@ -1,5 +1,15 @@
 # Removes the files of Ansible and ansible-prepare.sh from the instance.
 set -eu
+# A task such as `reboot` restarted the instance. Settings of the build in /run are lost then, as in reboot.sh.
+if [ ! -e /run/bakeline-playbook ] && [ -d /run/systemd/system ]; then
+    echo "the instance has rebooted"
+    timeout 300 systemctl is-system-running --wait >/dev/null || true
+    @{ boot | safe }@
+    (
+        @{ deadline | safe }@
+    ) || true
+fi
+rm -f /run/bakeline-playbook
 rm -rf -- @{ remote_temp }@
 # A playbook can have replaced the program with its own, which stays.
 if grep -qs "bakeline's setfacl for Ansible" /usr/local/bin/setfacl; then rm -f /usr/local/bin/setfacl; fi
