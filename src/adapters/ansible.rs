@@ -53,6 +53,19 @@ pub async fn version(oldest: &semver::Version) -> Result<semver::Version, Builde
     Ok(found)
 }
 
+/// Creates a relative symbolic link below `root`. `path` and `target` are relative to `root`.
+///
+/// # Errors
+/// Fails if the link or its directory cannot be created.
+pub fn create_link(root: &Path, path: &str, target: &str) -> std::io::Result<()> {
+    let link = root.join(path);
+    if let Some(parent) = link.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let up = "../".repeat(path.matches('/').count());
+    std::os::unix::fs::symlink(format!("{up}{target}"), link)
+}
+
 /// Parses `ansible-playbook [core 2.14.18]`, or `ansible-playbook 2.9.27` of old versions.
 fn parse_version(text: &str) -> Option<semver::Version> {
     let word = text
@@ -123,7 +136,23 @@ pub async fn run_playbook(
 
 #[cfg(test)]
 mod tests {
-    use super::parse_version;
+    use super::{create_link, parse_version};
+
+    #[test]
+    fn link_is_relative_to_its_directory() {
+        let root = tempfile::tempdir().expect("directory");
+        let (path, target) = ("ansible/roles/web/tests/roles/web", "ansible/roles/web");
+        create_link(root.path(), path, target).expect("link");
+        let link = root.path().join(path);
+        assert_eq!(
+            std::fs::canonicalize(&link).expect("target"),
+            std::fs::canonicalize(root.path().join(target)).expect("directory")
+        );
+        assert!(
+            std::fs::read_link(&link).expect("link").is_relative(),
+            "the directory of a run can be moved"
+        );
+    }
 
     #[test]
     fn version_is_parsed_from_old_and_new_formats() {

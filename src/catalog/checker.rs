@@ -285,9 +285,19 @@ fn ascii_advice(c: char) -> String {
 
 /// Shortens the text of a user for a message and escapes control characters.
 pub(crate) fn quote_text(text: &str) -> String {
+    escape_text(text, 60)
+}
+
+/// Returns a path for a message. Paths of files in roles are long, and their end is important.
+pub(crate) fn quote_path(path: &str) -> String {
+    escape_text(path, 250)
+}
+
+/// Returns at most `limit` characters of a text, with control characters escaped.
+fn escape_text(text: &str, limit: usize) -> String {
     let mut out: String = text
         .chars()
-        .take(60)
+        .take(limit)
         .flat_map(|c| {
             if c.is_control() {
                 c.escape_default().collect()
@@ -296,7 +306,7 @@ pub(crate) fn quote_text(text: &str) -> String {
             }
         })
         .collect();
-    if text.chars().count() > 60 {
+    if text.chars().count() > limit {
         out.push('…');
     }
     out

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::catalog::checker::{Checker, quote_text};
+use crate::catalog::checker::{Checker, quote_path, quote_text};
 use crate::catalog::codes;
 use crate::catalog::raw::Text;
 use crate::catalog::syntax;
@@ -109,7 +109,7 @@ pub(super) fn report_unusable_file(
     path: &str,
     lookup: Lookup,
 ) {
-    let name = quote_text(path);
+    let name = quote_path(path);
     let (code, message, help) = match lookup {
         Lookup::Found(_) => return,
         Lookup::Missing => (

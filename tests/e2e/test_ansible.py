@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ def fragments(at: str) -> dict[str, list[dict[str, Any]]]:
             {"ansible.builtin.lineinfile": {"path": f"{root}.conf", "line": "by = root", "create": True}},
             {"ansible.builtin.copy": {"src": "data.txt", "dest": f"{root}.data", "mode": "0640"}, "notify": "root"},
             {"ansible.builtin.template": {"src": "page.j2", "dest": f"{root}.page"}},
+            {"ansible.builtin.lineinfile": {"path": "/etc/issue", "line": f"built by {at}", "backup": True}},
         ],
         "worker": [
             {"ansible.builtin.copy": {"src": "data.txt", "dest": f"~/{at}.data", "mode": "0600"}, "notify": "worker"},
@@ -160,8 +162,37 @@ def test_delegated_tasks_run_as_the_user_of_the_runner(released: tuple[Instance,
     assert read_file(released[1], "/srv/third.runner") == "none"
 
 
+# /run has the settings of the build: a timer that ends the instance, and skipped jobs of apt.
+AFTER_REBOOT = """set -eu
+systemctl is-active bakeline-deadline.timer
+test -e /run/systemd/system/apt-daily.service.d/zz-bakeline.conf
+test ! -e /run/bakeline-playbook
+touch /srv/after
+"""
+
+
+def test_build_keeps_its_settings_if_a_playbook_reboots(sandbox: Sandbox, tmp_path: Path) -> None:
+    if sandbox.status["backend"] != "nspawn":
+        pytest.skip("a chroot cannot reboot")
+    catalog = Catalog(sandbox, tmp_path / "rebooted", "rebooted")
+    tasks = [
+        {"ansible.builtin.copy": {"content": "", "dest": "/run/before"}},
+        {"ansible.builtin.reboot": {}},
+        {"ansible.builtin.stat": {"path": "/run/before"}, "register": "before"},
+        {"ansible.builtin.assert": {"that": "not before.stat.exists"}},
+    ]
+    catalog.file("ansible/site.yaml", json.dumps([{"hosts": "all", "tasks": tasks}]))
+    catalog.file("scripts/after.sh", AFTER_REBOOT)
+    catalog.image("app", source=VENDOR, ansible=[{"playbook": "ansible/site.yaml"}], scripts=["scripts/after.sh"])
+    catalog.release()
+    with running_instance(sandbox, catalog.latest("app"), tmp_path) as app:
+        assert app.ssh("ls /srv/after") == "/srv/after\n"
+
+
 def test_ansible_leaves_nothing(released: tuple[Instance, Instance]) -> None:
     ground, played = released
+    assert "built by third" in played.ssh("cat /etc/issue"), "no task made a backup"
+    assert played.ssh("sudo find /etc -name '*~'") == ""
     traces = "/home/*/.ansible* /root/.ansible* /tmp/*ansible* /tmp/.*ansible* /var/tmp/*ansible* /var/tmp/.*ansible*"
     assert played.ssh(f"sudo sh -c 'ls -d {traces} 2>/dev/null; true'") == ""
     for question in (

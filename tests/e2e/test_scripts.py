@@ -163,6 +163,20 @@ def test_source_with_requiretty_is_built(sandbox: Sandbox, tmp_path: Path) -> No
         ec2.deregister_image(ImageId=source)
 
 
+def test_script_that_sets_requiretty_is_built(sandbox: Sandbox, tmp_path: Path) -> None:
+    catalog = Catalog(sandbox, tmp_path / "limited", "limited")
+    limit = "printf 'Defaults requiretty\\nDefaults:admin requiretty\\n' > /etc/sudoers.d/50-tty\n"
+    catalog.file("scripts/limit.sh", f"set -eu\n{limit}chmod 0440 /etc/sudoers.d/50-tty\n")
+    catalog.file("scripts/id.sh", "set -eu\nid -un > /srv/id\n")
+    catalog.image("app", source=VENDOR, scripts=["scripts/limit.sh", "scripts/id.sh"])
+    catalog.release("app")
+    with running_instance(sandbox, catalog.latest("app"), tmp_path) as app:
+        assert app.ssh("sudo -n cat /srv/id") == "root\n"
+        limits = app.ssh("sudo -n cat /etc/sudoers.d/50-tty")
+        assert limits == "Defaults !requiretty\nDefaults:admin !requiretty\n"
+        assert app.ssh("sudo -n ls /etc/sudoers.d | grep bakeline || true") == ""
+
+
 def test_undefined_template_variable_has_position(sandbox: Sandbox, tmp_path: Path) -> None:
     catalog = Catalog(sandbox, tmp_path / "template", "template")
     catalog.file("files/app.conf", "# {{ nothing }} is undefined\n")

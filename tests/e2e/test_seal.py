@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.catalog import VENDOR, Catalog
+from support.instance import running_instance
 from support.inventory import describe_difference, list_cloud
 from support.run import REPO
 from support.sandbox import Sandbox
@@ -66,3 +67,35 @@ def test_sealed_image_is_released(catalog: Catalog) -> None:
 
 def facts(catalog: Catalog, phase: str) -> Path:
     return catalog.run / "base" / f"facts-{phase}.json"
+
+
+# The first service writes a new log when it stops. The second one has opened its log before.
+LOGGERS = """set -eu
+cat > /etc/systemd/system/stopped.service <<'UNIT'
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+ExecStop=/bin/sh -c 'echo stopped >> /var/log/stopped.log'
+UNIT
+cat > /etc/systemd/system/held.service <<'UNIT'
+[Service]
+ExecStart=/bin/sh -c 'trap "echo ended; exit" TERM; echo started; while :; do sleep 1; done'
+StandardOutput=append:/var/log/held.log
+UNIT
+systemctl start stopped held
+"""
+
+
+def test_logs_of_the_shutdown_are_not_in_the_image(sandbox: Sandbox, tmp_path: Path) -> None:
+    if sandbox.status["backend"] != "nspawn":
+        pytest.skip("a chroot has no services")
+    catalog = Catalog(sandbox, tmp_path / "logs", "logs")
+    catalog.file("scripts/loggers.sh", LOGGERS)
+    catalog.image("app", source=VENDOR, scripts=["scripts/loggers.sh"])
+    catalog.release()
+    with running_instance(sandbox, catalog.latest("app"), tmp_path) as app:
+        assert app.ssh("systemctl is-active stopped held || true") == "inactive\ninactive\n"
+        assert app.ssh("cat /etc/systemd/system/held.service | wc -l") == "3\n", "the image lacks the service"
+        assert app.ssh("sudo find /var/log -name held.log -size 0") == "/var/log/held.log\n"
+        assert app.ssh("sudo find /var/log -name stopped.log -size +0") == ""

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::catalog::checker::{Checker, quote_text};
+use crate::catalog::checker::{Checker, quote_path, quote_text};
 use crate::catalog::codes;
 use crate::catalog::files::{
     Files, Lookup, check_folder_with_files, read_named_file, report_unusable_file,
@@ -32,6 +32,14 @@ const IGNORED_NAMES: [&str; 6] = [
     ".vagrant",
 ];
 const IGNORED_SUFFIXES: [&str; 4] = [".pyc", ".retry", ".swp", "~"];
+
+/// Files of a directory.
+#[derive(Default)]
+struct Folder {
+    files: BTreeSet<String>,
+    /// Links to directories, with their targets relative to the repository.
+    links: BTreeMap<String, String>,
+}
 
 /// Reader of the directories of playbooks and manifests.
 struct FolderReader<'f, 'n, 'a, 's, 'c> {
@@ -63,13 +71,13 @@ pub(crate) fn parse_configuration(
 impl FolderReader<'_, '_, '_, '_, '_> {
     fn parse_ansible(&mut self, raw: &RawAnsible) -> Option<Ansible> {
         let vars = self.parse_vars(&raw.vars);
-        let files =
-            self.read_own_folder(raw.playbook.as_ref()?, "playbook", "ansible/site.yaml")?;
-        let playbook = raw.playbook.as_ref()?.value.clone();
-        self.check_folder_size(raw.playbook.as_ref()?, &files)
+        let playbook = raw.playbook.as_ref()?;
+        let folder = self.read_own_folder(playbook, "playbook", "ansible/site.yaml")?;
+        self.check_folder_size(playbook, &folder.files)
             .then_some(Ansible {
-                playbook,
-                files: into_sorted_paths(files),
+                playbook: playbook.value.clone(),
+                files: into_sorted_paths(folder.files),
+                links: folder.links,
                 vars,
             })
     }
@@ -77,37 +85,43 @@ impl FolderReader<'_, '_, '_, '_, '_> {
     fn parse_puppet(&mut self, raw: &RawPuppet) -> Option<Puppet> {
         let facts = self.parse_facts(&raw.facts);
         let manifest = raw.manifest.as_ref()?;
-        let mut files = self.read_own_folder(manifest, "manifest", "puppet/site.pp")?;
+        let mut folder = self.read_own_folder(manifest, "manifest", "puppet/site.pp")?;
         let default_modules = format!("{}/modules", folder_of(&manifest.value));
         let modules = match &raw.modules {
             Some(named) => {
                 check_folder_with_files(self.checker, self.files, named).then_some(())?;
-                files.extend(self.read_folder(&named.value, named)?);
+                let modules = self.read_folder(&named.value, named)?;
+                folder.files.extend(modules.files);
+                folder.links.extend(modules.links);
                 Some(named.value.clone())
             }
-            None => files
+            None => folder
+                .files
                 .iter()
                 .any(|path| path.starts_with(&format!("{default_modules}/")))
                 .then_some(default_modules),
         };
         let manifest_path = manifest.value.clone();
-        self.check_folder_size(manifest, &files).then(|| Puppet {
-            manifest: manifest_path,
-            modules,
-            files: into_sorted_paths(files),
-            facts,
-        })
+        if let Some(path) = folder.links.keys().next() {
+            let message = format!("`{}` is a link to a directory", quote_path(path));
+            self.checker
+                .error(codes::PATH_KIND, &manifest.span, message)
+                .help("Puppet gets no links to directories: remove it, or copy the directory");
+            return None;
+        }
+        self.check_folder_size(manifest, &folder.files)
+            .then(|| Puppet {
+                manifest: manifest_path,
+                modules,
+                files: into_sorted_paths(folder.files),
+                facts,
+            })
     }
 
     /// Reads all files of the directory of `path`.
     ///
     /// The directory is part of the recipe, so it cannot be the root of the repository.
-    fn read_own_folder(
-        &mut self,
-        path: &Text,
-        what: &str,
-        example: &str,
-    ) -> Option<BTreeSet<String>> {
+    fn read_own_folder(&mut self, path: &Text, what: &str, example: &str) -> Option<Folder> {
         let content = read_named_file(self.checker, self.files, path)?;
         let folder = folder_of(&path.value);
         if folder.is_empty() {
@@ -123,16 +137,16 @@ impl FolderReader<'_, '_, '_, '_, '_> {
                 ));
             return None;
         }
-        let mut files = self.read_folder(folder, path)?;
+        let mut out = self.read_folder(folder, path)?;
         self.contents.insert(path.value.clone(), content);
-        files.insert(path.value.clone());
-        Some(files)
+        out.files.insert(path.value.clone());
+        Some(out)
     }
 
     /// Reads all files below a directory. `at` is the position of its name in the catalog.
-    fn read_folder(&mut self, folder: &str, at: &Text) -> Option<BTreeSet<String>> {
+    fn read_folder(&mut self, folder: &str, at: &Text) -> Option<Folder> {
         let before = self.checker.diagnostics.error_count();
-        let mut out = BTreeSet::new();
+        let mut out = Folder::default();
         let all = self.files.list(folder);
         for path in all
             .into_iter()
@@ -147,17 +161,59 @@ impl FolderReader<'_, '_, '_, '_, '_> {
                 self.checker
                     .error(codes::PATH, &at.span, message)
                     .help("rename it");
-            } else if !self.contents.contains_key(&path) {
-                match self.files.get(&path) {
-                    Lookup::Found(content) => {
-                        self.contents.insert(path.clone(), content);
-                    }
-                    other => report_unusable_file(self.checker, &at.span, &path, other),
-                }
+            } else if let Some(target) = self.read_entry(folder, &path, at) {
+                out.links.insert(path, target);
+                continue;
             }
-            out.insert(path);
+            out.files.insert(path);
         }
         (self.checker.diagnostics.error_count() == before).then_some(out)
+    }
+
+    /// Reads a file. Returns the target if it is a link to a directory below `folder`.
+    ///
+    /// Links to files are replaced by their content. Roles contain links to directories, such as
+    /// those of their tests to the role itself.
+    fn read_entry(&mut self, folder: &str, path: &str, at: &Text) -> Option<String> {
+        if self.contents.contains_key(path) {
+            return None;
+        }
+        let other = match self.files.get(path) {
+            Lookup::Found(content) => {
+                self.contents.insert(path.to_owned(), content);
+                return None;
+            }
+            other => other,
+        };
+        let properties = self.files.properties(path);
+        let Some(link) = properties.link else {
+            report_unusable_file(self.checker, &at.span, path, other);
+            return None;
+        };
+        let root = self.files.properties(folder).resolved;
+        let rest = properties.resolved.strip_prefix(&root);
+        let rest = rest.filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let (message, help) = match (other, rest) {
+            (Lookup::NotAFile, Some(rest)) => return Some(format!("{folder}{rest}")),
+            (Lookup::NotAFile, None) => (
+                format!("which is not inside `{}`", quote_text(folder)),
+                "copy the directory: a playbook can use only files of its own directory",
+            ),
+            (Lookup::Missing, _) => (
+                "which does not exist".to_owned(),
+                "remove the link, or restore its target",
+            ),
+            (other, _) => {
+                report_unusable_file(self.checker, &at.span, path, other);
+                return None;
+            }
+        };
+        let name = quote_path(path);
+        let message = format!("`{name}` is a link to `{}`, {message}", quote_text(&link));
+        self.checker
+            .error(codes::PATH_ESCAPES, &at.span, message)
+            .help(help);
+        None
     }
 
     fn check_folder_size(&mut self, at: &Text, files: &BTreeSet<String>) -> bool {

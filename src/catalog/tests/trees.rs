@@ -42,6 +42,17 @@ impl TreeRepository {
     }
 }
 
+impl TreeRepository {
+    /// Adds a link to a path that is not a file.
+    fn link_to(self, path: &'static str, target: &str, resolved: &str, is: Lookup) -> Self {
+        let mut out = self.link(path, target, resolved);
+        if let Some(last) = out.more.last_mut() {
+            last.1 = is;
+        }
+        out
+    }
+}
+
 impl Files for TreeRepository {
     fn get(&self, path: &str) -> Lookup {
         let more = self.more.iter().find(|(p, _)| p == path);
@@ -237,4 +248,91 @@ fn recipe_names_variables_of_templates() {
         &catalog.images[&name].template_variables,
     );
     assert_eq!(blocks.expect("rendered"), "listen 8080;");
+}
+
+/// Returns a catalog with a playbook in `ansible/web`.
+fn playbook_repository() -> TreeRepository {
+    let text = "source: {ssm: /a}\nansible: [{playbook: ansible/web/site.yaml}]\n";
+    let role = "ansible/web/roles/nginx/tasks/main.yaml";
+    TreeRepository::new(&[
+        ("images/base.yaml", text),
+        ("ansible/web/site.yaml", "- hosts: all\n"),
+        (role, "[]\n"),
+    ])
+}
+
+/// Roles contain links from their tests to the role itself.
+#[test]
+fn playbook_directory_keeps_links_to_directories() {
+    let files = playbook_repository().link_to(
+        "ansible/web/roles/nginx/tests/roles/nginx",
+        "../../../nginx",
+        "ansible/web/roles/nginx",
+        Lookup::NotAFile,
+    );
+    let (catalog, found) = load(&files);
+    let catalog = catalog.unwrap_or_else(|| panic!("{found:#?}"));
+    let image = &catalog.images[&ImageName::from("base")];
+    let [Provision::Ansible(ansible)] = image.provision.as_slice() else {
+        panic!("{:?}", image.provision)
+    };
+    let path = "ansible/web/roles/nginx/tests/roles/nginx";
+    assert_eq!(ansible.links[path], "ansible/web/roles/nginx");
+    assert!(!ansible.files.iter().any(|file| file == path));
+    let recipe = Recipe::from_image(&catalog, image).0;
+    assert_eq!(
+        recipe[&format!("file {path}")],
+        "link to ansible/web/roles/nginx"
+    );
+}
+
+#[test]
+fn playbook_link_out_of_its_directory_is_rejected() {
+    for (target, resolved, is, expected) in [
+        (
+            "../../../shared/x",
+            "shared/x",
+            Lookup::NotAFile,
+            "is a link to `../../../shared/x`, which is not inside `ansible/web`",
+        ),
+        (
+            "../../webs",
+            "ansible/webs",
+            Lookup::NotAFile,
+            "which is not inside `ansible/web`",
+        ),
+        (
+            "gone",
+            "",
+            Lookup::Missing,
+            "is a link to `gone`, which does not exist",
+        ),
+    ] {
+        let path = "ansible/web/roles/acme.nginx/tests/roles/acme.nginx/tests/roles/nginx";
+        let (_, found) = load(&playbook_repository().link_to(path, target, resolved, is));
+        assert_eq!(
+            codes_and_positions(&found),
+            ["CAT061 images/base.yaml:2:22"],
+            "{found:#?}"
+        );
+        assert!(found[0].message.contains(expected), "{found:#?}");
+        assert!(found[0].message.contains(path), "{found:#?}");
+    }
+}
+
+#[test]
+fn manifest_directory_cannot_have_links_to_directories() {
+    let text = "source: {ssm: /a}\npuppet: [{manifest: puppet/site.pp}]\n";
+    let files = TreeRepository::new(&[("images/base.yaml", text), ("puppet/site.pp", "x\n")]);
+    let (_, found) = load(&files.link_to(
+        "puppet/modules/a/spec/a",
+        "../../a",
+        "puppet/modules/a",
+        Lookup::NotAFile,
+    ));
+    assert_eq!(
+        codes_and_positions(&found),
+        ["CAT063 images/base.yaml:2:21"],
+        "{found:#?}"
+    );
 }

@@ -24,6 +24,10 @@ pub(crate) async fn run(args: &Play) -> Result<u8> {
     let hosts = inventory(&job, &args.host, args.port, &args.key);
     system::write_atomically(&folder.join(INVENTORY), &hosts, 0o644)
         .map_err(|e| failed("cannot write the Ansible inventory".to_owned(), e))?;
+    for (path, target) in &job.links {
+        ansible::create_link(&folder.join(FILES), path, target)
+            .map_err(|e| failed(format!("cannot create the link `{path}`"), e))?;
+    }
     let mut output = Output::default();
     let copies = format!("{}/", folder.join(FILES).display());
     // Packer treats text on standard error as errors, so everything goes to standard output.

@@ -159,6 +159,9 @@ impl<'c> Fingerprints<'c> {
                 for path in &a.files {
                     put(format!("file {path}"), self.content_digest(path));
                 }
+                for (path, target) in &a.links {
+                    put(format!("file {path}"), format!("link to {target}"));
+                }
                 for (name, value) in &a.vars {
                     let text = value.as_str().map(str::to_owned);
                     put(

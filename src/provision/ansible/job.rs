@@ -1,5 +1,7 @@
 //! Defines the job file of a playbook.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Job for the program that Packer starts.
@@ -11,6 +13,9 @@ pub struct Job {
     pub playbook: String,
     /// Login user. Root access uses sudo.
     pub user: String,
+    /// Links to directories, by path, with their targets. Both are relative to the repository.
+    #[serde(default)]
+    pub links: BTreeMap<String, String>,
     /// Path of the Ansible configuration, relative to the directory of the job.
     pub(super) config: String,
 }

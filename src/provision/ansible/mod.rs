@@ -3,6 +3,7 @@
 //!
 //! This module builds its arguments and environment. [`Output`] interprets its output.
 
+mod advice;
 mod job;
 mod output;
 
@@ -24,6 +25,9 @@ pub struct Ansible {
     pub playbook: String,
     /// All files below the directory of the playbook, sorted. The catalog has their contents.
     pub files: Vec<String>,
+    /// Links to directories below the directory of the playbook, by path, with their targets. Both are
+    /// relative to the repository.
+    pub links: BTreeMap<String, String>,
     /// Variables of any type. Texts are data, never templates.
     pub vars: BTreeMap<String, Json>,
 }
@@ -62,6 +66,7 @@ pub fn folder(
         image: image.to_owned(),
         playbook: ansible.playbook.clone(),
         user: user.to_owned(),
+        links: ansible.links.clone(),
         config: own_config.clone().unwrap_or_else(|| CONFIG.to_owned()),
     };
     let files = ansible

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::advice::advice;
 use super::job::Job;
 
 /// Longest output of a task in an error, in characters.
@@ -36,7 +37,9 @@ impl Output {
             self.error.push(rest.to_owned());
             self.in_error_explanation = true;
         } else if self.in_error_explanation && !line.trim().is_empty() {
-            // The explanation of Ansible can have several lines.
+            // The explanation of Ansible can have several lines. Its last line continues with "but may
+            // be elsewhere in the file".
+            let line = line.strip_suffix(", but may").unwrap_or(line);
             self.error.push(line.to_owned());
         } else if line.starts_with("PLAY RECAP") {
             self.in_recap = true;
@@ -70,7 +73,7 @@ impl Output {
 
 /// Failure of a playbook.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("playbook `{playbook}`{failure}")]
+#[error("playbook `{playbook}`{failure}{}", failure.advice(playbook))]
 pub struct PlaybookError {
     /// Path of the playbook, relative to the repository.
     pub playbook: String,
@@ -94,27 +97,26 @@ pub enum AnsibleFailure {
     Killed,
 }
 
-impl fmt::Display for AnsibleFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl AnsibleFailure {
+    /// Returns what to do next, or an empty text.
+    fn advice(&self, playbook: &str) -> String {
         match self {
-            Self::NoHost => f.write_str(" did nothing: no play matches the host; set `hosts: all`"),
-            Self::Task(task) => write!(f, ": {task}{}", vault_advice(&task.reason)),
-            Self::Message(message) => write!(f, ": {message}{}", vault_advice(message)),
-            Self::Exit(code) => write!(f, ": ansible-playbook exited {code}"),
-            Self::Killed => f.write_str(": ansible-playbook was killed"),
+            Self::Task(task) => advice(&task.reason, playbook),
+            Self::Message(message) => advice(message, playbook),
+            Self::NoHost | Self::Exit(_) | Self::Killed => String::new(),
         }
     }
 }
 
-/// Returns advice for an encrypted file that could not be read, or an empty text.
-fn vault_advice(reason: &str) -> &'static str {
-    if ["no vault secrets found", "Decryption failed"]
-        .iter()
-        .any(|words| reason.contains(words))
-    {
-        "; set `ANSIBLE_VAULT_PASSWORD_FILE` to the absolute path of a file with the password"
-    } else {
-        ""
+impl fmt::Display for AnsibleFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoHost => f.write_str(" did nothing: no play matches the host; set `hosts: all`"),
+            Self::Task(task) => write!(f, ": {task}"),
+            Self::Message(message) => write!(f, ": {message}"),
+            Self::Exit(code) => write!(f, ": ansible-playbook exited {code}"),
+            Self::Killed => f.write_str(": ansible-playbook was killed"),
+        }
     }
 }
 
@@ -156,13 +158,19 @@ impl TaskFailure {
     }
 }
 
-/// Returns the message of a module and the error output of its command.
+/// Returns the message of a module and the error output of its command. Commands without error
+/// output, such as named-checkconf(8), write their errors to standard output.
 fn module_output(result: &serde_json::Value) -> String {
-    ["msg", "message", "censored", "stderr", "module_stderr"]
+    let text = |key: &str| {
+        let text = result.get(key)?.as_str()?.trim();
+        (!text.is_empty()).then_some(text)
+    };
+    let errors = text("stderr").or_else(|| text("stdout"));
+    ["msg", "message", "censored"]
         .into_iter()
-        .filter_map(|key| result.get(key)?.as_str())
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
+        .filter_map(text)
+        .chain(errors)
+        .chain(text("module_stderr"))
         .collect::<Vec<_>>()
         .join(": ")
 }

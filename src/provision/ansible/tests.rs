@@ -8,6 +8,7 @@ fn job() -> Job {
         image: "web".into(),
         playbook: "ansible/site.yaml".into(),
         user: "admin".into(),
+        links: BTreeMap::new(),
         config: CONFIG.into(),
     }
 }
@@ -63,6 +64,19 @@ fn error_names_failed_task_and_reason() {
 }
 
 #[test]
+fn error_contains_output_without_error_output() {
+    let said = "TASK [a] ***\nfatal: [web]: FAILED! => {\"msg\": \"failed to validate\", \"stderr\": \"\", \"stdout\": \"x:21: no such option\"}\n";
+    let error = playbook_result(Some(2), said).expect_err("failed");
+    assert!(
+        error.ends_with("failed to validate: x:21: no such option"),
+        "{error}"
+    );
+    let both = said.replace("\"stderr\": \"\"", "\"stderr\": \"why\"");
+    let error = playbook_result(Some(2), &both).expect_err("failed");
+    assert!(error.ends_with("failed to validate: why"), "{error}");
+}
+
+#[test]
 fn ignored_failure_is_not_reported() {
     let ignored = "TASK [a] ***\nfatal: [web]: FAILED! => {\"msg\": \"x\"}\n...ignoring\n";
     assert_eq!(
@@ -79,7 +93,7 @@ fn ignored_failure_is_not_reported() {
         error.contains("did not find ',' The error appears to be in 'ansible/site.yaml': line 4"),
         "{error}"
     );
-    assert!(!error.contains("x: y"), "{error}");
+    assert!(error.ends_with("column 7"), "{error}");
     assert!(playbook_result(None, "").is_err_and(|e| e.contains("killed")));
 }
 
@@ -110,6 +124,7 @@ fn folder_has_files_variables_and_configuration() {
     let own = |files: &[&str]| Ansible {
         playbook: "ansible/site.yaml".into(),
         files: files.iter().map(|f| (*f).to_owned()).collect(),
+        links: BTreeMap::from([("ansible/roles/x".to_owned(), "ansible/roles/web".to_owned())]),
         vars: vars.clone(),
     };
     let made = folder(&own(&files), "web", "admin", &content);
@@ -145,6 +160,7 @@ fn folder_has_files_variables_and_configuration() {
         (read.config.as_str(), made.get("ansible.cfg")),
         ("files/ansible/ansible.cfg", None)
     );
+    assert_eq!(read.links["ansible/roles/x"], "ansible/roles/web");
 }
 
 #[test]
@@ -222,6 +238,21 @@ fn missing_vault_password_is_explained() {
         let error = playbook_result(Some(2), said).expect_err("failed");
         assert!(
             error.contains("crypt") && error.ends_with("set `ANSIBLE_VAULT_PASSWORD_FILE` to the absolute path of a file with the password"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn missing_collection_is_explained() {
+    let task =
+        "TASK [a] ***\nfatal: [web]: FAILED! => {\"msg\": \"unable to locate collection a.b\"}\n";
+    let load = "ERROR! couldn't resolve module/action 'a.b.c'. This often indicates a misspelling.\n\n\
+        The error appears to be in 'ansible/site.yaml': line 2, column 3, but may\nbe elsewhere in the file\n";
+    for said in [task, load] {
+        let error = playbook_result(Some(2), said).expect_err("failed");
+        assert!(
+            error.ends_with("`ansible-galaxy collection install a.b -p ansible/collections`"),
             "{error}"
         );
     }

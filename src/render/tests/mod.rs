@@ -225,6 +225,7 @@ fn render_playbook_and_manifest() -> (Image, BTreeMap<String, Vec<u8>>) {
         Provision::Ansible(Ansible {
             playbook: files[0].into(),
             files: vec![files[0].into()],
+            links: BTreeMap::new(),
             vars: BTreeMap::from([("greeting".to_owned(), AWKWARD.into())]),
         }),
         Provision::Puppet(Puppet {

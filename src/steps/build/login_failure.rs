@@ -1,4 +1,4 @@
-//! Explains a build whose login user the source does not accept.
+//! Explains a build whose login user the source does not accept, or lost its rights.
 
 use crate::catalog::{Catalog, Image};
 use crate::error::{Error, ErrorKind};
@@ -24,11 +24,33 @@ pub(super) fn login_failure(catalog: &Catalog, image: &Image, lines: &[&str]) ->
     Some(Error::new(ErrorKind::StepFailed, text).hint(hint))
 }
 
+/// Texts of sudo(8) for a user without rights.
+const NO_RIGHTS: [&str; 4] = [
+    "sudo: a password is required",
+    "is not in the sudoers file",
+    "is not allowed to run sudo",
+    "you must have a tty to run sudo",
+];
+
+/// Returns the error of a login user that cannot use sudo. `lines` are the errors of the build.
+pub(super) fn rights_failure(image: &Image, lines: &[&str]) -> Option<Error> {
+    let line = lines
+        .last()
+        .filter(|line| NO_RIGHTS.iter().any(|words| line.contains(words)))?;
+    let text = format!(
+        "the login user `{}` cannot use sudo: {line}",
+        image.login_user()
+    );
+    let hint = "keep the passwordless sudo of the login user: a script, playbook or file of the \
+                image, or its source, changed /etc/sudoers or /etc/sudoers.d";
+    Some(Error::new(ErrorKind::StepFailed, text).hint(hint))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::login_failure;
+    use super::{login_failure, rights_failure};
     use crate::catalog::load;
     use crate::model::ImageName;
 
@@ -62,5 +84,14 @@ mod tests {
                 .any(|hint| hint.contains("images/base.yaml"))
         );
         assert!(login_failure(&catalog, app, &["Timeout waiting for SSH."]).is_none());
+
+        let lines = ["fine", "sudo: a password is required"];
+        let error = rights_failure(app, &lines).expect("an error");
+        assert_eq!(
+            error.to_string(),
+            "the login user `ubuntu` cannot use sudo: sudo: a password is required"
+        );
+        assert!(error.hints().iter().any(|hint| hint.contains("sudoers.d")));
+        assert!(rights_failure(app, &[lines[1], "another error"]).is_none());
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::discard::{deregister_candidate, find_by_name};
-use super::login_failure::login_failure;
+use super::login_failure::{login_failure, rights_failure};
 use super::script_failure::script_failure;
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
@@ -267,7 +267,9 @@ fn failure_error(
         return failed.hint(log);
     }
     let image = steps.catalog.images.get(build.image);
-    if let Some(failed) = image.and_then(|one| login_failure(&steps.catalog, one, &lines)) {
+    let of_login =
+        |one| login_failure(&steps.catalog, one, &lines).or_else(|| rights_failure(one, &lines));
+    if let Some(failed) = image.and_then(of_login) {
         return failed.hint(log);
     }
     let messages = lines

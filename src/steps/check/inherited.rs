@@ -1,6 +1,9 @@
 //! Explains failed controls that an image inherits.
 
+use std::sync::Arc;
+
 use crate::catalog::Catalog;
+use crate::checks::Control;
 use crate::model::ImageName;
 
 /// Largest number of controls that a hint explains.
@@ -18,19 +21,39 @@ pub(super) fn inherited_hints<'v>(
         return Vec::new();
     };
     let hint = |id: &str| {
-        let has_control = |c: &&std::sync::Arc<crate::checks::Control>| c.id == id;
+        let has_control = |c: &&Arc<Control>| c.id == id;
         let (ancestor, control) = ancestors
             .iter()
             .rev()
             .find_map(|a| Some((a, a.controls.iter().find(has_control)?)))?;
         let at = &control.defined_at;
         Some(format!(
-            "`{id}` of `{}` ({}:{}) is inherited from `{}`: change what this image installs, or in \
-             {} use `override: {{{id}: …}}`, `disable: {{{id}: REASON}}` or a waiver",
-            at.name, at.file, at.line, ancestor.name, own.file
+            "`{id}` ({}) of `{}` ({}:{}) is inherited from `{}`: change what this image installs, or in \
+             {} use `override: {{{id}: {}}}`, `disable: {{{id}: REASON}}` or a waiver",
+            control.title,
+            at.name,
+            at.file,
+            at.line,
+            ancestor.name,
+            own.file,
+            override_example(control)
         ))
     };
     failed.filter_map(hint).take(MAX_CONTROLS).collect()
+}
+
+/// Returns the value of an override: the inputs of the control, if it has any.
+fn override_example(control: &Control) -> String {
+    let inputs: Vec<String> = control
+        .inputs
+        .keys()
+        .map(|name| format!("{name}: …"))
+        .collect();
+    if inputs.is_empty() {
+        "…".to_owned()
+    } else {
+        format!("{{inputs: {{{}}}}}", inputs.join(", "))
+    }
 }
 
 #[cfg(test)]
@@ -47,7 +70,8 @@ mod tests {
             ("bakeline.yaml", "name: acme\nregions: [eu-west-1]\n"),
             (
                 "profiles/os.yaml",
-                "checks:\n  - {id: os-13, file: /etc/crontab, mode: \"0600\"}\n",
+                "inputs: {rules: {default: [/a]}}\nchecks:\n  - {id: os-13, title: Cron is private, file: /etc/crontab, mode: \"0600\"}\n  \
+                 - {id: sudo, files: /etc/sudoers.d, paths: {subset_of: $inputs.rules}}\n",
             ),
             ("images/base.yaml", "source: {ssm: /a}\nprofiles: [os]\n"),
             ("images/mid.yaml", "parent: base\n"),
@@ -72,11 +96,16 @@ mod tests {
         assert_eq!(
             hints("web"),
             [
-                "`os-13` of `os` (profiles/os.yaml:2) is inherited from `base`: change what this image \
+                "`os-13` (Cron is private) of `os` (profiles/os.yaml:3) is inherited from `base`: change what this image \
                  installs, or in images/web.yaml use `override: {os-13: …}`, `disable: {os-13: REASON}` \
                  or a waiver"
             ]
         );
         assert_eq!(hints("base"), Vec::<String>::new());
+        let hints = inherited_hints(&catalog, &ImageName::from("web"), ["sudo"].into_iter());
+        assert!(
+            hints[0].contains("`override: {sudo: {inputs: {rules: …}}}`"),
+            "{hints:?}"
+        );
     }
 }

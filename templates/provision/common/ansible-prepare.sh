@@ -2,6 +2,7 @@
 # them.
 set -eu
 umask 022
+: > /run/bakeline-playbook
 # Root creates the folder, so that its mode does not depend on the user of the first task. Ansible creates a folder of
 # mode 0700 in it for each task. It is not in /tmp, because /tmp may be mounted noexec and `script` executes its file.
 install -d -o root -g root -m 1777 -- @{ remote_temp }@

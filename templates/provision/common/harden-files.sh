@@ -3,21 +3,22 @@
 set -eu
 umask 022
 
-# rights OWNER GROUP MODE PATH: sets owner and mode now and, on Debian, after each upgrade of the
+# rights OWNER GROUP MODE PATH: sets owner and mode now and, on Debian, after each installation of the
 # package.
 rights() {
-    [ -e "$4" ] || return 0
     if command -v dpkg-statoverride >/dev/null && ! dpkg-statoverride --list "$4" >/dev/null; then
         dpkg-statoverride --add "$1" "$2" "$3" "$4"
     fi
+    [ -e "$4" ] || return 0
     chown "$1:$2" "$4"
     chmod "$3" "$4"
 }
 
-# os-13: cron files belong to root
-for path in /etc/crontab /etc/cron.hourly /etc/cron.daily /etc/cron.weekly /etc/cron.monthly /etc/cron.yearly /etc/cron.d; do
-    if [ -d "$path" ]; then rights root root 0700 "$path"; elif [ -e "$path" ]; then rights root root 0600 "$path"; fi
+# os-13: cron files belong to root, also if a child image installs cron
+for path in /etc/cron.hourly /etc/cron.daily /etc/cron.weekly /etc/cron.monthly /etc/cron.yearly /etc/cron.d; do
+    rights root root 0700 "$path"
 done
+rights root root 0600 /etc/crontab
 
 # os-06: sshd has no host-based login here, so no program needs to read the host keys for others
 rights root root 0755 /usr/lib/openssh/ssh-keysign

@@ -21,7 +21,28 @@ if command -v cloud-init >/dev/null; then
         chmod 0640 "$log"
     done
 fi
-find /var/log -xdev -type f -exec truncate -s 0 {} +
+# Services write logs until the shutdown is complete. Stop those that have opened a log, and hide the
+# directory from the others by an empty file system, which is not part of the image.
+if [ -d /run/systemd/system ]; then
+    find /proc/[0-9]*/fd -lname '/var/log/*' 2>/dev/null | cut -d/ -f3 | sort -u | while IFS= read -r process; do
+        sed -n '\|/system\.slice/|s|.*/\([^/]*\.service\)\(/.*\)\{0,1\}$|\1|p' "/proc/$process/cgroup" 2>/dev/null || true
+    done | sort -u | while IFS= read -r unit; do
+        # Packer uses sshd or the SSM agent. The journal writes to /run already.
+        case $unit in ssh.service | ssh@*.service | sshd.service | sshd@*.service | *ssm-agent* | systemd-*) continue ;; esac
+        # auditd.service refuses to be stopped (RefuseManualStop), but ends on a signal.
+        timeout 60 systemctl stop "$unit" </dev/null || systemctl kill "$unit" || true
+    done
+    logs=$(mktemp -d /run/bakeline.XXXXXX)
+    mount --bind /var/log "$logs"
+    # Otherwise the next mount also appears here (mount_namespaces(7), shared subtrees).
+    mount --make-private "$logs"
+    mount -t tmpfs -o mode=0755 tmpfs /var/log
+    find "$logs" -xdev -type f -exec truncate -s 0 {} +
+    umount "$logs"
+    rmdir "$logs"
+else
+    find /var/log -xdev -type f -exec truncate -s 0 {} +
+fi
 # An empty file keeps the SELinux label of the file. systemd writes an ID at the first boot.
 : > /etc/machine-id
 # Stop services from saving their state at shutdown. They would create the files again that are

@@ -1,6 +1,7 @@
 # With `Defaults requiretty`, sudo(8) refuses commands without a terminal, such as those of Packer,
-# Ansible and the checks. Packer then starts this script with the argument `tty` on a terminal.
-if [ "${1:-}" = tty ]; then
+# Ansible and the checks. If the source sets it, Packer starts this script with the argument `tty` on
+# a terminal. If the image sets it, cleanup.sh calls the function.
+allow_sudo_without_terminal() {
     for file in /etc/sudoers /etc/sudoers.d/*; do
         if grep -qsE '^[[:space:]]*Defaults.*[[:space:],]requiretty' "$file"; then
             sed -i -E '/^[[:space:]]*Defaults/s/([[:space:],])requiretty/\1!requiretty/g' "$file"
@@ -8,5 +9,8 @@ if [ "${1:-}" = tty ]; then
         fi
     done
     visudo -c -q
+}
+if [ "${1:-}" = tty ]; then
+    allow_sudo_without_terminal
     exit 0
 fi
