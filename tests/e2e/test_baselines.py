@@ -65,13 +65,12 @@ def commit_catalog(at: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def released(shared_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
-    shared_sandbox.reset()
-    if shared_sandbox.status["backend"] != "nspawn":
+def released(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
+    if sandbox.status["backend"] != "nspawn":
         pytest.skip("only booted instances can be judged by all profiles")
     at = copy_catalog(tmp_path_factory.mktemp("baselines") / "clone")
-    env = {**shared_sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
-    yield Released(shared_sandbox, at, run([BAKELINE, "release", "--jobs", "2"], at, env, timeout=4 * HANG, want=0))
+    env = {**sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+    yield Released(sandbox, at, run([BAKELINE, "release", "--jobs", "2"], at, env, timeout=4 * HANG, want=0))
 
 
 @pytest.mark.parametrize("phase", PHASES)

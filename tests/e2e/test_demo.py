@@ -69,13 +69,12 @@ class Demo:
 
 
 @pytest.fixture(scope="module")
-def demo(shared_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def demo(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """Releases the catalog twice in an empty sandbox."""
     if MAKE:
-        yield from _make_demo(shared_sandbox)
+        yield from _make_demo(sandbox)
         return
-    shared_sandbox.reset()
-    mark, told = shared_sandbox.mark(), len(shared_sandbox.slack())  # a reset keeps the logs
+    mark, told = sandbox.mark(), len(sandbox.slack())  # a reset keeps the logs
     at = tmp_path_factory.mktemp("demo") / "clone"
     at.mkdir()
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=REPO, capture_output=True, check=True).stdout.split(b"\0")
@@ -89,16 +88,17 @@ def demo(shared_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> I
         ["-c", "user.name=j", "-c", "user.email=j@x", "commit", "-qm", "catalog"],
     ):
         subprocess.run(["git", *words], cwd=at, check=True)
-    env = {**shared_sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+    env = {**sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
     first = run([BAKELINE, "release", "--jobs", "2"], at, env, timeout=3 * HANG, want=0)
-    calls, messages = shared_sandbox.api(mark), shared_sandbox.slack()[told:]
+    calls, messages = sandbox.api(mark), sandbox.slack()[told:]
     again = run([BAKELINE, "release", "--jobs", "2"], at, env, timeout=3 * HANG, want=0)
-    yield Demo(shared_sandbox, at, first, again, calls, shared_sandbox.api(mark + len(calls)), messages)
+    yield Demo(sandbox, at, first, again, calls, sandbox.api(mark + len(calls)), messages)
 
 
 def _make_demo(shared_sandbox: Sandbox) -> Iterator[Demo]:
     """Runs `make demo`, which starts its own sandbox in its own directory."""
     sandbox = Sandbox(Path(f"{shared_sandbox.dir}-demo"))
+    sandbox.packer = shared_sandbox.packer
     if not (sandbox.dir / "cache").exists() and (SHARED / "cache").exists():
         sandbox.dir.mkdir(parents=True, exist_ok=True)
         subprocess.run(["cp", "-a", str(SHARED / "cache"), str(sandbox.dir)], check=True)
@@ -107,6 +107,7 @@ def _make_demo(shared_sandbox: Sandbox) -> Iterator[Demo]:
     # The environment of a new user: without AWS settings, bakeline settings and variables of the shared sandbox.
     env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "BAKELINE"))}
     env |= {"YES": "1", "BAKELINE_SANDBOX_DIR": str(sandbox.dir)}
+    env |= sandbox.packer.environment(env) if sandbox.packer else {}
     try:
         first = run(["make", "demo"], REPO, env, timeout=9 * HANG, want=0)
         sandbox.read()

@@ -6,12 +6,13 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
 from support.catalog import VENDOR, Catalog, tags
-from support.inventory import GONE, Watcher, all_processes, describe_difference, list_cloud, processes
+from support.inventory import GONE, Process, Watcher, all_processes, describe_difference, list_cloud, processes
 from support.run import HANG, wait_until
-from support.running_release import WAIT, descendants, is_lock_held, kill_release, packer_log, start_release
+from support.running_release import WAIT, WAITING, descendants, is_lock_held, kill_release, packer_log, start_release
 from support.sandbox import Sandbox
 
 
@@ -23,30 +24,32 @@ def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
     yield made
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_interrupted_release_exits_130_and_cleans_up(
-    sandbox: Sandbox, catalog: Catalog, number: signal.Signals
-) -> None:
+def test_terminated_release_exits_130_and_cleans_up(sandbox: Sandbox, catalog: Catalog) -> None:
     before = list_cloud(sandbox)
     with Watcher(sandbox) as watcher:
         started, _ = start_release(catalog, "slow")
         children = descendants(started.pid)
         assert [one for one in children if "packer" in one.argv[0]], [one.argv for one in children]
-        started.send_signal(number)
+        started.send_signal(signal.SIGTERM)
         code = started.wait(timeout=HANG)
     said = (catalog.at / "out.log").read_text()
     assert code == 130, said
     assert "interrupt" in said.lower() or "cancel" in said.lower(), said
     assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
     watcher.assert_complete()
-    assert not [one.argv for one in all_processes() if one.pid in {child.pid for child in children}]
+    assert not running(children)
     assert catalog.bakeline("latest", "slow", "--env", "Test").code == 6
 
 
+def running(processes: list[Process]) -> list[list[str]]:
+    """Returns the command lines of those processes that have not ended."""
+    pids = {one.pid for one in processes}
+    return [one.argv for one in all_processes() if one.pid in pids]
+
+
 def is_packer_started(sandbox: Sandbox, release: int, _: str) -> bool:
-    """Returns whether Packer builds and has not launched its instance."""
-    builds = [one for one in descendants(release) if "packer" in one.argv[0] and "build" in one.argv]
-    return bool(builds) and not instance_states(sandbox)
+    """Returns whether Packer builds. The test asserts that no instance was launched."""
+    return any("packer" in one.argv[0] and "build" in one.argv for one in descendants(release))
 
 
 def instance_states(sandbox: Sandbox) -> list[str]:
@@ -59,30 +62,62 @@ def ami_states(sandbox: Sandbox) -> list[str]:
     return [ami["State"] for ami in sandbox.client("ec2").describe_images(Owners=["self"])["Images"]]
 
 
+def is_run_instances_delayed(sandbox: Sandbox, _: int, log: str) -> bool:
+    return any(call["action"] == "RunInstances" for call in sandbox.control("faults")["held"])
+
+
 def is_boot_check_running(sandbox: Sandbox, _: int, log: str) -> bool:
     return any(one.argv == SLOW_CHECK.split() for one in all_processes())
 
 
 SLOW_CHECK = "sleep 4321"
-# Conditions on the local EC2, the process of the release, and the log of Packer.
-PHASES: dict[str, Callable[[Sandbox, int, str], bool]] = {
-    "before the instance": is_packer_started,
-    # The state `stopping` is too short to be observed. Packer prints the line before it calls StopInstances.
-    "while the instance stops": lambda _, __, log: "Stopping the source instance" in log,
+# A unit that delays the shutdown, so that the state `stopping` can be observed.
+SLOW_STOP = """set -eu
+printf '[Service]\\nType=oneshot\\nRemainAfterExit=yes\\nExecStart=true\\nExecStop=sleep 15\\n' > /run/systemd/system/slow.service
+systemctl daemon-reload
+systemctl start slow.service
+"""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a release, detected by the local EC2, the processes of this host, or the log of Packer."""
+
+    is_reached: Callable[[Sandbox, int, str], bool]
+    last: str
+    """The last of `ORDER` that has been called when the phase is over."""
+    script: str = ""
+    delayed: str = ""
+    """A call that is delayed until the signal is sent."""
+
+
+# Changes of a release in their order.
+ORDER = ["CreateKeyPair", "RunInstances", "StopInstances", "CreateImage"]
+PHASES = {
+    "before the instance": Phase(is_packer_started, "CreateKeyPair"),
+    "during RunInstances": Phase(is_run_instances_delayed, "RunInstances", delayed="RunInstances"),
+    "while the instance starts": Phase(lambda sandbox, _, __: instance_states(sandbox) == ["pending"], "RunInstances"),
+    "in a provisioner": Phase(lambda _, __, log: WAITING in log, "RunInstances", WAIT),
+    "while the instance stops": Phase(
+        lambda sandbox, _, __: instance_states(sandbox) == ["stopping"], "StopInstances", SLOW_STOP
+    ),
     # Newer plugins tag the AMI in CreateImage and do not deregister it. Packer 1.6.6 deregisters it.
-    "while the AMI is pending": lambda sandbox, _, __: ami_states(sandbox) == ["pending"],
-    "in the boot check": is_boot_check_running,
+    "while the AMI is pending": Phase(lambda sandbox, _, __: ami_states(sandbox) == ["pending"], "CreateImage"),
+    "in the boot check": Phase(is_boot_check_running, "CreateImage"),
 }
 
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_interrupt_in_each_phase_leaves_nothing(sandbox: Sandbox, catalog: Catalog, phase: str) -> None:
-    before = list_cloud(sandbox)
-    catalog.file("scripts/slow.sh", f"echo '{phase}' > /etc/quick\n")
+    if phase == "while the instance stops" and sandbox.status["backend"] != "nspawn":
+        pytest.skip("no service delays the shutdown of a chroot")
+    before, mark, known = list_cloud(sandbox), sandbox.mark(), set(catalog.runs())
+    catalog.file("scripts/slow.sh", PHASES[phase].script or f"echo '{phase}' > /etc/quick\n")
     slow_check = {"command": SLOW_CHECK, "timeout": 600, "phase": ["boot"]}
     catalog.image("slow", source=VENDOR, scripts=["scripts/slow.sh"], checks=[slow_check])
     sandbox.control("pending", {"seconds": HANG if phase == "while the AMI is pending" else 0})
-    known = set(catalog.runs())
+    if delayed := PHASES[phase].delayed:
+        sandbox.control("faults", {"action": delayed, "delay": HANG})
     started = catalog.start("release")
 
     def log() -> str:
@@ -90,18 +125,25 @@ def test_interrupt_in_each_phase_leaves_nothing(sandbox: Sandbox, catalog: Catal
 
     try:
         has_ended = lambda: started.poll() is not None
-        wait_until(lambda: PHASES[phase](sandbox, started.pid, log()) or has_ended(), HANG, phase, every=0.02)
+        is_reached = lambda: PHASES[phase].is_reached(sandbox, started.pid, log())
+        wait_until(lambda: is_reached() or has_ended(), HANG, phase, every=0.02)
         assert not has_ended(), (catalog.at / "out.log").read_text()
-        started.send_signal(signal.SIGINT)
+        children = descendants(started.pid)
+        os.killpg(started.pid, signal.SIGINT)  # as a terminal does
+        sandbox.control("faults", {"faults": []})
         code = started.wait(timeout=HANG)
     finally:
         if started.poll() is None:
             kill_release(started)
         sandbox.control("pending", {"seconds": 0})
+        sandbox.control("faults", {"faults": []})
         catalog.file("scripts/slow.sh", WAIT)
         catalog.image("slow", source=VENDOR, scripts=["scripts/slow.sh"])
     assert code == 130, (catalog.at / "out.log").read_text()
     assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
+    assert not running(children)
+    called = [one for one in ORDER if one in sandbox.changes(mark)]
+    assert called == ORDER[: ORDER.index(PHASES[phase].last) + 1], f"the signal came too late: {called}"
     assert json.loads(catalog.bakeline("sweep", "--json", want=0).out) == []
 
 
