@@ -1,26 +1,27 @@
-"""Variables and matrices: `show image --json` equals an independent expansion of the same catalog.
+"""Variables, matrices and architectures: `show image --json` equals an independent expansion of the same catalog.
 
-The reference, `variables_reference.py`, was written from README.md ("Variables and matrices") without reading the program.
+The reference, `variables_reference.py`, was written from README.md without reading the program.
 CI compares 60 random catalogs; BAKELINE_MATRIX=1 compares 200. No test starts a local EC2.
 """
 
 from __future__ import annotations
 
 import collections
+import itertools
 import json
 import os
 import random
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import variables_reference as reference
-from support.catalog import VENDOR, literal
+from support.catalog import literal
 from support.run import REPO, CompletedRun
 from test_corpus import CORPUS, REFUSED
+from variables_cases import BASE, BOTH, INVALID, RULES, Invalid, Rule
 from variables_catalogs import Map, assert_valid, bakeline, differences, plain, show, write_catalog
 from variables_random import FEATURES, MORE_FEATURES, catalog_of, features_of
 
@@ -53,142 +54,6 @@ def test_random_catalogs_match_reference(tmp_path: Path) -> None:
     assert not rare, f"these features are in fewer than {LEAST} catalogs: {rare}"
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A catalog, and the expected values of its images. Values that are not named are not compared."""
-
-    name: str
-    files: dict[str, Map]
-    images: dict[str, Map]
-    shared: Map = field(default_factory=dict)
-
-
-BASE = {"source": VENDOR}
-JDK = {"jdk": [17, 21], "release": [12, 13]}
-RULES = [
-    Rule(
-        "nearest level wins",
-        {
-            "base": BASE | {"variables": {"a": "base", "b": "base"}, "description": "${a} ${b} ${c}"},
-            "middle": {"parent": "base", "variables": {"b": "middle"}, "description": "${a} ${b} ${c}"},
-            "leaf": {"parent": "middle", "matrix": {"a": ["leaf"]}, "name": "leaf", "description": "${a} ${b} ${c}"},
-        },
-        {
-            "base": {"description": "base base shared"},
-            "middle": {"description": "base middle shared"},
-            "leaf": {"description": "leaf middle shared"},
-        },
-        {"a": "shared", "b": "shared", "c": "shared"},
-    ),
-    Rule(
-        "child overrides a part of an inherited value",
-        {
-            "base": BASE | {"variables": {"host": "base"}, "description": "${url}"},
-            "leaf": {"parent": "base", "variables": {"port": 8080}, "description": "${url}"},
-        },
-        {"base": {"description": "http://base:80"}, "leaf": {"description": "http://base:8080"}},
-        {"url": "http://${host}:${port}", "host": "shared", "port": 80},
-    ),
-    Rule(
-        "whole value keeps its type",
-        {
-            "app": BASE
-            | {
-                "variables": {"n": 17, "l": ["aa", "bb"], "m": {"k": {"x": True}}, "f": 2.0},
-                "packages": "${l}",
-                "disk_gib": "${n}",
-                "ansible": [{"playbook": "ansible/site.yaml", "vars": {"m": "${m}", "x": "${m.k.x}", "f": ["${f}", "${n}!"]}}],
-            }
-        },
-        {
-            "app": {
-                "packages": ["aa", "bb"],
-                "disk_gib": 17,
-                "ansible": [
-                    {"playbook": "ansible/site.yaml", "vars": {"m": {"k": {"x": True}}, "x": True, "f": [2.0, "17!"]}}
-                ],
-            }
-        },
-    ),
-    Rule(
-        "escape is literal and is not expanded again",
-        {"app": BASE | {"variables": {"a": "$${b}", "b": "$"}, "tags": {"$${a}": "${a}", "x": "${a} ${b}{a}", "y": "$${"}}},
-        {"app": {"tags": {"${a}": "${b}", "x": "${b} ${a}", "y": "${"}}},
-    ),
-    Rule(
-        "matrix without exclude and with include",
-        {
-            "app": BASE
-            | {
-                "matrix": JDK | {"exclude": [{"jdk": 21, "release": 12}], "include": [{"jdk": 11, "release": 12}]},
-                "name": "jdk-${jdk}-debian-${release}",
-                "description": "JDK ${jdk}",
-            }
-        },
-        {
-            "jdk-17-debian-12": {"description": "JDK 17"},
-            "jdk-17-debian-13": {"description": "JDK 17"},
-            "jdk-21-debian-13": {"description": "JDK 21"},
-            "jdk-11-debian-12": {"description": "JDK 11"},
-        },
-    ),
-    Rule(
-        "placeholders of a check stay",
-        {
-            "app": BASE
-            | {
-                "variables": {"path": "v", "n": 7},
-                "description": "${path}",
-                "checks": [
-                    {"for_each": {"path": ["/a", "/b"]}, "file": "${path}", "exists": True},
-                    {"command": "echo ${n} $${HOME} ${inputs.x} ${path}", "stdout": "x"},
-                ],
-            }
-        },
-        {
-            "app": {
-                "checks": [
-                    {"for_each": {"path": ["/a", "/b"]}, "file": "${path}", "exists": True},
-                    {"command": "echo 7 ${HOME} ${inputs.x} v", "stdout": "x"},
-                ]
-            }
-        },
-    ),
-    Rule(
-        "value of a matrix is expanded once",
-        {"app": BASE | {"matrix": {"j": ["$${y}"]}, "name": "app", "tags": {"a": "${j}", "b": "${y}"}}},
-        {"app": {"tags": {"a": "${y}", "b": "q"}}},
-        {"y": "q"},
-    ),
-    Rule(
-        "variable that only a matrix uses is used",
-        {"app": BASE | {"matrix": {"j": ["${x}", "b"]}, "name": "app-${j}"}},
-        {"app-a": {}, "app-b": {}},
-        {"x": "a"},
-    ),
-    Rule("empty variables are valid", {"base": BASE, "app": {"parent": "base", "variables": {}}}, {"base": {}, "app": {}}),
-    Rule(
-        "name does not use a variable of a parent",
-        {
-            "base": BASE | {"variables": {"x": "base"}, "description": "${x}"},
-            "leaf": {"parent": "base", "matrix": {"j": [1]}, "name": "${x}-${j}", "description": "d${x}"},
-        },
-        {"base": {}, "shared-1": {"description": "dbase"}},
-        {"x": "shared"},
-    ),
-    Rule(
-        "parent does not use a variable of a parent",
-        {
-            "base": BASE | {"variables": {"x": "other"}, "description": "${x}"},
-            "other": BASE,
-            "leaf": {"parent": "${x}", "description": "d${x}"},
-        },
-        {"base": {}, "other": {}, "leaf": {"parent": "base", "description": "dother"}},
-        {"x": "base"},
-    ),
-]  # fmt: skip
-
-
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_documented_rule_holds(tmp_path: Path, rule: Rule) -> None:
     write_catalog(tmp_path, rule.shared, rule.files)
@@ -197,63 +62,28 @@ def test_documented_rule_holds(tmp_path: Path, rule: Rule) -> None:
     assert reference.is_same(named, rule.images) and expected.keys() == rule.images.keys(), "the reference is wrong"
     assert_valid(tmp_path, len(rule.images))
     for name, values in rule.images.items():
-        ours = plain(show(tmp_path, name)["values"])
+        shown = show(tmp_path, name)
+        assert shown["lineage"] == expected[name].lineage
+        ours = plain(shown["values"])
         assert reference.is_same({key: ours.get(key) for key in values}, values), ours
-
-
-@dataclass(frozen=True)
-class Invalid:
-    """An invalid catalog, and a part of the message."""
-
-    name: str
-    says: str
-    files: dict[str, Map]
-    shared: Map = field(default_factory=dict)
-
-
-PARENT = BASE | {"variables": {"x": "app"}, "description": "${x}"}
-LOOP = {"for_each": {"path": ["/a", "/b"]}, "file": "${v}", "exists": True}
-INVALID = [
-    Invalid("unknown variable", "`nothing`", {"app": BASE | {"description": "${nothing}"}}),
-    Invalid("unknown key", "`b`", {"app": BASE | {"description": "x${m.b}"}}, {"m": {"a": 1}}),
-    Invalid("unused shared variable", "`x`", {"app": BASE}, {"x": 1}),
-    Invalid("unused variable", "`x`", {"app": BASE | {"variables": {"x": 1}}}),
-    Invalid(
-        "unused override",
-        "`x`",
-        {"app": BASE | {"description": "${x}"}, "leaf": {"parent": "app", "variables": {"x": "y"}}},
-        {"x": "z"},
-    ),
-    Invalid("unused variable of a matrix", "`b`", {"app": BASE | {"matrix": {"a": [1, 2], "b": [3]}, "name": "app-${a}"}}),
-    Invalid("cycle", "a -> b -> a", {"app": BASE | {"variables": {"a": "${b}"}, "description": "${a}"}}, {"b": "x${a}"}),
-    Invalid("list in a text", "`l` is a list", {"app": BASE | {"description": "x${l}"}}, {"l": ["a"]}),
-    Invalid("map in a text", "`m` is a map", {"app": BASE | {"description": "x${m}"}}, {"m": {"a": "b"}}),
-    Invalid("number as text", "number", {"app": BASE | {"description": "${n}"}}, {"n": 1}),
-    Invalid("matrix without name", "`name`", {"app": BASE | {"matrix": {"a": [1, 2]}, "description": "x${a}"}}),
-    Invalid("same name twice", "`app`", {"app": BASE | {"matrix": {"a": [1, 2]}, "name": "app", "description": "x${a}"}}),
-    Invalid("more than 256 images", "256", {"app": BASE | {"matrix": {"a": [*range(257)]}, "name": "app-${a}"}}),
-    Invalid("name from a parent", "`x`", {"app": PARENT, "leaf": {"parent": "app", "matrix": {"j": [1]}, "name": "${x}-${j}"}}),
-    Invalid("parent from a parent", "`x`", {"app": PARENT, "leaf": {"parent": "${x}"}}),
-    Invalid(
-        "matrix from a parent",
-        "`x`",
-        {"app": PARENT, "leaf": {"parent": "app", "matrix": {"j": ["${x}"]}, "name": "leaf-${j}"}},
-    ),
-    Invalid("placeholder in a check", "placeholder", {"app": BASE | {"checks": [LOOP]}}, {"v": "$${path}"}),
-    Invalid("same file name twice", "`app`", {"app": BASE, "sub/app": BASE}),
-]  # fmt: skip
 
 
 def assert_refused(done: CompletedRun, says: str) -> None:
     """Asserts that the catalog is invalid for this reason, and that the message has a location."""
     assert done.code == 1 and says in done.err, done
-    assert re.search(r"^ *--> (images/[\w/-]+|bakeline)\.yaml:\d+:\d+$", done.err, re.MULTILINE), done
+    assert re.search(r"^ *--> (images/[\w/.-]+|bakeline)\.yaml:\d+:\d+$", done.err, re.MULTILINE), done
 
 
 @pytest.mark.parametrize("invalid", INVALID, ids=lambda invalid: invalid.name)
 def test_invalid_use_is_refused_with_location(tmp_path: Path, invalid: Invalid) -> None:
     write_catalog(tmp_path, invalid.shared, invalid.files)
     assert_refused(bakeline(tmp_path, "validate"), invalid.says)
+
+
+@pytest.mark.xfail(strict=True, reason="the file replaces the image app.arm64 without an error")
+def test_file_cannot_replace_an_architecture(tmp_path: Path) -> None:
+    write_catalog(tmp_path, {}, {"app": BOTH, "app.arm64": BASE})
+    assert_refused(bakeline(tmp_path, "validate"), "`app.arm64`")
 
 
 def test_matrix_has_up_to_256_images(tmp_path: Path) -> None:
@@ -263,23 +93,50 @@ def test_matrix_has_up_to_256_images(tmp_path: Path) -> None:
     assert plain(show(tmp_path, "app-15-15")["variables"]) == {"a": 15, "b": 15}
 
 
-def test_two_jdks_on_two_bases_are_one_short_file(tmp_path: Path) -> None:
-    """Uses the example of README.md."""
-    found = re.search(r"```yaml\n(# images/jdk\.yaml defines .*?)```", (REPO / "README.md").read_text(), re.DOTALL)
+def readme_example(start: str) -> str:
+    """Returns the example of README.md that starts with this comment."""
+    found = re.search(rf"```yaml\n(# {re.escape(start)}.*?)```", (REPO / "README.md").read_text(), re.DOTALL)
     assert found, "README.md has no example"
-    assert found[1].count("\n") <= 15
-    base = BASE | {"matrix": {"release": [12, 13]}, "name": "base-debian-${release}"}
-    write_catalog(tmp_path, {}, {"base": base, "jdk": found[1]})
+    return found[1]
+
+
+@pytest.mark.parametrize("arch", ["x86_64", ["x86_64", "arm64"]], ids=["one architecture", "two architectures"])
+def test_two_jdks_on_two_bases_are_one_short_file(tmp_path: Path, arch: str | list[str]) -> None:
+    """Uses the example of README.md: four images, or eight if the bases have two architectures."""
+    example = readme_example("images/jdk.yaml defines ")
+    assert example.count("\n") <= 15
+    base = BASE | {"matrix": {"release": [12, 13]}, "name": "base-debian-${release}", "arch": arch}
+    write_catalog(tmp_path, {}, {"base": base, "jdk": example})
+    suffixes = [f".{one}" for one in arch] if isinstance(arch, list) else [""]
     names = {f"jdk-{jdk}-debian-{release}": (jdk, release) for jdk in (17, 21) for release in (12, 13)}
-    assert names.keys() == {*re.findall(r"jdk-\d+-debian-\d+", found[1].splitlines()[0])}
-    assert_valid(tmp_path, 6)
-    for name, (jdk, release) in names.items():
-        shown = show(tmp_path, name)
+    assert names.keys() == {*re.findall(r"jdk-\d+-debian-\d+", example.splitlines()[0])}
+    assert_valid(tmp_path, 6 * len(suffixes))
+    for name, suffix in itertools.product(names, suffixes):
+        jdk, release = names[name]
+        shown = show(tmp_path, name + suffix)
         ours = plain(shown["values"])
         assert shown["file"] == "images/jdk.yaml"
-        assert shown["lineage"] == [name, f"base-debian-{release}"]
+        assert shown["lineage"] == [name + suffix, f"base-debian-{release}{suffix}"]
+        assert ours["arch"] == (suffix[1:] or "x86_64")
         assert ours["packages"] == [f"openjdk-{jdk}-jdk-headless", "ca-certificates-java"]
         assert ours["description"] == f"OpenJDK {jdk}, headless"
+
+
+def test_source_depends_on_the_architecture(tmp_path: Path) -> None:
+    """Uses the example of README.md."""
+    write_catalog(tmp_path, {}, {"base-debian-12": readme_example("images/base-debian-12.yaml")})
+    assert_valid(tmp_path, 2)
+    for arch, debian in (("x86_64", "amd64"), ("arm64", "arm64")):
+        shown = show(tmp_path, f"base-debian-12.{arch}")
+        assert plain(shown["values"])["source"] == {"owner": "136693071363", "name": f"debian-12-{debian}-*"}
+        assert plain(shown["variables"])["arch"] == arch
+
+
+def test_image_of_several_architectures_needs_one(tmp_path: Path) -> None:
+    write_catalog(tmp_path, {}, {"app": BOTH})
+    done = bakeline(tmp_path, "show", "image", "app", "--json")
+    assert done.code != 0 and not done.out, done
+    assert "app.x86_64" in done.err and "app.arm64" in done.err, done
 
 
 def ansible(values: Map) -> Map:

@@ -1,6 +1,6 @@
-"""Reference implementation of variables and matrices, written only from README.md ("Variables and matrices").
+"""Reference implementation of variables, matrices and architectures, written only from README.md.
 
-It reads JSON, which is valid YAML. Invalid catalogs raise an exception.
+The sections are "Variables and matrices" and "Architectures". The reference reads JSON, which is valid YAML. Invalid catalogs raise an exception.
 """
 
 import itertools
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 Map = dict[str, Any]
-# `$${`, or `${NAME}` and `${NAME.KEY}`. The leftmost match wins.
-PLACEHOLDER = re.compile(r"\$\$\{|\$\{([^}]*)\}")
+ARCHITECTURES = ["x86_64", "arm64"]
+# `$${`, or `${NAME}`, `${NAME.KEY}` and `${NAME.${OTHER}}`. The leftmost match wins.
+PLACEHOLDER = re.compile(r"\$\$\{|\$\{((?:[^{}]|\$\{[^{}]*\})*)\}")
 
 
 class Image(NamedTuple):
@@ -52,11 +53,11 @@ class Scope:
         raise LookupError(f"the variable {name} does not exist")
 
     def reference(self, path: str) -> Any:
-        """Returns the value of `NAME` or `NAME.KEY`."""
+        """Returns the value of `NAME`, `NAME.KEY` or `NAME.${OTHER}`."""
         name, *keys = path.split(".")
         value = self.variable(name)
         for key in keys:
-            value = value[key]
+            value = value[self.text(key, frozenset())]
         return value
 
     def expand(self, value: Any, kept: frozenset[str] = frozenset()) -> Any:
@@ -109,8 +110,8 @@ def combinations(matrix: Map, scope: Scope) -> list[Map]:
     return stay + include
 
 
-def expand_files(settings: Map, files: dict[str, Map]) -> dict[str, Image]:
-    """Expands image files, given by the names of the files without `.yaml`."""
+def draft_files(settings: Map, files: dict[str, Map]) -> dict[str, Draft]:
+    """Expands the matrices of image files, given by the names of the files without `.yaml`."""
     shared, drafts = settings.get("variables", {}), dict[str, Draft]()
     for stem, file in files.items():
         own = file.get("variables", {})
@@ -122,23 +123,69 @@ def expand_files(settings: Map, files: dict[str, Map]) -> dict[str, Image]:
             if name in drafts:
                 raise ValueError(f"two images have the name {name}")
             drafts[name] = Draft(file, scope.expand(file.get("parent")), layers)
-    return {name: expand_image(name, drafts, shared) for name in drafts}
+    return drafts
 
 
-def expand_image(name: str, drafts: dict[str, Draft], shared: Map) -> Image:
-    file, parent, _ = drafts[name]
-    lineage = [name]
-    while above := drafts[lineage[-1]].parent:
-        lineage.append(above)
-    scope = Scope([*(layer for one in lineage for layer in drafts[one].layers), shared])
-    values = {key: scope.expand(value) for key, value in file.items() if key not in ("variables", "matrix", "checks")}
-    # `name` and `parent` cannot use variables of a parent.
-    values |= {key: value for key, value in (("name", name), ("parent", parent)) if key in file}
-    if "checks" in file:
-        values["checks"] = [
-            scope.expand(check, frozenset({"inputs", *check.get("for_each", {})})) for check in file["checks"]
-        ]
-    return Image(values, scope.used, lineage)
+def expand_files(settings: Map, files: dict[str, Map]) -> dict[str, Image]:
+    """Expands image files to images, given by `NAME`, or by `NAME.ARCH` if they have several architectures."""
+    catalog = Catalog(settings.get("variables", {}), draft_files(settings, files))
+    return {
+        catalog.full_name(name, arch): catalog.image(name, arch)
+        for name in catalog.drafts
+        for arch in catalog.architectures(name)
+    }
+
+
+class Catalog(NamedTuple):
+    """The variables of bakeline.yaml, and all images by name."""
+
+    shared: Map
+    drafts: dict[str, Draft]
+
+    def lineage(self, name: str) -> list[str]:
+        """Returns the names of an image and its ancestors, itself first."""
+        names = [name]
+        while above := self.drafts[names[-1]].parent:
+            names.append(above)
+        return names
+
+    def layers(self, name: str) -> list[Map]:
+        return [*(layer for one in self.lineage(name) for layer in self.drafts[one].layers), self.shared]
+
+    def architectures(self, name: str) -> list[str]:
+        """Returns the architectures of an image. A child has those of its parent, or one of them."""
+        file, parent, _ = self.drafts[name]
+        choice = self.architectures(parent) if parent else ARCHITECTURES
+        if "arch" not in file:
+            return choice if parent else ["x86_64"]
+        # `${arch}` is not known here, unless the catalog defines it.
+        selected = Scope(self.layers(name)).expand(file["arch"])
+        listed = selected if isinstance(selected, list) else [selected]
+        if not listed or len(set(listed)) < len(listed) or not set(listed) <= set(choice):
+            raise ValueError(f"{name} cannot have the architectures {selected}")
+        return listed
+
+    def full_name(self, name: str, arch: str) -> str:
+        return f"{name}.{arch}" if len(self.architectures(name)) > 1 else name
+
+    def image(self, name: str, arch: str) -> Image:
+        file, parent, _ = self.drafts[name]
+        # `arch` has the lowest priority: a variable of the catalog replaces it.
+        scope = Scope([*self.layers(name), {"arch": arch}])
+        values = {
+            key: scope.expand(value) for key, value in file.items() if key not in ("variables", "matrix", "checks")
+        }
+        # `name` and `parent` cannot use variables of a parent. An image has one architecture.
+        values |= {
+            key: value
+            for key, value in (("name", name), ("parent", parent), ("arch", arch))
+            if key == "arch" or key in file
+        }
+        if "checks" in file:
+            values["checks"] = [
+                scope.expand(check, frozenset({"inputs", *check.get("for_each", {})})) for check in file["checks"]
+            ]
+        return Image(values, scope.used, [self.full_name(one, arch) for one in self.lineage(name)])
 
 
 def expand_catalog(folder: Path) -> dict[str, Image]:
