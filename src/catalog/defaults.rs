@@ -92,7 +92,7 @@ pub fn builder() -> Builder {
         instance_types: INSTANCE_TYPES
             .map(|(arch, name)| (arch, name.to_owned()))
             .into(),
-        subnet: None,
+        subnets: Vec::new(),
         instance_profile: None,
         public_address: false,
         tags: Tags::new(),

@@ -140,7 +140,10 @@ fn inherited_view(ancestor: &&ExpandedImage<'_>) -> Option<InheritedView> {
         .map(|(key, node)| (key.text.clone(), view(ancestor.source, node)))
         .collect();
     let image = ancestor.name.clone();
-    (!values.is_empty()).then_some(InheritedView { image: image.to_string(), values })
+    (!values.is_empty()).then_some(InheritedView {
+        image: image.to_string(),
+        values,
+    })
 }
 
 /// Returns the value of the nearest ancestor that sets a key, or the default.

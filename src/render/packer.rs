@@ -158,7 +158,7 @@ pub fn files(
         base_ami: &run.base_ami,
         ami_name: &run.ami_name,
         instance_type: builder.instance_type(image.arch),
-        subnet: builder.subnet.as_deref().unwrap_or(""),
+        subnet: builder.subnet(image.name.as_str()).unwrap_or(""),
         instance_profile: builder.instance_profile.as_deref().unwrap_or(""),
         public_address: builder.public_address,
         ssm: builder.access == Access::Ssm,

@@ -174,13 +174,7 @@ mod tests {
         let error = |text| split_text(text, &|_| false).expect_err(text);
         assert_eq!(error("ab${c"), TextError::Unterminated { at: 2..5 });
         for text in [
-            "${}",
-            "${1}",
-            "${a b}",
-            "${a.}",
-            "${.a}",
-            "${a-b}",
-            "${a:-b}",
+            "${}", "${1}", "${a b}", "${a.}", "${.a}", "${a-b}", "${a:-b}",
         ] {
             assert_eq!(error(text).range(), 0..text.len(), "{text}");
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::catalog::checker::Checker;
 use crate::catalog::raw::{RawImage, RawImageBuilder, Text};
-use crate::catalog::settings::parse_instance_types;
+use crate::catalog::settings::{parse_instance_types, parse_subnets};
 use crate::catalog::types::InstanceSettings;
 use crate::catalog::{codes, syntax};
 use crate::model::Arch;
@@ -25,7 +25,6 @@ pub(crate) struct InstanceDraft {
 pub(super) fn parse_instance(raw: &RawImage, checker: &mut Checker<'_, '_>) -> InstanceDraft {
     let none = RawImageBuilder::default();
     let builder = raw.builder.as_ref().unwrap_or(&none);
-    let subnet = builder.subnet.as_ref();
     let profile = builder.instance_profile.as_ref();
     InstanceDraft {
         types: parse_instance_types(
@@ -35,7 +34,7 @@ pub(super) fn parse_instance(raw: &RawImage, checker: &mut Checker<'_, '_>) -> I
         ),
         own: InstanceSettings {
             instance_type: None,
-            subnet: checker.check_aws_name("a valid subnet ID", subnet, &syntax::SUBNET),
+            subnets: parse_subnets(builder.subnet.as_ref(), &builder.subnets, checker),
             instance_profile: checker.check_aws_name(
                 "a valid instance profile name",
                 profile,

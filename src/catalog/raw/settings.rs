@@ -115,6 +115,10 @@ pub(crate) struct RawBuilder {
     /// Subnet. Default: the default subnet of the default VPC.
     #[schemars(regex(pattern = syntax::SUBNET.pattern))]
     pub(crate) subnet: Option<Text>,
+    /// Subnets, instead of `subnet`. The images are spread over them.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = syntax::SUBNET.pattern)))]
+    pub(crate) subnets: Vec<Text>,
     /// Name of an instance profile for the instances.
     #[schemars(regex(pattern = syntax::INSTANCE_PROFILE.pattern))]
     pub(crate) instance_profile: Option<Text>,

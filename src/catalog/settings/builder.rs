@@ -22,7 +22,7 @@ pub(super) fn parse_builder(
     instance_types.extend(own_types.map(|(arch, text)| (arch, text.value)));
     Builder {
         instance_types,
-        subnet: checker.check_aws_name("a valid subnet ID", raw.subnet.as_ref(), &syntax::SUBNET),
+        subnets: parse_subnets(raw.subnet.as_ref(), &raw.subnets, checker),
         instance_profile: checker.check_aws_name(
             "a valid instance profile name",
             raw.instance_profile.as_ref(),
@@ -44,8 +44,8 @@ pub(crate) fn parse_instance_types(
     checker: &mut Checker<'_, '_>,
 ) -> BTreeMap<Arch, Text> {
     let mut out: BTreeMap<Arch, Text> = BTreeMap::new();
-    if let (Some(one), [first, ..]) = (one, several) {
-        report_both_keys(one, first, several, checker);
+    if let (Some(one), [_, ..]) = (one, several) {
+        report_both_keys("instance_type", one, several, checker);
         return out;
     }
     for text in one.into_iter().chain(several) {
@@ -70,7 +70,29 @@ pub(crate) fn parse_instance_types(
     out
 }
 
-fn report_both_keys(one: &Text, first: &Text, several: &[Text], checker: &mut Checker<'_, '_>) {
+/// Returns the subnets of `subnet` or `subnets`. Reports both keys in one map, and duplicates.
+pub(crate) fn parse_subnets(
+    one: Option<&Text>,
+    several: &[Text],
+    checker: &mut Checker<'_, '_>,
+) -> Vec<String> {
+    if let (Some(one), [_, ..]) = (one, several) {
+        report_both_keys("subnet", one, several, checker);
+        return Vec::new();
+    }
+    let mut seen = BTreeMap::new();
+    let mut out = Vec::new();
+    for text in one.into_iter().chain(several) {
+        let id = checker.check_aws_name("a valid subnet ID", Some(text), &syntax::SUBNET);
+        if checker.check_unique(&mut seen, text, codes::DUPLICATE_ENTRY, "subnet") {
+            out.extend(id);
+        }
+    }
+    out
+}
+
+/// Reports a key and its plural in one map.
+fn report_both_keys(key: &str, one: &Text, several: &[Text], checker: &mut Checker<'_, '_>) {
     let mut names = vec![quote_text(&one.value)];
     for text in several {
         let name = quote_text(&text.value);
@@ -78,15 +100,16 @@ fn report_both_keys(one: &Text, first: &Text, several: &[Text], checker: &mut Ch
             names.push(name);
         }
     }
-    let other = checker.source.span(first.span.clone());
+    let place = several.first().map_or(0..0, |first| first.span.clone());
+    let other = checker.source.span(place);
     checker
         .error(
             codes::DUPLICATE_ENTRY,
             &one.span,
-            "`instance_type` and `instance_types` exclude each other",
+            format!("`{key}` and `{key}s` exclude each other"),
         )
-        .help(format!("write `instance_types: [{}]`", names.join(", ")))
-        .add_related(other, "`instance_types` is set here");
+        .help(format!("write `{key}s: [{}]`", names.join(", ")))
+        .add_related(other, format!("`{key}s` is set here"));
 }
 
 fn parse_access(raw: &RawAccess, checker: &mut Checker<'_, '_>) -> Access {

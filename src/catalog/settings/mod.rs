@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::raw::{RawEnvironment, RawNotifier, RawOnFailure, RawSettings, Text};
 use crate::catalog::settings::builder::parse_builder;
-pub(crate) use crate::catalog::settings::builder::parse_instance_types;
+pub(crate) use crate::catalog::settings::builder::{parse_instance_types, parse_subnets};
 use crate::catalog::settings::retention::{
     parse_brakes, parse_gates, parse_retention, parse_store,
 };

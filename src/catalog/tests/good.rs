@@ -168,7 +168,7 @@ fn all_settings_are_read() {
     let builder = settings.builder;
     assert_eq!(builder.instance_type(Arch::Arm64), "m7g.large");
     assert_eq!(builder.instance_type(Arch::X86_64), "t3.small");
-    assert_eq!(builder.subnet.as_deref(), Some("subnet-0123456789abcdef0"));
+    assert_eq!(builder.subnets, ["subnet-0123456789abcdef0"]);
     assert_eq!(builder.instance_profile.as_deref(), Some("build"));
     assert!(builder.public_address);
     assert_eq!(builder.tags["cost-center"], "42");

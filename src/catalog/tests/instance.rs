@@ -27,7 +27,7 @@ fn image_overrides_builder_key_by_key() {
     let child = image(&catalog, "child");
     let builder = child.builder(&catalog.settings);
     assert_eq!(builder.instance_type(Arch::X86_64), "m7i.large");
-    assert_eq!(builder.subnet.as_deref(), Some("subnet-00000002"));
+    assert_eq!(builder.subnet("any"), Some("subnet-00000002"));
     assert_eq!(builder.instance_profile.as_deref(), Some("general"));
     assert!(builder.public_address);
     assert_eq!(child.login_user(), "rocky");
@@ -70,6 +70,18 @@ fn instance_settings_have_positions_and_remedies() {
             "builder: {subnet: subnet-1}",
             "CAT090 images/a.yaml:2:19 `subnet-1` is not a valid subnet ID",
             "use a subnet ID such as `subnet-0123456789abcdef0`",
+        ),
+        (
+            x86,
+            "builder: {subnets: [subnet-00000001, subnet-00000001]}",
+            "CAT054 images/a.yaml:2:38 duplicate subnet `subnet-00000001`",
+            "remove",
+        ),
+        (
+            x86,
+            "builder: {subnet: subnet-00000001, subnets: [subnet-00000002]}",
+            "CAT054 images/a.yaml:2:19 `subnet` and `subnets` exclude each other",
+            "write `subnets: [subnet-00000001, subnet-00000002]`",
         ),
         (
             x86,

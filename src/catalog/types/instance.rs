@@ -10,8 +10,8 @@ use crate::model::Arch;
 pub struct InstanceSettings {
     /// EC2 instance type of the architecture of the image.
     pub instance_type: Option<String>,
-    /// Subnet.
-    pub subnet: Option<String>,
+    /// Subnets. Empty if none is set.
+    pub subnets: Vec<String>,
     /// Instance profile.
     pub instance_profile: Option<String>,
     /// True if instances get a public address and are reached at it.
@@ -28,9 +28,10 @@ impl InstanceSettings {
     /// Returns the settings with those of the parent where the image sets none.
     #[must_use]
     pub fn with_parent(self, parent: &Self) -> Self {
+        let subnets = Some(self.subnets).filter(|own| !own.is_empty());
         Self {
             instance_type: self.instance_type.or_else(|| parent.instance_type.clone()),
-            subnet: self.subnet.or_else(|| parent.subnet.clone()),
+            subnets: subnets.unwrap_or_else(|| parent.subnets.clone()),
             instance_profile: self
                 .instance_profile
                 .or_else(|| parent.instance_profile.clone()),
@@ -46,7 +47,10 @@ impl InstanceSettings {
     pub fn inputs(&self) -> Vec<(String, String)> {
         let values = [
             ("instance_type", self.instance_type.clone()),
-            ("subnet", self.subnet.clone()),
+            (
+                "subnet",
+                Some(self.subnets.join(" ")).filter(|subnets| !subnets.is_empty()),
+            ),
             ("instance_profile", self.instance_profile.clone()),
             ("public_address", self.public_address.map(|v| v.to_string())),
             ("login_user", self.login_user.clone()),
@@ -69,8 +73,8 @@ impl InstanceSettings {
         if let Some(name) = &self.instance_type {
             out.instance_types.insert(arch, name.clone());
         }
-        if self.subnet.is_some() {
-            out.subnet.clone_from(&self.subnet);
+        if !self.subnets.is_empty() {
+            out.subnets.clone_from(&self.subnets);
         }
         if self.instance_profile.is_some() {
             out.instance_profile.clone_from(&self.instance_profile);

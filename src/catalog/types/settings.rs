@@ -139,8 +139,8 @@ pub enum StoreSettings {
 pub struct Builder {
     /// EC2 instance types by architecture. Contains a type for every architecture.
     pub instance_types: BTreeMap<Arch, String>,
-    /// Subnet. `None` for the default subnet of the default VPC.
-    pub subnet: Option<String>,
+    /// Subnets. Empty for the default subnet of the default VPC.
+    pub subnets: Vec<String>,
     /// Instance profile.
     pub instance_profile: Option<String>,
     /// True if instances get a public address and are reached at it.
@@ -156,6 +156,17 @@ impl Builder {
     #[must_use]
     pub fn instance_type(&self, arch: Arch) -> &str {
         self.instance_types.get(&arch).map_or("", String::as_str)
+    }
+
+    /// Returns the subnet for an image. The names of the images decide, so that builds in parallel
+    /// are spread over the subnets and an image stays in its subnet.
+    #[must_use]
+    pub fn subnet(&self, image: &str) -> Option<&str> {
+        let hash = image.bytes().fold(0usize, |hash, byte| {
+            hash.wrapping_mul(31).wrapping_add(usize::from(byte))
+        });
+        let at = hash.checked_rem(self.subnets.len())?;
+        self.subnets.get(at).map(String::as_str)
     }
 }
 

@@ -20,7 +20,7 @@ fn packer_template_has_instance_settings_of_the_image() {
     assert!(general.get("ssh_pty").is_none() && general.get("pause_before_connecting").is_none());
     image.instance = InstanceSettings {
         instance_type: Some("m7i.large".to_owned()),
-        subnet: Some("subnet-00000002".to_owned()),
+        subnets: vec!["subnet-00000002".to_owned()],
         instance_profile: Some("build".to_owned()),
         public_address: Some(true),
         login_user: Some("rocky".to_owned()),

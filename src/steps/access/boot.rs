@@ -46,7 +46,7 @@ impl StepEffect for Boot<'_> {
             group: context
                 .outputs
                 .group(&StepId::new(step.scope.clone(), StepName::Group))?,
-            subnet: builder.subnet.clone(),
+            subnet: builder.subnet(&step.scope.to_string()).map(str::to_owned),
             instance_profile: builder.instance_profile.clone(),
             public_address: builder.public_address,
             user_data: Some(Secret::new(platform.first_boot(

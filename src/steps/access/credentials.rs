@@ -166,7 +166,7 @@ impl StepEffect for CreateGroup<'_> {
         let builder = steps.builder_of(&step.scope);
         let request = GroupRequest {
             name: name.to_owned(),
-            subnet: builder.subnet.clone(),
+            subnet: builder.subnet(&step.scope.to_string()).map(str::to_owned),
             ssh_from: match &builder.access {
                 Access::Cidrs(cidrs) => cidrs.clone(),
                 Access::Ssm => Vec::new(),

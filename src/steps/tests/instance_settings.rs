@@ -56,3 +56,21 @@ async fn boot_check_uses_instance_settings_of_the_image() {
     // Each of the four images waits before its boot check.
     assert_eq!(long - short, SignedDuration::from_secs(4 * 90));
 }
+
+#[tokio::test]
+async fn images_are_spread_over_the_subnets() {
+    let own = "builder: {subnets: [subnet-00000001, subnet-00000002]}\n";
+    let (setup, outcome, _) = release_with(own).await;
+    assert!(outcome.kind().is_none(), "{outcome:?}");
+    let used: std::collections::BTreeSet<String> = setup.cloud.state(|state| {
+        let launched = state.instances.values().filter(|i| !i.token.is_empty());
+        launched.filter_map(|i| i.subnet.clone()).collect()
+    });
+    assert_eq!(used.len(), 2, "{used:?}");
+    let general = setup.catalog.images[&"a".into()].builder(&setup.catalog.settings);
+    assert_eq!(
+        general.subnet("a"),
+        general.subnet("a"),
+        "an image stays in its subnet"
+    );
+}
