@@ -139,7 +139,8 @@ def test_interrupt_in_each_phase_leaves_nothing(sandbox: Sandbox, catalog: Catal
         sandbox.control("faults", {"faults": []})
         catalog.file("scripts/slow.sh", WAIT)
         catalog.image("slow", source=VENDOR, scripts=["scripts/slow.sh"])
-    assert code == 130, (catalog.at / "out.log").read_text()
+    said = (catalog.at / "out.log").read_text()
+    assert code == 130 and "1 cancelled" in said, said
     assert list_cloud(sandbox) == before, describe_difference(before, list_cloud(sandbox))
     assert not running(children)
     called = [one for one in ORDER if one in sandbox.changes(mark)]

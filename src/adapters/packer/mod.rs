@@ -226,11 +226,17 @@ impl ImageBuilder for Packer {
         drop(supervisor_pipe);
         let _ignored = log.flush().await;
         outcome.code = status.code();
-        outcome.cancelled = stopped && outcome.code != Some(0);
         outcome.artifacts.sort();
         outcome.artifacts.dedup();
+        outcome.cancelled = stopped && !has_built(&outcome);
         Ok(outcome)
     }
+}
+
+/// Returns whether Packer created its AMI. Packer also exits with 0 if a signal arrives while it
+/// starts, before it handles signals.
+fn has_built(outcome: &BuildOutcome) -> bool {
+    outcome.code == Some(0) && !outcome.artifacts.is_empty()
 }
 
 /// Starts `packer build` under the supervisor, in a separate process group, so that ^C at a terminal
@@ -307,4 +313,27 @@ async fn record_line(outcome: &mut BuildOutcome, log: &mut File, raw: &str, on_l
 async fn write_line(log: &mut File, line: &str) {
     // A failed write to the log must not end the build.
     let _ignored = log.write_all(format!("{line}\n").as_bytes()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_code_0_without_ami_is_no_build() {
+        let outcome = |code, artifacts: &[(&str, &str)]| BuildOutcome {
+            code,
+            artifacts: artifacts
+                .iter()
+                .map(|(region, ami)| ((*region).into(), (*ami).into()))
+                .collect(),
+            errors: Vec::new(),
+            cancelled: false,
+        };
+        let ami = [("eu-west-1", "ami-1")];
+        assert!(has_built(&outcome(Some(0), &ami)));
+        assert!(!has_built(&outcome(Some(0), &[])));
+        assert!(!has_built(&outcome(Some(1), &ami)));
+        assert!(!has_built(&outcome(None, &[])));
+    }
 }
