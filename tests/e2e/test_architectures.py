@@ -19,7 +19,7 @@ from support.running_release import packer_log
 from support.sandbox import Sandbox
 
 ARCHITECTURES = ("x86_64", "arm64")
-TEXT = 'it\'s "quoted" ${HOME} {{ x }} %{ if }'
+TEXT = 'it\'s "quoted" ${HOME} $(id) %{ if }'
 TEMPLATE = "templates/packer/own.pkr.json"
 # Installs version 1 of a package with a kernel, and adds a repository with version 2.
 SEED = """\
