@@ -80,8 +80,8 @@ class Writer:
 
     def text(self) -> str:
         """Returns one line of ASCII."""
-        scalars = ("n1", "n2", "w1", "w2", "w3", "real", "flag", "map.word", "map.number", "os", "size", "kit.id")
-        scalars += ("arch", "arch", "choice", "map.words.${arch}", "map.numbers.${choice}", "kit.texts.${arch}")
+        scalars = ["n1", "n2", "w1", "w2", "w3", "real", "flag", "map.word", "map.number", "os", "size", "kit.id"]
+        scalars += ["arch", "arch", "choice", "map.words.${arch}", "map.numbers.${choice}", "kit.texts.${arch}"]
         parts = [self.pick("t1", "t2", "t3", "map.text", "kit.text")]
         for _ in range(self.dice.randint(1, 3)):
             others = (self.pick(*scalars), self.dice.choice(LITERALS), self.dice.choice(ESCAPES))
