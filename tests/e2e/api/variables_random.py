@@ -80,8 +80,8 @@ class Writer:
 
     def text(self) -> str:
         """Returns one line of ASCII."""
-        scalars = ("n1", "n2", "w1", "w2", "w3", "real", "flag", "map.word", "map.number", "os", "size", "kit.id")
-        scalars += ("arch", "arch", "choice", "map.words.${arch}", "map.numbers.${choice}", "kit.texts.${arch}")
+        scalars = ["n1", "n2", "w1", "w2", "w3", "real", "flag", "map.word", "map.number", "os", "size", "kit.id"]
+        scalars += ["arch", "arch", "choice", "map.words.${arch}", "map.numbers.${choice}", "kit.texts.${arch}"]
         parts = [self.pick("t1", "t2", "t3", "map.text", "kit.text")]
         for _ in range(self.dice.randint(1, 3)):
             others = (self.pick(*scalars), self.dice.choice(LITERALS), self.dice.choice(ESCAPES))
@@ -231,7 +231,21 @@ def catalog_of(dice: random.Random) -> tuple[Map, dict[str, Map]]:
     if len(reference.expand_files(settings, files)) > MOST_IMAGES:
         return catalog_of(dice)
     drop_unused(settings, files)
-    return settings, files
+    return (settings, files) if has_complete_templates(settings, files) else catalog_of(dice)
+
+
+def has_complete_templates(settings: Map, files: dict[str, Map]) -> bool:
+    """Returns whether all variables of each image with `template: true` exist: the template gets all of them."""
+    catalog = reference.Catalog(settings.get("variables", {}), reference.draft_files(settings, files))
+    for name in catalog.drafts:
+        for arch in catalog.architectures(name):
+            if any(file["template"] is True for file in catalog.image(name, arch).values.get("files", [])):
+                layers = [*catalog.layers(name), {"arch": arch}]
+                try:
+                    reference.Scope(layers).expand([f"${{{one}}}" for layer in layers for one in layer])
+                except LookupError:
+                    return False
+    return True
 
 
 def architecture_of_base(dice: random.Random, has_kit: bool) -> Map:
