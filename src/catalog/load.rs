@@ -337,7 +337,7 @@ fn read_expanded_image<'a>(
     context: &mut ImageContext<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<(ImageDraft<'a>, Option<String>)> {
-    let (source, name) = (image.source, image.name.published());
+    let (source, name) = (image.source, image.published.as_str());
     let ValidTree {
         mut node,
         removed_keys,

@@ -55,6 +55,8 @@ pub(crate) struct ExpandedImage<'a> {
     /// Name of the image. Without a matrix it is the name of the file, with the architecture if the
     /// image has several.
     pub(crate) name: ImageName,
+    /// Name without the architecture.
+    pub(crate) published: String,
     /// Name of the parent, with the architecture if the parent has several.
     pub(crate) parent: Option<ImageName>,
     /// Values without variables.
@@ -189,6 +191,7 @@ fn expand_image<'n, 'a>(
     let image = ExpandedImage {
         source,
         name: ImageName(image.name.clone()),
+        published: image.published.clone(),
         parent: image.parent.clone().map(ImageName),
         node,
         inputs,

@@ -19,6 +19,8 @@ pub(super) struct NamedImage<'f, 'a> {
     pub(super) file: &'f ImageFile<'a>,
     pub(super) combination: &'f Combination<'a>,
     pub(super) name: String,
+    /// Name without the architecture.
+    pub(super) published: String,
     pub(super) parent: Option<String>,
     /// The variable `arch`, after the split by architecture.
     pub(super) arch_level: Level<'a>,
@@ -59,11 +61,13 @@ pub(super) fn name_image<'f, 'a>(
         Value::List(_) | Value::Map(_) => None,
     };
     let name = text("name").filter(|_| file.has_matrix);
+    let name = name.unwrap_or_else(|| file.stem.clone());
     let names = resolver.used().map(str::to_owned);
     Some(NamedImage {
         file,
         combination,
-        name: name.unwrap_or_else(|| file.stem.clone()),
+        published: name.clone(),
+        name,
         parent: text("parent"),
         arch_level: Level::new(),
         used: names.chain(file.used.iter().cloned()).collect(),

@@ -180,10 +180,10 @@ impl<'l, 'a> Resolver<'l, 'a> {
         let names = self.levels.iter().flat_map(|level| level.keys());
         let near = nearest(name, names.map(String::as_str));
         let help = if name == ARCH {
-            "the architecture is not known here; `name`, `parent` and `matrix` cannot use it"
+            "the architecture is not known here; `name`, `parent`, `arch` and `matrix` cannot use it"
                 .to_owned()
         } else if self.hidden.iter().any(|hidden| hidden == name) {
-            "`name`, `parent` and `matrix` cannot use variables of a parent".to_owned()
+            "`name`, `parent`, `arch` and `matrix` cannot use variables of a parent".to_owned()
         } else if let Some(near) = near {
             format!("did you mean `{near}`?")
         } else {

@@ -39,8 +39,10 @@ pub(super) fn find_template_variables(
     }
     // With the variables that their values use.
     out.used = resolver.used().map(str::to_owned).collect();
+    // An unused variable can need one that only a child defines.
+    let mut unused = Diagnostics::default();
     for name in &others {
-        add_value(name, &mut out.values, resolver, diagnostics);
+        add_value(name, &mut out.values, resolver, &mut unused);
     }
     out
 }

@@ -158,3 +158,19 @@ fn shown_image_has_its_architecture() {
         );
     }
 }
+
+#[test]
+fn file_name_with_an_architecture_is_invalid() {
+    let file = "parent: base\n";
+    for files in [
+        vec![("images/base.yaml", BASE), ("images/base.arm64.yaml", file)],
+        vec![("images/x.arm64.yaml", file)],
+    ] {
+        let found = errors(&files);
+        assert!(found[0].starts_with("CAT030"), "{found:?}");
+        assert!(
+            found[0].contains(".arm64` is not a valid image name"),
+            "{found:?}"
+        );
+    }
+}

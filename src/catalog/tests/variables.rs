@@ -207,7 +207,7 @@ fn variables_of_a_parent_cannot_name_an_image() {
     let help = found[0].help.as_deref().unwrap_or_default();
     assert_eq!(
         help,
-        "`name`, `parent` and `matrix` cannot use variables of a parent"
+        "`name`, `parent`, `arch` and `matrix` cannot use variables of a parent"
     );
 }
 
@@ -311,5 +311,24 @@ fn unquoted_variable_in_a_flow_mapping_gets_a_hint() {
     assert_eq!(
         hints,
         ["put text with `${NAME}` in quotes inside of `{}` and `[]`"]
+    );
+}
+
+#[test]
+fn template_ignores_unused_variables_that_only_children_complete() {
+    let base = "variables: {w1: \"a${w3}\"}\nsource: {owner: amazon, name: \"debian-12-*\"}\n\
+                files: [{source: t.conf, destination: /etc/t, template: true}]\n";
+    let child = "parent: base\nvariables: {w3: x}\ndescription: \"${w1}\"\n";
+    let files = [
+        ("images/base.yaml", base),
+        ("images/a.yaml", child),
+        ("t.conf", "text"),
+    ];
+    assert_eq!(image(&load_valid(&files), "a").description, "ax");
+    let used = [files[0], files[1], ("t.conf", "{{ w1 }}")];
+    let found = errors(&used);
+    assert!(
+        found[0].starts_with("CAT111 images/base.yaml:1"),
+        "{found:?}"
     );
 }

@@ -80,7 +80,6 @@ def test_invalid_use_is_refused_with_location(tmp_path: Path, invalid: Invalid) 
     assert_refused(bakeline(tmp_path, "validate"), invalid.says)
 
 
-@pytest.mark.xfail(strict=True, reason="the file replaces the image app.arm64 without an error")
 def test_file_cannot_replace_an_architecture(tmp_path: Path) -> None:
     write_catalog(tmp_path, {}, {"app": BOTH, "app.arm64": BASE})
     assert_refused(bakeline(tmp_path, "validate"), "`app.arm64`")

@@ -229,8 +229,12 @@ impl<'a> SchemaValidator<'a, '_> {
                 quote_list(names()),
                 node.describe()
             );
-            self.error(codes::WRONG_TYPE, span, message)
-                .help("write one word, or a map with one key");
+            let help = if variants.is_empty() {
+                "write one of these words"
+            } else {
+                "write one word, or a map with one key"
+            };
+            self.error(codes::WRONG_TYPE, span, message).help(help);
             return false;
         };
         match entries.as_mut_slice() {
