@@ -6,7 +6,7 @@ use super::block::{Block, Connection};
 use super::file_template::render_file_template;
 use super::platform_check;
 use super::provision_scripts::{
-    AFTER_UPDATE, ANSIBLE, ANSIBLE_PREPARE, BOOT, CHECK, CLEANUP, FILE, HARDEN, PACKAGES, PREPARE,
+    ANSIBLE, ANSIBLE_PREPARE, BOOT, CHECK, CLEANUP, FILE, HARDEN, KERNEL, PACKAGES, PREPARE,
     PUPPET, REBOOT, SCRIPT, SEAL, SEAL_ACCOUNTS, SUDO, TREE, platform_scripts,
 };
 use super::script_values::{Fact, ScriptValues, ScriptWords, TreePath};
@@ -123,21 +123,12 @@ impl BlockBuilder<'_> {
         if !values.is_base {
             return self.add_script_after(first, PREPARE, values);
         }
-        let text = render(self.catalog, PREPARE, Language::Shell, values)?;
-        self.push_script(
-            PREPARE,
-            format!("{first}{text}"),
-            None,
-            Connection::MayReboot,
-        );
-        let check = render(self.catalog, AFTER_UPDATE, Language::Shell, values)?;
-        let wait = render(self.catalog, REBOOT, Language::Shell, values)?;
-        self.push_script(
-            REBOOT,
-            format!("{check}{wait}"),
-            None,
-            Connection::AfterUpdate,
-        );
+        let script = |path: &str| render(self.catalog, path, Language::Shell, values);
+        let [before, after, wait] = KERNEL.map(script);
+        let prepare = format!("{first}{}{}{}", before?, script(PREPARE)?, after?);
+        let wait = format!("{}{}", wait?, script(REBOOT)?);
+        self.push_script(PREPARE, prepare, None, Connection::MayReboot);
+        self.push_script(REBOOT, wait, None, Connection::AfterUpdate);
         Ok(())
     }
 

@@ -32,8 +32,13 @@ pub(super) const CLEANUP: &str = "templates/provision/common/cleanup.sh";
 pub(super) const SEAL: &str = "templates/provision/common/seal.sh";
 /// Script that runs a script of the catalog.
 pub(super) const SCRIPT: &str = "templates/provision/common/script.sh";
-/// Start of [`REBOOT`] after the update of a base image.
-pub(super) const AFTER_UPDATE: &str = "templates/provision/common/after-update.sh";
+/// Parts of [`PREPARE`] and [`REBOOT`] for the kernel of a base image: before the update, after it,
+/// and before the wait for the boot.
+pub(super) const KERNEL: [&str; 3] = [
+    "templates/provision/common/kernel-before.sh",
+    "templates/provision/common/kernel-after.sh",
+    "templates/provision/common/kernel-wait.sh",
+];
 /// Script that waits for the boot after a reboot.
 pub(super) const REBOOT: &str = "templates/provision/common/reboot.sh";
 /// Script that copies a file.
@@ -105,7 +110,8 @@ pub(super) fn templates(image: &Image) -> Vec<&'static str> {
     }
     out.extend(uses(|p| matches!(p, Provision::Puppet(_))).then_some(PUPPET));
     if is_base {
-        out.extend([AFTER_UPDATE, scripts.harden]);
+        out.extend(KERNEL);
+        out.push(scripts.harden);
         out.extend(HARDEN);
     }
     out

@@ -85,7 +85,7 @@ def write_own_template(catalog: Catalog) -> None:
 def released(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
     if sandbox.status["backend"] != "nspawn":
         pytest.skip("a chroot does not boot")
-    catalog = Catalog(sandbox, tmp_path_factory.mktemp("architectures"), "architectures")
+    catalog = Catalog(sandbox, tmp_path_factory.mktemp("architectures"), "architectures", quick=False)
     catalog.file("scripts/seed.sh", SEED)
     catalog.file("files/boots.service", UNIT)
     catalog.file("scripts/after.sh", AFTER)

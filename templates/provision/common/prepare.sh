@@ -12,27 +12,4 @@ if [ -d /etc/sudoers.d ]; then
     printf 'Defaults umask=0022, umask_override, !requiretty\n' > /etc/sudoers.d/zz-bakeline-build
     chmod 0440 /etc/sudoers.d/zz-bakeline-build
 fi
-@% if is_base %@
-list_kernels() { stat -c '%n %Y' /boot/vmlinuz-* /lib/modules/*/vmlinuz 2>/dev/null || true; }
-kernels=$(list_kernels)
-@% endif %@
 update_packages @{ release_options | safe }@
-@% if is_base %@
-# The rest of the build runs with the new kernel: modules are built for it, and old kernels can be
-# removed. after-update.sh waits for the boot.
-if [ "$(list_kernels)" != "$kernels" ] && [ -d /run/systemd/system ]; then
-    echo "the update installed a kernel; rebooting"
-    : > /var/lib/bakeline-kernel
-    : > /run/bakeline-rebooting
-    stopped=
-    trap 'stopped=yes' HUP TERM
-    systemctl reboot
-    waited=0
-    while [ -z "$stopped" ] && [ "$waited" -lt 600 ]; do
-        sleep 1
-        waited=$((waited + 1))
-    done
-    exit 0
-fi
-: > /run/bakeline-updated
-@% endif %@
