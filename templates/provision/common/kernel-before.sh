@@ -1,3 +1,3 @@
 # Records the kernels of a base image before the update of its packages.
-list_kernels() { stat -c '%n %Y' /boot/vmlinuz-* /lib/modules/*/vmlinuz 2>/dev/null || true; }
+list_kernels() { stat -c '%n %i %s %Y' /boot/vmlinuz-* /lib/modules/*/vmlinuz 2>/dev/null || true; }
 kernels=$(list_kernels)
