@@ -36,6 +36,8 @@ UNIT = "[Service]\nExecStart=/usr/local/bin/hold-locks\n[Install]\nWantedBy=mult
 # apt's own timer, every two seconds; its service leaves a line each time.
 TIMER = "[Timer]\nOnCalendar=\nOnCalendar=*:*:0/2\nRandomizedDelaySec=0\nAccuracySec=100ms\nPersistent=false\n"
 DAILY = "[Service]\nExecStartPre=\nExecStart=\nExecStart=/bin/sh -c 'date +%%s >> /var/lib/judge/daily'\n"
+# On a first boot, apt-daily.service starts after cloud-init. The build waits for it before it stops the timer.
+FIRST = "until test -e /var/lib/judge/daily; do sleep 0.2; done\n"
 BUSY = "set -eu\nmkdir -p /var/lib/judge\nchmod 0755 /usr/local/bin/hold-locks\nsystemctl enable hold-locks.service\n"
 LATE = """\
 set -eu
@@ -68,7 +70,7 @@ def busy(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     catalog.image("busy", source=VENDOR, files=files, scripts=["scripts/busy.sh"])
     catalog.release("busy")
     # From here on with package lists and updates, as users have it.
-    catalog.file(PREPARE, SHIPPED)
+    catalog.file(PREPARE, FIRST + SHIPPED)
     catalog.file("scripts/late.sh", LATE)
     catalog.image("patient", parent="busy", packages=["ed"], scripts=["scripts/late.sh"], checks=[CONTROL])
     yield catalog

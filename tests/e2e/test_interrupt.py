@@ -96,7 +96,8 @@ ORDER = ["CreateKeyPair", "RunInstances", "StopInstances", "CreateImage"]
 PHASES = {
     "before the instance": Phase(is_packer_started, "CreateKeyPair"),
     "during RunInstances": Phase(is_run_instances_delayed, "RunInstances", delayed="RunInstances"),
-    "while the instance starts": Phase(lambda sandbox, _, __: instance_states(sandbox) == ["pending"], "RunInstances"),
+    # The state `pending` is too short to be observed.
+    "while the instance starts": Phase(lambda _, __, log: "Waiting for instance" in log, "RunInstances"),
     "in a provisioner": Phase(lambda _, __, log: WAITING in log, "RunInstances", WAIT),
     "while the instance stops": Phase(
         lambda sandbox, _, __: instance_states(sandbox) == ["stopping"], "StopInstances", SLOW_STOP
