@@ -116,7 +116,15 @@ pub fn render_text(
     parsed
         .tera
         .render(path, &context)
-        .map_err(|e| error(crate::error::describe(&e)))
+        .map_err(|e| error(describe_error(&e)))
+}
+
+/// Describes an error of Tera. It wraps the errors of [`quote`] as failures to write the output.
+fn describe_error(error: &tera::Error) -> String {
+    match (error.kind(), std::error::Error::source(error)) {
+        (tera::ErrorKind::Io(_), Some(cause)) => cause.to_string(),
+        _ => crate::error::describe(error),
+    }
 }
 
 /// Parsed template and the names of the variables that it uses.

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::render_files;
+use super::{render_files, run_values};
 use crate::adapters::assets;
 use crate::catalog::{Catalog, load};
 use crate::diagnostic::Diagnostic;
 use crate::model::ImageName;
 use crate::plan::fingerprint::Recipe;
-use crate::render::packer::{RENDERED, TEMPLATE};
+use crate::render::packer::{RENDERED, TEMPLATE, files};
 
 const CUSTOM: &str = "templates/packer/custom.pkr.json";
 const IMAGE: &str = "source: {owner: amazon, name: x-*}\ntemplate: templates/packer/custom.pkr.json\n\
@@ -74,4 +74,17 @@ fn missing_template_has_a_position_and_a_suggestion() {
     assert_eq!((error.span.line, error.span.column), (2, 11));
     let help = format!("did you mean `{CUSTOM}`?");
     assert_eq!(error.help.as_deref(), Some(help.as_str()));
+}
+
+#[test]
+fn value_that_packer_would_expand_is_named() {
+    let braces = IMAGE.replace("a \\\" b", "{{ x }}");
+    let (catalog, found) = load_catalog(&braces, KEYS);
+    let catalog = catalog.unwrap_or_else(|| panic!("{found:?}"));
+    let image = &catalog.images[&ImageName::from("own")];
+    let error = files(&catalog, image, &run_values("key")).expect_err("an error");
+    assert_eq!(
+        error.message,
+        "the value \"{{ x }}\" contains `{{`, which Packer would expand"
+    );
 }

@@ -143,7 +143,10 @@ impl StoreAuditor<'_> {
         let stored = self.store_inventory.recipes.get(&key);
         let exists = self.store_inventory.keys.contains(&key);
         let matches = |m: &&Manifest| {
-            m.image == *image && m.version == *version && m.recipe == record.tag(tags::RECIPE)
+            // The image may have had several architectures when the manifest was written, or one.
+            (m.image.published(), m.arch) == (image.published(), *arch)
+                && m.version == *version
+                && m.recipe == record.tag(tags::RECIPE)
         };
         let description = match (stored, exists) {
             (Some(m), _) if matches(&m) && m.checks == record.tag(tags::CHECKS) => return,

@@ -237,10 +237,21 @@ fn doctor_replaces_wrong_recipe_and_updates_checks() {
         change(store.recipes.get_mut(RECIPE).expect("it"));
         store
     };
-    let wrong: [&dyn Fn(&mut Manifest); 3] = [
+    let kept = audit(
+        &acme,
+        ami(&acme, &[]),
+        with(&|m| m.image = "jdk.x86_64".into()),
+    );
+    assert_eq!(
+        kept,
+        (vec![], vec![]),
+        "the image had several architectures"
+    );
+    let wrong: [&dyn Fn(&mut Manifest); 4] = [
         &|m| m.recipe = "another".to_owned(),
         &|m| m.version = "20261101.2".parse().expect("it"),
         &|m| m.image = "jre".into(),
+        &|m| m.arch = crate::model::Arch::Arm64,
     ];
     for change in wrong {
         let expected = complete_store(&acme).recipes[RECIPE].recipe.clone();
