@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::discard::{deregister_candidate, find_by_name};
 use super::login_failure::{login_failure, rights_failure};
-use super::script_failure::script_failure;
+use super::script_failure::{failed_script, script_failure};
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
@@ -282,7 +282,10 @@ fn failure_error(
         .join(" | ");
     let status = match (outcome.code, outcome.artifacts.is_empty()) {
         (Some(0), _) => "Packer succeeded but reported no AMI".to_owned(),
-        (Some(code), _) => format!("Packer exited {code}"),
+        (Some(code), _) => match failed_script(steps, build.image) {
+            Some(script) => format!("Packer exited {code} in `{script}`"),
+            None => format!("Packer exited {code}"),
+        },
         (None, _) => "Packer was killed".to_owned(),
     };
     let text = if messages.is_empty() {

@@ -33,6 +33,20 @@ pub(super) fn script_failure(steps: &Steps, image: &ImageName, lines: &[&str]) -
     })
 }
 
+/// Returns the name of the script that started last, if it ended with an error.
+pub(super) fn failed_script(steps: &Steps, image: &ImageName) -> Option<String> {
+    let log = steps.workspace.read(&format!("{image}/packer.log"))?;
+    find_failed_script(&String::from_utf8_lossy(&log)).map(str::to_owned)
+}
+
+fn find_failed_script(log: &str) -> Option<&str> {
+    let started = log.lines().rev().find_map(|l| l.split_once(STARTED))?.1;
+    let ended = log.lines().any(|line| line.contains(EXITED));
+    // The name starts with the number of the block.
+    let name = started.trim().split_once('-').map(|(_, name)| name);
+    name.filter(|_| ended)
+}
+
 /// Returns the script of the catalog that started last and did not end by itself.
 fn lost_script<'b>(log: &str, blocks: &'b [Block]) -> Option<(&'b str, Connection)> {
     let started = log.lines().rev().find_map(|l| l.split_once(STARTED))?.1;
@@ -52,7 +66,23 @@ fn lost_script<'b>(log: &str, blocks: &'b [Block]) -> Option<(&'b str, Connectio
 
 #[cfg(test)]
 mod tests {
-    use super::{Block, Connection, lost_script};
+    use super::{Block, Connection, find_failed_script, lost_script};
+
+    #[test]
+    fn last_script_that_ended_with_an_error_is_named() {
+        let log = "==> amazon-ebs.x: Provisioning with shell script: 00-prepare.sh\n\
+                   ==> amazon-ebs.x: Provisioning with shell script: 13-seal-accounts.sh\n\
+                   Build 'amazon-ebs.x' errored: Script exited with non-zero exit status: 1.\n";
+        assert_eq!(find_failed_script(log), Some("seal-accounts.sh"));
+        assert_eq!(
+            find_failed_script(&log.replace("exited", "disconnected")),
+            None
+        );
+        assert_eq!(
+            find_failed_script("Script exited with non-zero exit status: 1."),
+            None
+        );
+    }
 
     #[test]
     fn script_that_lost_its_connection_is_found() {
