@@ -154,3 +154,25 @@ def test_other_architecture_is_named(vendor: VendorAmis) -> None:
     vendor.catalog.image("base", source=SOURCE, arch="x86_64")
     [reason] = vendor.decision(1)["reasons"]
     assert "only AMIs of architecture arm64 match" in reason and "`arch`" in reason
+
+
+def test_plan_has_each_combination_of_matrix_and_architecture(vendor: VendorAmis) -> None:
+    """JDK 17 and 21 on two bases of two architectures: each base selects the newest AMI of its architecture."""
+    vendor.add("os-9-a", 1)
+    vendor.add("os-9-b", 2, architecture="arm64")
+    matrix = {"jdk": [17, 21], "base": ["one", "two"]}
+    base = {"matrix": {"n": ["one", "two"]}, "name": "base-${n}", "arch": ["x86_64", "arm64"], "source": SOURCE}
+    jdk = {"matrix": matrix, "name": "jdk-${jdk}-${base}", "parent": "base-${base}", "packages": ["openjdk-${jdk}-jdk"]}
+    for name, file in (("base", base), ("jdk", jdk)):
+        vendor.catalog.file(f"images/{name}.yaml", json.dumps(file))
+    plan = json.loads(vendor.catalog.bakeline("plan", "--json", want=0).out)
+    bases = {decision["image"]: decision["base"] for decision in plan["decisions"] if decision["verdict"] == "build"}
+    assert len(bases) == 12
+    for arch, name in (("x86_64", "os-9-a"), ("arm64", "os-9-b")):
+        for base in matrix["base"]:
+            assert bases[f"base-{base}.{arch}"].startswith(name), bases
+            for jdk in matrix["jdk"]:
+                assert bases[f"jdk-{jdk}-{base}.{arch}"].startswith(f"base-{base}.{arch} "), bases
+    one = json.loads(vendor.catalog.bakeline("plan", "jdk-17-one", "--json", want=0).out)
+    assert {"jdk-17-one.x86_64", "jdk-17-one.arm64"} <= {decision["image"] for decision in one["decisions"]}
+    assert not any(decision["image"].startswith("jdk-21") for decision in one["decisions"])
