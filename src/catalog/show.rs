@@ -181,21 +181,23 @@ fn builder_values(
     const TYPE: &str = "instance_type";
     let mut out = BTreeMap::new();
     let mut has_type = false;
+    let mut has_subnet = false;
     let is_type = |key: &str| key.starts_with(TYPE);
+    let is_subnet = |key: &str| key.starts_with("subnet");
     for image in lineage {
         let entries = image.node.get("builder").map_or(&[][..], Node::entries);
-        // Both keys for instance types override those of ancestors.
-        for (key, node) in entries
-            .iter()
-            .filter(|(key, _)| !(has_type && is_type(&key.text)))
-        {
+        // A key and its plural override those of ancestors.
+        let overridden = |key: &str| has_type && is_type(key) || has_subnet && is_subnet(key);
+        for (key, node) in entries.iter().filter(|(key, _)| !overridden(&key.text)) {
             let name = format!("builder.{}", key.text);
             out.entry(name).or_insert_with(|| view(image.source, node));
         }
         has_type |= entries.iter().any(|(key, _)| is_type(&key.text));
+        has_subnet |= entries.iter().any(|(key, _)| is_subnet(&key.text));
     }
     let shared = settings.get("builder").map_or(&[][..], Node::entries);
-    for (key, node) in shared.iter().filter(|(key, _)| !is_type(&key.text)) {
+    let overridden = |key: &str| is_type(key) || has_subnet && is_subnet(key);
+    for (key, node) in shared.iter().filter(|(key, _)| !overridden(&key.text)) {
         let name = format!("builder.{}", key.text);
         out.entry(name).or_insert_with(|| view(*file, node));
     }

@@ -35,7 +35,7 @@ pub struct RetentionRules<'a> {
     pub shared_ok: bool,
     /// Image that is being retired. The rules `current`, `newest`, `young`, `reserve` and `orphaned`
     /// do not apply to its AMIs.
-    pub retired_image: Option<&'a ImageName>,
+    pub retired_images: Option<&'a BTreeSet<ImageName>>,
 }
 
 impl<'a> RetentionRules<'a> {
@@ -61,7 +61,7 @@ impl<'a> RetentionRules<'a> {
                 .map(|(location, _)| location.to_string())
                 .collect(),
             shared_ok: false,
-            retired_image: None,
+            retired_images: None,
         }
     }
 

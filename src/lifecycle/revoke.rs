@@ -8,14 +8,28 @@ use crate::lifecycle::{Record, level};
 use crate::model::{EnvName, ImageName, State, Version};
 
 /// Returns a version and all versions that are layered on it, parents first. The tag
-/// `bakeline:parent` of all locations decides.
+/// `bakeline:parent` of all locations decides. The name of an image that left the catalog means all
+/// its architectures.
 #[must_use]
 pub fn affected_versions(
     records: &[Record<'_>],
     image: &ImageName,
     version: Version,
 ) -> Vec<(ImageName, Version)> {
-    let mut out = vec![(image.clone(), version)];
+    let is_known = records.iter().any(|r| r.image == *image);
+    let is_named = |r: &&Record<'_>| {
+        let is_part = !is_known && r.image.published() == image.as_str();
+        r.version == version && (r.image == *image || is_part)
+    };
+    let named: BTreeSet<ImageName> = records
+        .iter()
+        .filter(is_named)
+        .map(|r| r.image.clone())
+        .collect();
+    let mut out: Vec<(ImageName, Version)> = named.into_iter().map(|n| (n, version)).collect();
+    if out.is_empty() {
+        out.push((image.clone(), version));
+    }
     let mut seen: BTreeSet<(ImageName, Version)> = out.iter().cloned().collect();
     let mut at = 0;
     while let Some(parent) = out.get(at).cloned() {

@@ -79,7 +79,7 @@ pub(super) fn apply_rules(
     references: &[&Reference],
 ) -> Vec<RuleResult> {
     let mut out = Vec::new();
-    if rules.retired_image != Some(&record.image) {
+    if !is_retired(record, rules) {
         out.extend([
             current_rule(record),
             newest_rule(record, rules, counted),
@@ -207,6 +207,12 @@ fn reserve_rule(
     kept("reserve", reason)
 }
 
+/// Returns whether the AMI belongs to an image that is being retired.
+fn is_retired(record: &Record<'_>, rules: &RetentionRules<'_>) -> bool {
+    let retired = rules.retired_images;
+    retired.is_some_and(|images| images.contains(&record.image))
+}
+
 fn orphan_rule(record: &Record<'_>, rules: &RetentionRules<'_>) -> RuleResult {
     let image = &record.image;
     if rules.images.contains(image) || record.state == State::Retiring {
@@ -243,10 +249,12 @@ fn reference_rule(
     rules: &RetentionRules<'_>,
     references: &[&Reference],
 ) -> RuleResult {
-    let retired = rules.retired_image.filter(|image| **image == record.image);
-    let pointers = retired.map(|image| format!("/bakeline/{}/{image}/", rules.catalog));
+    let pointers = format!("/bakeline/{}/{}/", rules.catalog, record.image.published());
     let is_own_pointer = |r: &Reference| {
-        r.kind == "parameter" && pointers.as_ref().is_some_and(|p| r.referrer.starts_with(p))
+        is_retired(record, rules)
+            && r.kind == "parameter"
+            && r.referrer.starts_with(&pointers)
+            && r.referrer.ends_with(&format!("/{}", record.arch))
     };
     let referrers: Vec<String> = references
         .iter()

@@ -32,7 +32,7 @@ pub fn plan_revocation(
     };
     if !records
         .iter()
-        .any(|r| r.image == *image && r.version == version)
+        .any(|r| r.image == family[0].0 && r.version == version)
     {
         let reason = format!("`{image}` has no version {version}");
         plan.decisions.push(decision(

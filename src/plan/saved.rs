@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, Image};
 use crate::lifecycle::tags;
-use crate::model::{Ami, CatalogName, ImageName, Inventory, RunId};
+use crate::model::{Ami, Arch, CatalogName, ImageName, Inventory, RunId};
 use crate::plan::change::{self, InputChange};
 use crate::plan::fingerprint::Fingerprints;
 use crate::plan::release::{ReleaseRequest, plan_release_as_of};
@@ -132,11 +132,14 @@ fn collect_facts(
         "bakeline.yaml: environments, regions and builder".to_owned(),
         environment_settings,
     );
-    let names: BTreeSet<&str> = images.keys().map(|n| n.published()).collect();
-    let of_images = inventory
-        .images
-        .iter()
-        .filter(|ami| names.contains(tag_value(ami, tags::IMAGE)));
+    let names: BTreeSet<(&str, Arch)> = images
+        .values()
+        .map(|image| (image.name.published(), image.arch))
+        .collect();
+    let of_images = inventory.images.iter().filter(|ami| {
+        let arch = tag_value(ami, tags::ARCH).parse().unwrap_or_default();
+        names.contains(&(tag_value(ami, tags::IMAGE), arch))
+    });
     out.extend(of_images.flat_map(|ami| ami_facts(ami, &settings.environment_key)));
     out
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
 
 use crate::catalog::{Builder, Catalog, Image};
 use crate::engine::lock::fence::FencedCloud;
@@ -86,6 +87,13 @@ pub(in crate::steps) trait StepEffect: Send + Sync {
     ) -> Result<()> {
         Ok(())
     }
+}
+
+/// Returns the client token of a request that the parts identify: at most 64 ASCII characters (EC2
+/// API Reference, "Ensuring idempotency").
+pub(in crate::steps) fn client_token(parts: &str) -> String {
+    let digest = format!("{:x}", Sha256::digest(parts.as_bytes()));
+    digest.chars().take(48).collect()
 }
 
 impl Steps {

@@ -26,7 +26,7 @@ pub(super) struct NamedImage<'f, 'a> {
     pub(super) arch_level: Level<'a>,
     /// Values of `name`, `parent` and `arch`, which must not use inherited variables.
     pub(super) evaluated: BTreeMap<&'static str, Node>,
-    /// Variables in `name`, `parent` and `arch`.
+    /// Variables in `name` and `parent`.
     pub(super) variables: BTreeMap<String, Variable<'a>>,
     /// Names of the variables in `name`, `parent` and the matrix.
     pub(super) used: BTreeSet<String>,
@@ -43,14 +43,22 @@ pub(super) fn name_image<'f, 'a>(
 ) -> Option<NamedImage<'f, 'a>> {
     let mut evaluated = BTreeMap::new();
     let mut has_error = false;
+    let mut variables = BTreeMap::new();
     for key in ["name", "parent", ARCH] {
         let Some(node) = file.node.get(key) else {
             continue;
         };
+        if key == ARCH {
+            // The architecture itself is an input of the recipe, not the variables of the list.
+            variables = resolver.used_variables();
+        }
         match Substitution::new(file.source, &mut resolver, diagnostics).node(node) {
             Some(node) => drop(evaluated.insert(key, node)),
             None => has_error = true,
         }
+    }
+    if file.node.get(ARCH).is_none() {
+        variables = resolver.used_variables();
     }
     if has_error {
         return None;
@@ -71,7 +79,7 @@ pub(super) fn name_image<'f, 'a>(
         parent: text("parent"),
         arch_level: Level::new(),
         used: names.chain(file.used.iter().cloned()).collect(),
-        variables: resolver.used_variables(),
+        variables,
         inserted: resolver.into_inserted(),
         evaluated,
     })

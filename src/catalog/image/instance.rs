@@ -7,7 +7,7 @@ use crate::catalog::raw::{RawImage, RawImageBuilder, Text};
 use crate::catalog::settings::{parse_instance_types, parse_subnets};
 use crate::catalog::types::InstanceSettings;
 use crate::catalog::{codes, syntax};
-use crate::model::Arch;
+use crate::model::{Arch, ImageName};
 
 /// Longest wait before the first login. The limits of the build allow for it.
 const MAX_BOOT_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
@@ -81,9 +81,17 @@ pub(crate) fn link_instance<'d>(
             text.value
         );
         let family = arch.similar_family(&text.value);
+        let is_split = ImageName::from(name).arch().is_some();
+        let help = if is_split {
+            let size = text.value.split_once('.').map_or("large", |(_, size)| size);
+            let (own, added) = (&text.value, format!("{family}.{size}"));
+            format!("set a type for each architecture, such as `instance_types: [{own}, {added}]`")
+        } else {
+            format!("use an {arch} type, such as one of `{family}`")
+        };
         checker
             .error(codes::INSTANCE_ARCH, &text.span, message)
-            .help(format!("use an {arch} type, such as one of `{family}`"));
+            .help(help);
     }
     ancestors.fold(settings_of(draft, arch), |own, ancestor| {
         own.with_parent(&settings_of(ancestor, arch))

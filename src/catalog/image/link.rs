@@ -353,7 +353,7 @@ fn check_arch(
         checker
             .error(codes::INHERITED, &own.span, message)
             .help(format!(
-                "remove `arch` to inherit it, or add {} to `arch` of the base image",
+                "remove `arch` to inherit it, or build the parent for {}: see `arch` of its ancestors",
                 own.value
             ));
     }

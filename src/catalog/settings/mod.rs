@@ -3,7 +3,7 @@
 mod builder;
 mod retention;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::catalog::checker::{Checker, quote_text};
@@ -102,7 +102,7 @@ pub(crate) fn parse_settings(
         .filter(|_| is_valid)
         .map(|(name, store)| Settings {
             name,
-            multi_arch: BTreeSet::new(),
+            architectures: BTreeMap::new(),
             regions,
             default_environment,
             environments,

@@ -30,8 +30,9 @@ fn list_defines_one_image_per_architecture() {
         assert_eq!(kid.description, format!("Tools for {arch}"));
         assert_eq!(kid.variables["arch"], arch.as_str());
     }
-    let published: Vec<&String> = catalog.settings.multi_arch.iter().collect();
-    assert_eq!(published, ["base", "kid"]);
+    for published in ["base", "kid"] {
+        assert!(catalog.settings.has_several_architectures(published));
+    }
 }
 
 #[test]
@@ -71,7 +72,14 @@ fn list_of_one_architecture_keeps_the_name() {
     let base = BASE.replace("[x86_64, arm64]", "[arm64]");
     let catalog = load_valid(&[("images/base.yaml", &base)]);
     assert_eq!(image(&catalog, "base").arch, Arch::Arm64);
-    assert!(catalog.settings.multi_arch.is_empty());
+    assert!(!catalog.settings.has_several_architectures("base"));
+    let name = |arch| catalog.settings.image_name("base", arch);
+    assert_eq!(name(Arch::Arm64).as_str(), "base");
+    assert_eq!(
+        name(Arch::X86_64).as_str(),
+        "base.x86_64",
+        "an earlier architecture"
+    );
 }
 
 #[test]
@@ -173,4 +181,19 @@ fn file_name_with_an_architecture_is_invalid() {
             "{found:?}"
         );
     }
+}
+
+#[test]
+fn instance_type_of_one_architecture_needs_another() {
+    let kid = "parent: base\nbuilder: {instance_type: m7i.large}\n";
+    let files = repository(&[("images/base.yaml", BASE), ("images/kid.yaml", kid)]);
+    let found = load(&files).1;
+    assert_eq!(found.len(), 1, "{found:?}");
+    let help = "set a type for each architecture, such as `instance_types: [m7i.large, m7g.large]`";
+    assert_eq!(found[0].help.as_deref(), Some(help));
+    let both = kid.replace(
+        "instance_type: m7i.large",
+        "instance_types: [m7i.large, m7g.large]",
+    );
+    load_valid(&[("images/base.yaml", BASE), ("images/kid.yaml", &both)]);
 }

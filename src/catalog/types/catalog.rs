@@ -32,8 +32,11 @@ impl Catalog {
         files: BTreeMap<String, Vec<u8>>,
         waivers: Vec<CatalogWaiver>,
     ) -> Self {
-        let split = images.keys().filter(|name| name.arch().is_some());
-        settings.multi_arch = split.map(|name| name.published().to_owned()).collect();
+        for image in images.values() {
+            let published = image.name.published().to_owned();
+            let known = settings.architectures.entry(published).or_default();
+            known.insert(image.arch);
+        }
         Self {
             settings,
             images,

@@ -12,9 +12,8 @@ use crate::model::{Arch, CatalogName, EnvName, ImageName, Region, Tags};
 pub struct Settings {
     /// Name of the catalog. Distinguishes its AMIs from others.
     pub name: CatalogName,
-    /// Names of the images with several architectures, without architecture. Empty until the image
-    /// files are read.
-    pub multi_arch: BTreeSet<String>,
+    /// Architectures of the images, by published name. Empty until the image files are read.
+    pub architectures: BTreeMap<String, BTreeSet<Arch>>,
     /// Regions that images are released to. Images are built in the first.
     pub regions: Vec<Region>,
     /// Environment to use for lookups that name none.
@@ -42,14 +41,27 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Returns the name of the image whose AMIs of an architecture are published as `published`.
+    /// Returns the name of the image whose AMIs of an architecture are published as `published`. The
+    /// name has the architecture if the image has several, or has another one, so that AMIs of
+    /// different architectures never have the same name and version.
     #[must_use]
     pub fn image_name(&self, published: &str, arch: Arch) -> ImageName {
-        if self.multi_arch.contains(published) {
-            ImageName::with_arch(published, arch)
-        } else {
+        let known = self.architectures.get(published);
+        let is_only = known.map_or(arch == Arch::default(), |known| {
+            known.len() == 1 && known.contains(&arch)
+        });
+        if is_only {
             ImageName::from(published)
+        } else {
+            ImageName::with_arch(published, arch)
         }
+    }
+
+    /// Returns whether a published name means images of several architectures.
+    #[must_use]
+    pub fn has_several_architectures(&self, published: &str) -> bool {
+        let known = self.architectures.get(published);
+        known.is_some_and(|known| known.len() > 1)
     }
 
     /// Returns the level of an environment.

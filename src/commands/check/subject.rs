@@ -96,13 +96,13 @@ pub(super) fn load_subject(
         .chain(profiles.iter().cloned())
         .collect::<Vec<_>>()
         .join(" + ");
-    // The controls of all architectures are the same.
-    let split = context::architectures_of(&catalog, &name).next().cloned();
-    let image = split.unwrap_or(ImageName(name));
+    if let Some(parent) = image {
+        context::require_one_architecture(&catalog, parent)?;
+    }
     let loaded = LoadedCatalog::new(catalog, files);
     Ok(Subject {
         loaded,
-        image,
+        image: ImageName(name),
         shown,
     })
 }

@@ -118,6 +118,7 @@ fn find_record<'r, 'w>(
         });
     }
     if let Some((image, version)) = what.split_once('@') {
+        context::require_one_architecture(catalog, image)?;
         let found = records
             .iter()
             .find(|r| r.image.as_str() == image && r.version.to_string() == version);

@@ -9,7 +9,7 @@ use crate::cli::List;
 use crate::commands::support::context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{Record, tags};
-use crate::model::Tags;
+use crate::model::{ImageName, Tags};
 use crate::ports::ImageQuery;
 use crate::ui;
 
@@ -28,7 +28,7 @@ pub(crate) async fn run(dir: &Path, args: &List) -> Result<u8> {
         .await;
     let found = found.map_err(crate::commands::support::gather::first_call_error)?;
     let mut records = Record::read_all_published(&found, &location.catalog);
-    records.retain(|r| args.images.is_empty() || args.images.contains(&r.image.0));
+    records.retain(|r| args.images.is_empty() || args.images.iter().any(|name| is_named(r, name)));
     if args.json {
         ui::json(&records.iter().map(|r| record_json(r)).collect::<Vec<_>>());
     } else {
@@ -57,6 +57,12 @@ pub(crate) async fn run(dir: &Path, args: &List) -> Result<u8> {
         return Err(Error::new(ErrorKind::NotFound, text));
     }
     Ok(0)
+}
+
+/// Returns whether a name such as `jdk` or `jdk.arm64` means the image of an AMI.
+fn is_named(record: &Record<'_>, name: &str) -> bool {
+    let name = ImageName::from(name);
+    record.image.as_str() == name.published() && name.arch().is_none_or(|arch| arch == record.arch)
 }
 
 fn record_row(record: &Record<'_>) -> Vec<String> {

@@ -114,7 +114,7 @@ pub(crate) fn invalid_catalog(findings: &[Diagnostic]) -> Error {
 pub(crate) fn find_images(catalog: &Catalog, names: &[String]) -> Result<Vec<ImageName>> {
     let mut out = Vec::new();
     for name in names {
-        if catalog.settings.multi_arch.contains(name) {
+        if catalog.settings.has_several_architectures(name) {
             out.extend(architectures_of(catalog, name).cloned());
         } else {
             out.push(find_image(catalog, name)?);
@@ -146,8 +146,8 @@ pub(crate) fn parse_image_name(catalog: &Catalog, name: &str) -> Result<ImageNam
 }
 
 /// Returns an error if the name means images of several architectures.
-fn require_one_architecture(catalog: &Catalog, name: &str) -> Result<()> {
-    if !catalog.settings.multi_arch.contains(name) {
+pub(crate) fn require_one_architecture(catalog: &Catalog, name: &str) -> Result<()> {
+    if !catalog.settings.has_several_architectures(name) {
         return Ok(());
     }
     let names: Vec<String> = architectures_of(catalog, name)
@@ -158,7 +158,7 @@ fn require_one_architecture(catalog: &Catalog, name: &str) -> Result<()> {
 }
 
 /// Returns the images of all architectures that are published under a name.
-pub(crate) fn architectures_of<'c>(
+fn architectures_of<'c>(
     catalog: &'c Catalog,
     published: &str,
 ) -> impl Iterator<Item = &'c ImageName> {

@@ -193,8 +193,9 @@ impl Doctor<'_, '_> {
         };
         let arch: Arch = arch.parse().ok()?;
         let (image, env) = (ImageName::from(image), EnvName::from(env));
-        (pointer_name(&self.settings.name, &image, &env, arch) == name)
-            .then_some((image, env, arch))
+        let is_pointer = pointer_name(&self.settings.name, &image, &env, arch) == name;
+        let image = self.settings.image_name(image.as_str(), arch);
+        is_pointer.then_some((image, env, arch))
     }
 
     /// Reports a pointer that this catalog does not define. Its purpose is unknown, so it is never

@@ -2,6 +2,8 @@
 
 pub mod saved;
 
+use std::collections::BTreeSet;
+
 use crate::catalog::{Brakes, Catalog, Settings};
 use crate::lifecycle::retention::{RetentionDecision, RetentionRules, decide_retention};
 use crate::lifecycle::retirement::RetirementStage;
@@ -52,13 +54,18 @@ pub fn plan_retirement(
     run: RunId,
 ) -> (Vec<RetentionDecision>, Plan) {
     let records = Record::read_all(&inventory.images, &catalog.settings);
+    let retired: BTreeSet<ImageName> = records
+        .iter()
+        .map(|record| record.image.clone())
+        .filter(|name| name == image || is_removed_architecture(catalog, name, image))
+        .collect();
     let rules = RetentionRules {
         shared_ok: options.shared_ok,
-        retired_image: Some(image),
+        retired_images: Some(&retired),
         ..RetentionRules::from_inventory(catalog, inventory)
     };
     let mut decisions = decide_retention(&records, &rules);
-    decisions.retain(|f| f.image == *image);
+    decisions.retain(|f| retired.contains(&f.image));
     let mut all = Vec::new();
     for decision in &decisions {
         let record = records
@@ -220,6 +227,12 @@ fn clear_pointers(catalog: &Catalog, inventory: &Inventory, record: &Record<'_>)
             },
         ),
     )
+}
+
+/// Returns whether a name is one architecture of an image that left the catalog.
+fn is_removed_architecture(catalog: &Catalog, name: &ImageName, image: &ImageName) -> bool {
+    let is_unknown = !catalog.settings.architectures.contains_key(image.as_str());
+    is_unknown && image.arch().is_none() && name.published() == image.as_str()
 }
 
 /// Returns the reason why an image must not be retired.

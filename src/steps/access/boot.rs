@@ -11,7 +11,7 @@ use crate::model::{ImageName, InstanceId, Region};
 use crate::plan::{AmiRef, Step, StepId, StepName};
 use crate::ports::{Instance, LaunchRequest, Secret};
 use crate::steps::access::host_key;
-use crate::steps::context::{StepEffect, Steps};
+use crate::steps::context::{StepEffect, Steps, client_token};
 use crate::steps::poll::poll_until;
 
 /// Longest wait for an instance. EC2 starts and terminates instances within minutes.
@@ -54,10 +54,7 @@ impl StepEffect for Boot<'_> {
                 &host_key::user_data_keys(&keys),
             ))),
             tags: steps.temporary_tags(&step.scope),
-            token: format!("bakeline-{}-{image}", steps.run)
-                .chars()
-                .take(64)
-                .collect(),
+            token: client_token(&format!("{} boot {image}", steps.run)),
         };
         let id = steps
             .cloud

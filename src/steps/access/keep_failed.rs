@@ -42,8 +42,18 @@ pub(in crate::steps) async fn describe_kept(steps: &Steps, scope: &Scope) -> Res
         ));
     }
     let candidate = (tags::STATE.to_owned(), State::Candidate.as_str().to_owned());
+    // A candidate has the tags of its image, not those of the temporary resources.
+    let published = [
+        (tags::IMAGE, image.name.published().to_owned()),
+        (tags::ARCH, image.arch.to_string()),
+    ];
+    let published = published.map(|(key, value)| (key.to_owned(), value));
     let query = ImageQuery {
-        tags: mine.into_iter().chain([candidate]).collect(),
+        tags: mine
+            .into_iter()
+            .chain(published)
+            .chain([candidate])
+            .collect(),
         ..ImageQuery::default()
     };
     for ami in steps.cloud.images(home, &query).await? {

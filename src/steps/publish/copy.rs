@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sha2::{Digest as _, Sha256};
 
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
@@ -12,7 +11,7 @@ use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, Region, State, Tags};
 use crate::plan::{AmiRef, Step};
 use crate::ports::{CopyRequest, ImageQuery};
-use crate::steps::context::{StepEffect, Steps};
+use crate::steps::context::{StepEffect, Steps, client_token};
 
 /// Longest wait for a copy. Copies of large AMIs between Regions take long, and EC2 gives no limit.
 const LIMIT: Duration = Duration::from_secs(2 * 3600);
@@ -195,15 +194,13 @@ async fn start_copy(
         wanted.insert(key.to_owned(), value);
     }
     let account = step.account.as_deref().unwrap_or("");
-    let token = Sha256::digest(
-        format!("{} {account} {} {}", steps.run, step.region, original.id).as_bytes(),
-    );
+    let parts = format!("{} {account} {} {}", steps.run, step.region, original.id);
     let request = CopyRequest {
         source_region: original.region.clone(),
         source: original.id.clone(),
         name: name.to_owned(),
         tags: wanted,
-        token: format!("{token:x}").chars().take(48).collect(),
+        token: client_token(&parts),
     };
     Ok(steps
         .cloud_for(step)?

@@ -7,7 +7,7 @@ use crate::engine::outcome::Outcome;
 use crate::lifecycle::tags;
 use crate::model::{Ami, Arch, EnvName, ImageName, Inventory, Version};
 use crate::plan::step::PlanVerdict;
-use crate::plan::{Plan, promote, prune, release, revoke};
+use crate::plan::{Plan, doctor, promote, prune, release, revoke};
 
 /// The base image of [`super::IMAGES`] for both architectures.
 const BASE: &str = "arch: [x86_64, arm64]\n\
@@ -169,4 +169,80 @@ async fn revocation_affects_one_architecture_and_its_descendants() {
         .filter(|line| line.ends_with("revoked"))
         .collect();
     assert_eq!(revoked, ["a/arm64 revoked", "b/arm64 revoked"]);
+}
+
+const VERSION: Version = Version {
+    day: 20_261_122,
+    number: 1,
+};
+
+/// Releases all images for both architectures, and then builds the child `a` for arm64 only.
+async fn narrowed() -> TestEnv {
+    let setup = TestEnv::new().next_run(catalog(&[("base", BASE)]), "2026-11-22T12:00:00Z");
+    execute(&setup, &release_plan(&setup, "r1")).await;
+    let child = "parent: base\narch: arm64\npackages: [curl]\n";
+    let files = catalog(&[("base", BASE), ("a", child)]);
+    setup.next_run(files, "2026-11-23T12:00:00Z")
+}
+
+/// Both architectures have the same versions, so a relation without the architecture would revoke
+/// the wrong one.
+#[tokio::test]
+async fn revocation_spares_the_other_architecture_of_a_narrowed_image() {
+    let setup = narrowed().await;
+    let image = ImageName::from("base.x86_64");
+    let plan = revoke::plan_revocation(
+        &setup.catalog,
+        &inventory(&setup),
+        &image,
+        VERSION,
+        "v1".into(),
+    );
+    execute(&setup, &plan).await;
+    let (amis, pointers) = published(&setup);
+    for image in ["a", "b", "base", "z"] {
+        assert!(
+            amis.contains(&format!("{image}/x86_64 revoked")),
+            "{amis:?}"
+        );
+        assert!(
+            amis.contains(&format!("{image}/arm64 released")),
+            "{amis:?}"
+        );
+        assert!(pointers.contains(&format!("/bakeline/acme/{image}/Test/arm64")));
+    }
+    let next = next_day(&setup);
+    let (_, repairs) = doctor::plan_repairs(&next.catalog, &inventory(&next), "d1".into());
+    assert!(repairs.steps.is_empty(), "{repairs:?}");
+}
+
+#[tokio::test]
+async fn removed_architecture_can_be_retired() {
+    let setup = narrowed().await;
+    let options = prune::PruneOptions {
+        keep: None,
+        shared_ok: false,
+    };
+    let removed = ImageName::from("b.x86_64");
+    assert_eq!(prune::retire_objection(&setup.catalog, &removed), None);
+    assert!(prune::retire_objection(&setup.catalog, &ImageName::from("b")).is_some());
+    let facts = inventory(&setup);
+    let (decisions, plan) =
+        prune::plan_retirement(&setup.catalog, &facts, &removed, &options, "t1".into());
+    assert_eq!(decisions.len(), 1, "{decisions:?}");
+    execute(&setup, &plan).await;
+    let (_, pointers) = published(&setup);
+    assert!(!pointers.contains(&"/bakeline/acme/b/Test/x86_64".to_owned()));
+    assert!(pointers.contains(&"/bakeline/acme/b/Test/arm64".to_owned()));
+}
+
+#[test]
+fn client_tokens_of_both_architectures_differ() {
+    let name = "n".repeat(40);
+    let token = |arch| {
+        let image = ImageName::with_arch(&name, arch);
+        crate::steps::context::client_token(&format!("20261122t120000z-abcd boot {image}"))
+    };
+    assert_ne!(token(Arch::X86_64), token(Arch::Arm64));
+    assert!(token(Arch::X86_64).len() <= 64);
 }

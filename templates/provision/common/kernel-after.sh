@@ -6,7 +6,7 @@ if [ "$(list_kernels)" != "$kernels" ] && [ -d /run/systemd/system ]; then
     : > /run/bakeline-rebooting
     stopped=
     trap 'stopped=yes' HUP TERM
-    systemctl reboot
+    systemctl reboot || [ -n "$stopped" ]
     waited=0
     while [ -z "$stopped" ] && [ "$waited" -lt 600 ]; do
         sleep 1

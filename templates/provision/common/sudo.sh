@@ -5,10 +5,10 @@ allow_sudo_without_terminal() {
     for file in /etc/sudoers /etc/sudoers.d/*; do
         if grep -qsE '^[[:space:]]*Defaults.*[[:space:],]requiretty' "$file"; then
             sed -i -E '/^[[:space:]]*Defaults/s/([[:space:],])requiretty/\1!requiretty/g' "$file"
+            visudo -c -f "$file" > /dev/null
             echo "sudo without a terminal is now allowed: $file"
         fi
     done
-    visudo -c -q
 }
 if [ "${1:-}" = tty ]; then
     allow_sudo_without_terminal

@@ -63,7 +63,8 @@ def retired_amis(settings: Facts, images: list[str], inventory: Facts) -> set[st
                 if a["version"] in newest_versions(reached, setting(level, "reserve")):
                     return True
         enabled = status == "available" and "disable=" in a.get("retiring", "")
-        orphaned = a["image"] not in images and state != "retiring"
+        # The images of the catalogs are x86_64, the default.
+        orphaned = (a["image"] not in images or a["arch"] != "x86_64") and state != "retiring"
         moved = enabled if state == "retiring" else status == "disabled"
         finished = state == "candidate" or status not in {"available", "disabled"} or moved
         last = parse_time(ami["last_launched"]) if ami.get("last_launched") else None
@@ -72,6 +73,6 @@ def retired_amis(settings: Facts, images: list[str], inventory: Facts) -> set[st
 
     stay = [a for a in judged if kept(a)]
     for child in stay:  # grows while it is walked: parents of parents stay too
-        layer = child["place"], child.get("parent")
-        stay += [a for a in judged if a not in stay and (a["place"], f"{a['image']}@{a['version']}") == layer]
+        layer = child["place"], child.get("parent"), child["arch"]
+        stay += [a for a in judged if a not in stay and (a["place"], f"{a['image']}@{a['version']}", a["arch"]) == layer]
     return {a["ami"]["id"] for a in judged if a not in stay}

@@ -53,7 +53,7 @@ pub(in crate::lifecycle::tests) fn decisions_with(
         references,
         unreachable: Vec::new(),
         shared_ok: false,
-        retired_image: None,
+        retired_images: None,
     };
     change(&mut rules);
     decide_retention(&records, &rules)
@@ -248,7 +248,7 @@ fn retired_image_keeps_only_amis_in_use() {
         Vec::<String>::new(),
         "orphaned: kept until retired"
     );
-    let leaving: &ImageName = Box::leak(Box::new("old".into()));
+    let leaving = Box::leak(Box::new(BTreeSet::from([ImageName::from("old")])));
     let pointer = |by: &str, ami: &Ami| Reference {
         ami: ami.id.clone(),
         kind: "parameter".into(),
@@ -258,6 +258,8 @@ fn retired_image_keeps_only_amis_in_use() {
         pointer("/bakeline/acme/old/Test/x86_64", &amis[0]),
         pointer("/team/image", &amis[1]),
     ];
-    let all = decisions_with(&amis, 1, &refs, |rules| rules.retired_image = Some(leaving));
+    let all = decisions_with(&amis, 1, &refs, |rules| {
+        rules.retired_images = Some(leaving)
+    });
     assert_eq!(retired(&all), ["old@20261103.1"]);
 }
