@@ -12,15 +12,12 @@ use crate::model::{EnvName, ImageName, State, Version};
 /// its architectures.
 #[must_use]
 pub fn affected_versions(
+    settings: &Settings,
     records: &[Record<'_>],
     image: &ImageName,
     version: Version,
 ) -> Vec<(ImageName, Version)> {
-    let is_known = records.iter().any(|r| r.image == *image);
-    let is_named = |r: &&Record<'_>| {
-        let is_part = !is_known && r.image.published() == image.as_str();
-        r.version == version && (r.image == *image || is_part)
-    };
+    let is_named = |r: &&Record<'_>| r.version == version && settings.is_meant(&r.image, image);
     let named: BTreeSet<ImageName> = records
         .iter()
         .filter(is_named)

@@ -22,7 +22,7 @@ pub fn plan_revocation(
     run: RunId,
 ) -> Plan {
     let records = Record::read_all(&inventory.images, &catalog.settings);
-    let family = revoke::affected_versions(&records, image, version);
+    let family = revoke::affected_versions(&catalog.settings, &records, image, version);
     let mut plan = Plan {
         schema: PLAN_SCHEMA,
         run,

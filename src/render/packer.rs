@@ -202,12 +202,44 @@ pub fn files(
         template: template.to_owned(),
         message: format!("the rendered template is not valid JSON: {e}"),
     })?;
+    if image.template.is_some() {
+        require_parts(template, &text, &blocks, run)?;
+    }
     let mut out = BTreeMap::from([(
         RENDERED.to_owned(),
         serde_json::to_vec_pretty(&parsed).unwrap_or_default(),
     )]);
     insert_block_files(blocks, &mut out);
     Ok(out)
+}
+
+/// Checks that a rendered own template has the parts without which a build would skip provisioners
+/// or checks, or would use resources of others.
+fn require_parts(
+    template: &str,
+    rendered: &str,
+    blocks: &[Block],
+    run: &RunValues,
+) -> Result<(), RenderError> {
+    let names = blocks.iter().map(|block| match block {
+        Block::Script { name, .. }
+        | Block::Upload { name, .. }
+        | Block::Folder { name, .. }
+        | Block::Playbook { name, .. } => name.as_str(),
+        Block::Check => "check-build",
+    });
+    let values = [&run.base_ami, &run.ami_name, &run.key_name, &run.group];
+    let mut parts = names.chain(values.into_iter().map(String::as_str));
+    let Some(missing) = parts.find(|part| !rendered.contains(part)) else {
+        return Ok(());
+    };
+    Err(RenderError {
+        at: None,
+        template: template.to_owned(),
+        message: format!(
+            "the rendered template does not contain `{missing}`; keep all parts of {TEMPLATE}"
+        ),
+    })
 }
 
 /// Returns the path of the Packer template of an image.

@@ -64,6 +64,14 @@ impl Settings {
         known.is_some_and(|known| known.len() > 1)
     }
 
+    /// Returns whether `wanted` means the image `name`: it is the same, or `name` is one architecture
+    /// of the image `wanted`, which left the catalog.
+    #[must_use]
+    pub fn is_meant(&self, name: &ImageName, wanted: &ImageName) -> bool {
+        let has_left = !self.architectures.contains_key(wanted.as_str());
+        name == wanted || has_left && name.published() == wanted.as_str()
+    }
+
     /// Returns the level of an environment.
     #[must_use]
     pub fn environment_level(&self, env: &EnvName) -> Option<usize> {

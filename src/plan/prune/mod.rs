@@ -57,7 +57,7 @@ pub fn plan_retirement(
     let retired: BTreeSet<ImageName> = records
         .iter()
         .map(|record| record.image.clone())
-        .filter(|name| name == image || is_removed_architecture(catalog, name, image))
+        .filter(|name| catalog.settings.is_meant(name, image))
         .collect();
     let rules = RetentionRules {
         shared_ok: options.shared_ok,
@@ -227,12 +227,6 @@ fn clear_pointers(catalog: &Catalog, inventory: &Inventory, record: &Record<'_>)
             },
         ),
     )
-}
-
-/// Returns whether a name is one architecture of an image that left the catalog.
-fn is_removed_architecture(catalog: &Catalog, name: &ImageName, image: &ImageName) -> bool {
-    let is_unknown = !catalog.settings.architectures.contains_key(image.as_str());
-    is_unknown && image.arch().is_none() && name.published() == image.as_str()
 }
 
 /// Returns the reason why an image must not be retired.

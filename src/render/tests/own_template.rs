@@ -88,3 +88,25 @@ fn value_that_packer_would_expand_is_named() {
         "the value \"{{ x }}\" contains `{{`, which Packer would expand"
     );
 }
+
+#[test]
+fn own_template_must_keep_the_checks() {
+    let (catalog, found) = load_catalog(IMAGE, KEYS);
+    let mut catalog = catalog.unwrap_or_else(|| panic!("{found:?}"));
+    let text = String::from_utf8(catalog.files[CUSTOM].clone()).expect("UTF-8");
+    for (part, changed, missing) in [
+        ("check-build", "true", "check-build"),
+        (
+            "\"script\": @{ block.name }@",
+            "\"script\": \"mine.sh\"",
+            "00-prepare.sh",
+        ),
+    ] {
+        let own = text.replace(part, changed);
+        assert_ne!(own, text, "{part}");
+        catalog.files.insert(CUSTOM.to_owned(), own.into_bytes());
+        let image = &catalog.images[&ImageName::from("own")];
+        let error = files(&catalog, image, &run_values("key")).expect_err(part);
+        assert!(error.message.contains(missing), "{}", error.message);
+    }
+}

@@ -236,6 +236,21 @@ async fn removed_architecture_can_be_retired() {
     assert!(pointers.contains(&"/bakeline/acme/b/Test/arm64".to_owned()));
 }
 
+/// The name of an image that left the catalog means all its architectures.
+#[tokio::test]
+async fn revocation_of_a_removed_image_affects_all_architectures() {
+    let setup = narrowed().await;
+    let mut left = (*setup.catalog).clone();
+    left.images.remove(&ImageName::from("z.x86_64"));
+    left.images.remove(&ImageName::from("z.arm64"));
+    left.settings.architectures.remove("z");
+    let facts = inventory(&setup);
+    let image = ImageName::from("z");
+    let plan = revoke::plan_revocation(&left, &facts, &image, VERSION, "v1".into());
+    let affected: Vec<&str> = plan.decisions.iter().map(|d| d.image.as_str()).collect();
+    assert_eq!(affected, ["z", "z.arm64"]);
+}
+
 #[test]
 fn client_tokens_of_both_architectures_differ() {
     let name = "n".repeat(40);

@@ -74,5 +74,7 @@ def retired_amis(settings: Facts, images: list[str], inventory: Facts) -> set[st
     stay = [a for a in judged if kept(a)]
     for child in stay:  # grows while it is walked: parents of parents stay too
         layer = child["place"], child.get("parent"), child["arch"]
-        stay += [a for a in judged if a not in stay and (a["place"], f"{a['image']}@{a['version']}", a["arch"]) == layer]
+        stay += [
+            a for a in judged if a not in stay and (a["place"], f"{a['image']}@{a['version']}", a["arch"]) == layer
+        ]
     return {a["ami"]["id"] for a in judged if a not in stay}
