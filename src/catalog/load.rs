@@ -11,7 +11,7 @@ use crate::catalog::expand::{
 use crate::catalog::files::{Files, SETTINGS_FILE};
 use crate::catalog::image::draft::{ImageChecks, ImageContext, ImageDraft};
 use crate::catalog::image::link::Linker;
-use crate::catalog::image::{check_image_name, parse_image};
+use crate::catalog::image::{check_image_name, check_parent_name, parse_image};
 use crate::catalog::loaded::{LoadedCatalog, drop_consequences};
 use crate::catalog::profiles::controls::ControlSources;
 use crate::catalog::profiles::overrides::{Overrides, parse_profile_uses};
@@ -372,8 +372,10 @@ fn read_expanded_image<'a>(
     };
     let mut draft = parse_image(raw, &removed_keys, checks, context, &mut checker);
     if let (Some(written), Some(parent)) = (&mut draft.parent, image.parent) {
+        check_parent_name(written, &mut checker);
         written.value = parent.0;
     }
+    draft.is_split = image.name.arch().is_some();
     draft.variables = image.inputs;
     draft.template_variables = image.template_variables;
     Some((draft, alias))

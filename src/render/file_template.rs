@@ -65,7 +65,8 @@ fn used_variables(path: &str, engine: &tera::Tera) -> BTreeSet<String> {
     names.into_iter().map(str::to_owned).collect()
 }
 
-fn template_error(path: &str, text: &str, error: &tera::Error) -> RenderError {
+/// Returns an error of Tera with its position in the template.
+pub(super) fn template_error(path: &str, text: &str, error: &tera::Error) -> RenderError {
     let (at, message) = match error.kind() {
         tera::ErrorKind::SyntaxError(report) | tera::ErrorKind::RenderingError(report) => (
             Some(report.span().range.clone()),

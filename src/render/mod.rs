@@ -98,7 +98,8 @@ pub fn render_text(
         template: path.to_owned(),
         message,
     };
-    let parsed = parse_template(path, text, language).map_err(|e| error(e.to_string()))?;
+    let parsed = parse_template(path, text, language)
+        .map_err(|e| file_template::template_error(path, text, &e))?;
     let context = tera::Context::from_serialize(values).map_err(|e| error(e.to_string()))?;
     if let Some(name) = parsed.used.iter().find(|name| !context.contains_key(name)) {
         let available: Vec<String> = variable_names(values);
@@ -113,18 +114,13 @@ pub fn render_text(
             ..error(message)
         });
     }
-    parsed
-        .tera
-        .render(path, &context)
-        .map_err(|e| error(describe_error(&e)))
-}
-
-/// Describes an error of Tera. It wraps the errors of [`quote`] as failures to write the output.
-fn describe_error(error: &tera::Error) -> String {
-    match (error.kind(), std::error::Error::source(error)) {
-        (tera::ErrorKind::Io(_), Some(cause)) => cause.to_string(),
-        _ => crate::error::describe(error),
-    }
+    parsed.tera.render(path, &context).map_err(|e| {
+        match (e.kind(), std::error::Error::source(&e)) {
+            // Tera wraps the errors of `quote` as failures to write the output.
+            (tera::ErrorKind::Io(_), Some(cause)) => error(cause.to_string()),
+            _ => file_template::template_error(path, text, &e),
+        }
+    })
 }
 
 /// Parsed template and the names of the variables that it uses.

@@ -26,6 +26,8 @@ pub(crate) struct ImageDraft<'a> {
     pub(crate) parent: Option<Text>,
     pub(crate) platform: Option<Platform>,
     pub(crate) arch: Option<ArchSetting>,
+    /// True if the file defines an image for each of several architectures.
+    pub(crate) is_split: bool,
     pub(crate) environment: Option<Text>,
     pub(crate) packages: Vec<Text>,
     pub(crate) provision: Vec<Provision>,

@@ -17,6 +17,7 @@ use crate::catalog::image::draft::{ArchSetting, ImageChecks, ImageContext, Image
 use crate::catalog::raw::{RawArch, RawImage, Text};
 use crate::catalog::yaml::deserialize::Spanned;
 use crate::catalog::{codes, defaults, syntax};
+use crate::model::ImageName;
 use crate::provision::Provision;
 
 /// Checks one image, and adds the files that it uses to the context.
@@ -52,6 +53,7 @@ pub(crate) fn parse_image<'a>(
         parent,
         platform: raw.platform.map(|p| p.value),
         arch: raw.arch.and_then(|arch| parse_arch(&arch, checker)),
+        is_split: false,
         environment: raw.environment,
         packages: parse_packages(raw.packages, checker),
         provision,
@@ -191,6 +193,18 @@ fn check_origin(raw: &RawImage, removed_keys: &[String], checker: &mut Checker<'
             }
         }
         (Some(_), None) => {}
+    }
+}
+
+/// Reports a parent that is written with an architecture.
+pub(crate) fn check_parent_name(parent: &Text, checker: &mut Checker<'_, '_>) {
+    let name = ImageName::from(parent.value.as_str());
+    if let Some(arch) = name.arch() {
+        let published = name.published();
+        let message = format!("the parent `{name}` is one architecture of `{published}`");
+        checker
+            .error(codes::UNKNOWN_PARENT, &parent.span, message)
+            .help(format!("write `parent: {published}` and `arch: {arch}`"));
     }
 }
 

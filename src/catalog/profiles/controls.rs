@@ -224,6 +224,8 @@ impl<'a> ControlSources<'a, '_> {
                 }
                 Some(_) => {}
                 None if rank == 1 || !controls.is_complete => {}
+                // Another architecture may have the control; see `report_unused_waivers`.
+                None if rank == 2 && draft.is_split => {}
                 None => {
                     let span = waived.source.span(waived.control.span.clone());
                     report_unknown_control(&waived.control.value, span, index.keys(), diagnostics);
@@ -358,6 +360,9 @@ pub(crate) fn report_unused_waivers(
                 )
                 .help(help);
         }
+        if is_complete {
+            report_missing_in_architectures(waived, states, diagnostics);
+        }
         let has = |controls: &ImageControls| {
             controls
                 .entries
@@ -371,6 +376,25 @@ pub(crate) fn report_unused_waivers(
                 .flat_map(|s| &s.entries)
                 .map(|e| &e.control.id)
                 .collect();
+            let span = waived.source.span(waived.control.span.clone());
+            report_unknown_control(&waived.control.value, span, ids.into_iter(), diagnostics);
+        }
+    }
+}
+
+/// Reports a waiver whose control no architecture of an image has.
+fn report_missing_in_architectures(
+    waived: &WaiverEntry<'_>,
+    states: &BTreeMap<String, Arc<ImageControls>>,
+    diagnostics: &mut Diagnostics,
+) {
+    for image in &waived.images {
+        let split = states.iter().filter(|(name, _)| {
+            published_name(name) == image.value && published_name(name) != name.as_str()
+        });
+        let entries = split.flat_map(|(_, controls)| &controls.entries);
+        let ids: BTreeSet<&String> = entries.map(|entry| &entry.control.id).collect();
+        if !ids.is_empty() && !ids.contains(&waived.control.value) {
             let span = waived.source.span(waived.control.span.clone());
             report_unknown_control(&waived.control.value, span, ids.into_iter(), diagnostics);
         }

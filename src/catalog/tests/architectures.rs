@@ -197,3 +197,42 @@ fn instance_type_of_one_architecture_needs_another() {
     );
     load_valid(&[("images/base.yaml", BASE), ("images/kid.yaml", &both)]);
 }
+
+#[test]
+fn waiver_can_name_the_control_of_one_architecture() {
+    let kid = "parent: base\nchecks: [{package: nginx, id: \"web-${arch}\"}]\n";
+    let waivers = |control: &str| {
+        format!(
+            "waivers:\n- control: {control}\n  images: [kid]\n  justification: known\n  \
+             owner: me\n  expires: 2030-01-01\n"
+        )
+    };
+    let files = |text| {
+        [
+            ("images/base.yaml", BASE),
+            ("images/kid.yaml", kid),
+            ("waivers.yaml", text),
+        ]
+    };
+    let right = waivers("web-arm64");
+    let catalog = load_valid(&files(&right));
+    assert!(image(&catalog, "kid.arm64").controls[0].waiver.is_some());
+    assert!(image(&catalog, "kid.x86_64").controls[0].waiver.is_none());
+    let wrong = waivers("web-arm");
+    let found = errors(&files(&wrong));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("CAT103 waivers.yaml:2:12"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn parent_is_written_without_architecture() {
+    let kid = "parent: base.arm64\n";
+    let files = repository(&[("images/base.yaml", BASE), ("images/kid.yaml", kid)]);
+    let found = load(&files).1;
+    assert_eq!(found.len(), 1, "{found:?}");
+    let help = "write `parent: base` and `arch: arm64`";
+    assert_eq!(found[0].help.as_deref(), Some(help));
+}

@@ -85,9 +85,13 @@ pub(crate) fn template_findings<'c>(
 
 fn render_errors(catalog: &Catalog, images: &[&Image]) -> Vec<Diagnostic> {
     let values = placeholder_values();
-    let errors = images
-        .iter()
-        .filter_map(|image| files(catalog, image, &values).err());
+    let errors = images.iter().filter_map(|image| {
+        let mut error = files(catalog, image, &values).err()?;
+        if image.template.as_ref() == Some(&error.template) {
+            error.message = format!("{} (image `{}`)", error.message, image.name);
+        }
+        Some(error)
+    });
     let finding = |error: RenderError| {
         let help = if error.template.starts_with("templates/") {
             "see \"Templates\" in CONTRIBUTING.md for the variables that templates can use"

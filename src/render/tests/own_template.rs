@@ -110,3 +110,20 @@ fn own_template_must_keep_the_checks() {
         assert!(error.message.contains(missing), "{}", error.message);
     }
 }
+
+#[test]
+fn errors_of_own_templates_have_positions() {
+    for (keys, word) in [
+        ("\"x\": @{ variables.nothing }@,", "nothing"),
+        ("\"x\": @{ variables.cores | nofilter }@,", "nofilter"),
+        ("@% if region %@", "end of"),
+    ] {
+        let (catalog, found) = load_catalog(IMAGE, &format!("{KEYS}\n{keys}"));
+        let catalog = catalog.unwrap_or_else(|| panic!("{found:?}"));
+        let image = &catalog.images[&ImageName::from("own")];
+        let error = files(&catalog, image, &run_values("key")).expect_err(keys);
+        assert!(error.at.is_some(), "{keys}: {}", error.message);
+        assert!(!error.message.contains("-->"), "{}", error.message);
+        println!("{word}: {}", error.message);
+    }
+}
