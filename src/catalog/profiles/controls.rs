@@ -224,8 +224,7 @@ impl<'a> ControlSources<'a, '_> {
                 }
                 Some(_) => {}
                 None if rank == 1 || !controls.is_complete => {}
-                // Another architecture may have the control; see `report_unused_waivers`.
-                None if rank == 2 && draft.is_split => {}
+                None if rank == 2 && draft.is_split => {} // see `report_unused_waivers`
                 None => {
                     let span = waived.source.span(waived.control.span.clone());
                     report_unknown_control(&waived.control.value, span, index.keys(), diagnostics);
@@ -389,10 +388,9 @@ fn report_missing_in_architectures(
     diagnostics: &mut Diagnostics,
 ) {
     for image in &waived.images {
-        let split = states.iter().filter(|(name, _)| {
-            published_name(name) == image.value && published_name(name) != name.as_str()
-        });
-        let entries = split.flat_map(|(_, controls)| &controls.entries);
+        let is_part = |name: &str| name != image.value && published_name(name) == image.value;
+        let split = states.iter().filter(|(name, _)| is_part(name));
+        let entries = split.flat_map(|(_, c)| &c.entries);
         let ids: BTreeSet<&String> = entries.map(|entry| &entry.control.id).collect();
         if !ids.is_empty() && !ids.contains(&waived.control.value) {
             let span = waived.source.span(waived.control.span.clone());
