@@ -254,7 +254,7 @@ fn reference_rule(
         is_retired(record, rules)
             && r.kind == "parameter"
             && r.referrer.starts_with(&pointers)
-            && r.referrer.ends_with(&format!("/{}", record.arch))
+            && r.referrer.contains(&format!("/{}", record.arch))
     };
     let referrers: Vec<String> = references
         .iter()

@@ -255,7 +255,7 @@ fn retired_image_keeps_only_amis_in_use() {
         referrer: by.to_owned(),
     };
     let refs = [
-        pointer("/bakeline/acme/old/Test/x86_64", &amis[0]),
+        pointer("/bakeline/acme/old/Test/x86_64 in eu-west-1", &amis[0]),
         pointer("/team/image", &amis[1]),
     ];
     let all = decisions_with(&amis, 1, &refs, |rules| {
