@@ -195,7 +195,7 @@ fn expand_image<'n, 'a>(
         parent: image.parent.clone().map(ImageName),
         node,
         inputs,
-        variables: image.variables.clone(),
+        variables: image.all_variables.clone(),
         template_variables: BTreeMap::new(),
         inserted: image.inserted.clone(),
     };

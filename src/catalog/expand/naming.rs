@@ -28,6 +28,9 @@ pub(super) struct NamedImage<'f, 'a> {
     pub(super) evaluated: BTreeMap<&'static str, Node>,
     /// Variables in `name` and `parent`.
     pub(super) variables: BTreeMap<String, Variable<'a>>,
+    /// Variables in `name`, `parent` and `arch`. The architecture itself is an input of the recipe,
+    /// not the variables of the list.
+    pub(super) all_variables: BTreeMap<String, Variable<'a>>,
     /// Names of the variables in `name`, `parent` and the matrix.
     pub(super) used: BTreeSet<String>,
     /// Positions of the variables in `name`, `parent` and `arch`.
@@ -49,7 +52,6 @@ pub(super) fn name_image<'f, 'a>(
             continue;
         };
         if key == ARCH {
-            // The architecture itself is an input of the recipe, not the variables of the list.
             variables = resolver.used_variables();
         }
         match Substitution::new(file.source, &mut resolver, diagnostics).node(node) {
@@ -80,6 +82,7 @@ pub(super) fn name_image<'f, 'a>(
         arch_level: Level::new(),
         used: names.chain(file.used.iter().cloned()).collect(),
         variables,
+        all_variables: resolver.used_variables(),
         inserted: resolver.into_inserted(),
         evaluated,
     })

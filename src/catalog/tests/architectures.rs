@@ -236,3 +236,19 @@ fn parent_is_written_without_architecture() {
     let help = "write `parent: base` and `arch: arm64`";
     assert_eq!(found[0].help.as_deref(), Some(help));
 }
+
+/// A second architecture must not change the recipe of the first.
+#[test]
+fn variables_of_the_list_are_not_inputs() {
+    let base = BASE.replace(
+        "arch: [x86_64, arm64]",
+        "variables: {cpus: [x86_64, arm64]}\narch: ${cpus}",
+    );
+    let files = repository(&[("images/base.yaml", &base)]);
+    let catalog = load(&files).0.expect("a valid catalog");
+    let inputs: Vec<&String> = image(&catalog, "base.arm64").variables.keys().collect();
+    assert_eq!(inputs, ["arch"]);
+    let shown = show_image(&files, &catalog, &ImageName::from("base.arm64")).expect("an image");
+    let names: Vec<&String> = shown.variables.keys().collect();
+    assert_eq!(names, ["arch", "cpus"]);
+}
