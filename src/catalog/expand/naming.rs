@@ -1,4 +1,5 @@
-//! Evaluates the names, parents and architectures of images, which must be known before inherited variables are.
+//! Evaluates the names, parents and architectures of images, which must be known before inherited
+//! variables are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,22 +47,19 @@ pub(super) fn name_image<'f, 'a>(
 ) -> Option<NamedImage<'f, 'a>> {
     let mut evaluated = BTreeMap::new();
     let mut has_error = false;
-    let mut variables = BTreeMap::new();
-    for key in ["name", "parent", ARCH] {
+    let mut evaluate = |key: &'static str, resolver: &mut Resolver<'_, 'a>| {
         let Some(node) = file.node.get(key) else {
-            continue;
+            return;
         };
-        if key == ARCH {
-            variables = resolver.used_variables();
-        }
-        match Substitution::new(file.source, &mut resolver, diagnostics).node(node) {
+        match Substitution::new(file.source, resolver, diagnostics).node(node) {
             Some(node) => drop(evaluated.insert(key, node)),
             None => has_error = true,
         }
-    }
-    if file.node.get(ARCH).is_none() {
-        variables = resolver.used_variables();
-    }
+    };
+    evaluate("name", &mut resolver);
+    evaluate("parent", &mut resolver);
+    let variables = resolver.used_variables();
+    evaluate(ARCH, &mut resolver);
     if has_error {
         return None;
     }

@@ -134,7 +134,7 @@ pub(crate) fn find_image(catalog: &Catalog, name: &str) -> Result<ImageName> {
     Err(unknown_name("image", name, &known))
 }
 
-/// Returns the name of one image, which can be one that is no longer in the catalog.
+/// Parses the name of one image. The image may have left the catalog.
 pub(crate) fn parse_image_name(catalog: &Catalog, name: &str) -> Result<ImageName> {
     let image = ImageName::from(name);
     check_name(image.published()).map_err(|e| {
