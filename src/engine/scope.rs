@@ -9,9 +9,13 @@ use tokio_util::sync::CancellationToken;
 use super::event::Event;
 use super::journal::{FinishedStep, NewLine, Recorder, StartedStep};
 use super::outcome::ScopeEnd;
-use super::{Shared, StepContext, StepOutput, round_to_millis};
+use super::{Engine, Shared, StepContext, StepOutput, round_to_millis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Action, Step};
+
+/// Total time for which a scope repeats undos that fail with transient errors. Throttling and outages
+/// of a service usually end within minutes.
+const UNDO_PATIENCE: Duration = Duration::from_secs(300);
 
 /// Runs the steps in order. After a failure, undoes the finished steps, newest first.
 pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semaphore) -> ScopeEnd {
@@ -259,6 +263,7 @@ async fn keep_for_inspection(shared: &Shared, failed: &Step, error: &Error) -> O
 async fn rollback_steps(shared: &Shared, done: Vec<EndedStep<'_>>) -> (Vec<String>, Vec<String>) {
     let (mut stuck, mut left) = (Vec::new(), Vec::new());
     let mut moved: Option<&Step> = None;
+    let mut patience = UNDO_PATIENCE;
     for ended in done.into_iter().rev() {
         let step = ended.step;
         let lost = || shared.engine.effects.lock_loss().is_some();
@@ -276,7 +281,7 @@ async fn rollback_steps(shared: &Shared, done: Vec<EndedStep<'_>>) -> (Vec<Strin
             ));
             continue;
         }
-        match undo_step(shared, ended).await {
+        match undo_step(shared, ended, &mut patience).await {
             Ok(()) => {}
             Err(_) if lost() => left.push(step.id.to_string()),
             Err(e) => {
@@ -298,7 +303,7 @@ async fn rollback_steps(shared: &Shared, done: Vec<EndedStep<'_>>) -> (Vec<Strin
     (stuck, left)
 }
 
-async fn undo_step(shared: &Shared, ended: EndedStep<'_>) -> Result<()> {
+async fn undo_step(shared: &Shared, ended: EndedStep<'_>, patience: &mut Duration) -> Result<()> {
     let EndedStep {
         step,
         output,
@@ -314,8 +319,7 @@ async fn undo_step(shared: &Shared, ended: EndedStep<'_>) -> Result<()> {
     let undoing = with_journal(shared, &json!({}), |recorder, line| {
         record.start_undo(recorder, line)
     });
-    let effects = &shared.engine.effects;
-    let undone = effects.undo(step, output.as_ref(), &context).await;
+    let undone = repeat_undo(shared, step, output.as_ref(), &context, patience).await;
     // The effect is undone even if the journal cannot record it.
     if let Ok(undoing) = undoing {
         let _written = match &undone {
@@ -329,6 +333,38 @@ async fn undo_step(shared: &Shared, ended: EndedStep<'_>) -> Result<()> {
         };
     }
     undone
+}
+
+/// Undoes a step. Repeats it after transient errors while `patience` lasts: an undo is the last chance
+/// to remove what a run has created.
+async fn repeat_undo(
+    shared: &Shared,
+    step: &Step,
+    output: Option<&StepOutput>,
+    context: &StepContext<'_>,
+    patience: &mut Duration,
+) -> Result<()> {
+    let Engine { effects, clock, .. } = &shared.engine;
+    let mut pause = Duration::from_secs(1);
+    loop {
+        let begun = clock.now();
+        let error = match effects.undo(step, output, context).await {
+            Err(error) if error.is_transient() && effects.lock_loss().is_none() => error,
+            other => return other,
+        };
+        if patience.is_zero() {
+            return Err(error);
+        }
+        tracing::warn!(
+            "cannot undo {} yet, trying again for up to {} s: {}",
+            step.id,
+            patience.as_secs(),
+            error.one_line()
+        );
+        clock.sleep(pause.min(*patience)).await;
+        *patience = patience.saturating_sub(elapsed_since(shared, begun));
+        pause = (pause * 2).min(Duration::from_secs(15));
+    }
 }
 
 /// Calls `record` with the recorder and the next line. The mutex is held until the line is written,
