@@ -31,9 +31,14 @@ use clients::Clients;
 use errors::cloud_error;
 
 /// Time limit of a call with all its attempts. The SDK has no default.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// Attempts of a call, unless environment or profile set another number.
-const MAX_ATTEMPTS: u32 = 4;
+const CALL_TIMEOUT: Duration = Duration::from_secs(180);
+/// Time limit of one attempt, so that a connection that hangs is replaced.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Attempts of a call, unless environment or profile set another number. EC2 throttles accounts for
+/// longer than the SDK's default of 3 attempts (packer-plugin-amazon uses 10, too).
+const MAX_ATTEMPTS: u32 = 10;
+/// Attempts of the first call of a command.
+const FIRST_CALL_ATTEMPTS: u32 = 4;
 /// Time limit of a connection, so that an unreachable local endpoint is reported soon.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -51,16 +56,14 @@ impl Aws {
             .timeout_config(
                 TimeoutConfig::builder()
                     .operation_timeout(CALL_TIMEOUT)
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
                     .connect_timeout(CONNECT_TIMEOUT)
                     .build(),
             );
         let configured = aws_config::default_provider::retry_config::default_provider()
             .retry_config()
             .await;
-        // Environment and profile take precedence. Without a setting the result equals the default.
-        if configured == RetryConfig::standard() {
-            loader = loader.retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS));
-        }
+        loader = loader.retry_config(complete_retry_config(configured));
         Self {
             config: loader.load().await,
             clients: Mutex::new(BTreeMap::new()),
@@ -95,10 +98,35 @@ impl Aws {
     }
 }
 
+/// Completes the retry settings of environment and profile. The mode `adaptive` also slows down the
+/// calls that follow a throttled one, for all jobs of the run.
+fn complete_retry_config(configured: RetryConfig) -> RetryConfig {
+    let is_set = |name| crate::adapters::system::variable(name).is_some();
+    let standard = RetryConfig::standard();
+    let has_mode = is_set("AWS_RETRY_MODE") || configured.mode() != standard.mode();
+    let has_attempts =
+        is_set("AWS_MAX_ATTEMPTS") || configured.max_attempts() != standard.max_attempts();
+    let attempts = if has_attempts {
+        configured.max_attempts()
+    } else {
+        MAX_ATTEMPTS
+    };
+    let mode = if has_mode {
+        configured
+    } else {
+        RetryConfig::adaptive()
+    };
+    mode.with_max_attempts(attempts)
+}
+
 #[async_trait]
 impl IdentityReader for Aws {
     async fn identity(&self, region: &Region) -> CloudResult<Identity> {
-        let answer = self.clients(region).sts.get_caller_identity().send().await;
+        // The first call of a command: a wrong endpoint is reported within seconds.
+        let fewer = aws_sdk_sts::config::Config::builder()
+            .retry_config(RetryConfig::standard().with_max_attempts(FIRST_CALL_ATTEMPTS));
+        let call = self.clients(region).sts.get_caller_identity();
+        let answer = call.customize().config_override(fewer).send().await;
         let answer = answer.map_err(|e| cloud_error("GetCallerIdentity", region, &e))?;
         Ok(Identity {
             account: answer.account.unwrap_or_default(),
