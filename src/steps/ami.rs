@@ -32,6 +32,26 @@ pub(in crate::steps) async fn find(steps: &Steps, step: &Step, id: &AmiId) -> Re
     }
 }
 
+/// Returns an own AMI by ID. Waits until EC2 would show an AMI that this run has created.
+pub(in crate::steps) async fn find_created(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+) -> Result<Option<Ami>> {
+    let never = tokio_util::sync::CancellationToken::new();
+    let what = format!("AMI {id} in {} to be listed", step.region);
+    crate::steps::poll::poll_until(steps, PENDING_LIMIT, &never, &what, || async {
+        let found = find(steps, step, id).await?;
+        let may_appear = steps.creations.is_new(id.as_str(), steps.clock.now());
+        Ok((found.is_some() || !may_appear).then_some(found))
+    })
+    .await
+}
+
+fn is_new(steps: &Steps, ami: &Ami) -> bool {
+    steps.creations.is_new(ami.id.as_str(), steps.clock.now())
+}
+
 /// Deregisters an AMI with its snapshots. If snapshots remain, the error contains the commands that
 /// delete them.
 pub(in crate::steps) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
@@ -50,7 +70,9 @@ pub(in crate::steps) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) 
             .deregister(&step.region, ami)
             .await
         {
-            Ok(left) => Ok(Some(left)),
+            // EC2 may not know a new AMI yet.
+            Ok(done) if !done.existed && is_new(steps, ami) => Ok(None),
+            Ok(done) => Ok(Some(done.remaining)),
             Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
             Err(e) => Err(e.into()),
         }

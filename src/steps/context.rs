@@ -17,6 +17,7 @@ use crate::model::{RunId, Tags, Timestamp};
 use crate::plan::Step;
 use crate::plan::{Scope, ScopeSubject};
 use crate::ports::{Clock, ImageBuilder, Shell, Store, Workspace};
+use crate::steps::created::Creations;
 use crate::steps::publish::shares::Shares;
 use crate::steps::references::ParameterReferences;
 
@@ -52,6 +53,8 @@ pub struct Steps {
     pub commit: Option<String>,
     /// Copies to other accounts that are in progress.
     pub shares: Shares,
+    /// Resources that this run has created.
+    pub creations: Creations,
     /// SSM parameters that contain AMI IDs.
     pub parameter_references: ParameterReferences,
 }

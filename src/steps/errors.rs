@@ -18,6 +18,12 @@ impl From<CloudError> for Error {
                 Some("check AWS_ENDPOINT_URL and proxies: the response did not come from AWS")
             }
             CloudErrorKind::Throttled => Some("wait a moment and run again, or lower --jobs"),
+            CloudErrorKind::Quota => {
+                Some("request a higher quota (Service Quotas), or delete unused resources")
+            }
+            CloudErrorKind::Capacity => {
+                Some("run again later, or set other `subnets` or another instance type")
+            }
             _ => None,
         };
         let kind = match error.kind {

@@ -5,6 +5,7 @@ mod ami;
 pub mod build;
 pub mod check;
 mod context;
+mod created;
 mod errors;
 mod poll;
 mod publish;
@@ -17,4 +18,5 @@ mod tests;
 mod unreachable;
 
 pub use context::Steps;
+pub use created::Creations;
 pub use publish::shares::Shares;

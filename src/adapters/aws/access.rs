@@ -5,7 +5,7 @@ use aws_sdk_ec2::types::{IpPermission, IpRange, KeyType, ResourceType};
 
 use super::Aws;
 use super::clients::Clients;
-use super::errors::cloud_error;
+use super::errors::{cloud_error, exists, require_field};
 use super::tags::{filter, tag_specification};
 use crate::model::{Region, Tags};
 use crate::ports::{AccessReader, AccessWriter, CloudErrorKind, CloudResult, GroupRequest, Secret};
@@ -41,7 +41,16 @@ impl AccessWriter for Aws {
         create_group(&self.clients(region), request).await
     }
 
-    async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<()> {
+    pub(super) async fn allow_ssh(
+        &self,
+        region: &Region,
+        group: &str,
+        from: &[String],
+    ) -> CloudResult<()> {
+        allow_ssh(&self.clients(region), group, from).await
+    }
+
+    async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<bool> {
         delete_group(&self.clients(region), id).await
     }
 }
@@ -91,13 +100,12 @@ pub(super) async fn create_group(clients: &Clients, request: &GroupRequest) -> C
         .send()
         .await
         .map_err(|e| cloud_error("CreateSecurityGroup", &clients.region, &e))?;
-    let id = answer.group_id.unwrap_or_default();
-    if let Err(error) = allow_ssh(clients, &id, &request.ssh_from).await {
-        // The caller does not know the ID yet, and a group without its rule is useless.
-        let _ignored = delete_group(clients, &id).await;
-        return Err(error);
-    }
-    Ok(id)
+    require_field(
+        answer.group_id,
+        "groupId",
+        "CreateSecurityGroup",
+        &clients.region,
+    )
 }
 
 async fn allow_ssh(clients: &Clients, id: &str, from: &[String]) -> CloudResult<()> {
@@ -124,10 +132,15 @@ async fn allow_ssh(clients: &Clients, id: &str, from: &[String]) -> CloudResult<
         .authorize_security_group_ingress()
         .group_id(id)
         .ip_permissions(ssh);
-    call.send()
+    match call
+        .send()
         .await
-        .map_err(|e| cloud_error("AuthorizeSecurityGroupIngress", &clients.region, &e))?;
-    Ok(())
+        .map_err(|e| cloud_error("AuthorizeSecurityGroupIngress", &clients.region, &e))
+    {
+        // The response of an earlier attempt was lost.
+        Err(error) if error.kind != CloudErrorKind::Duplicate => Err(error),
+        _ => Ok(()),
+    }
 }
 
 async fn find_vpc(clients: &Clients, subnet: &str) -> CloudResult<String> {
@@ -169,15 +182,12 @@ pub(super) async fn find_group(
         .find_map(|g| g.group_id))
 }
 
-pub(super) async fn delete_group(clients: &Clients, id: &str) -> CloudResult<()> {
+pub(super) async fn delete_group(clients: &Clients, id: &str) -> CloudResult<bool> {
     let answer = clients
         .ec2
         .delete_security_group()
         .group_id(id)
         .send()
         .await;
-    match answer.map_err(|e| cloud_error("DeleteSecurityGroup", &clients.region, &e)) {
-        Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
-        _ => Ok(()),
-    }
+    exists(answer.map_err(|e| cloud_error("DeleteSecurityGroup", &clients.region, &e)))
 }

@@ -6,6 +6,9 @@ use crate::error::describe;
 use crate::model::Region;
 use crate::ports::{CloudError, CloudErrorKind, CloudResult};
 
+/// Part of the answer to CopyImage while the snapshots are not shared with the caller.
+const NOT_SHARED: &str = "permission to access the storage of this ami";
+
 /// Converts an SDK error to a [`CloudError`] with the kind, the code and the message.
 pub(super) fn cloud_error<E>(
     action: &'static str,
@@ -22,6 +25,7 @@ where
         _ => describe(error),
     };
     let kind = match error {
+        SdkError::ServiceError(_) if message.contains(NOT_SHARED) => CloudErrorKind::NotShared,
         SdkError::DispatchFailure(f) if f.is_user() || message.contains("credentials") => {
             CloudErrorKind::Credentials
         }
@@ -42,6 +46,15 @@ where
         action,
         region: region.to_string(),
         message,
+    }
+}
+
+/// Returns false if a call failed because its resource does not exist.
+pub(super) fn exists<T>(result: CloudResult<T>) -> CloudResult<bool> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind == CloudErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -74,6 +87,10 @@ fn error_kind(code: &str) -> CloudErrorKind {
         "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
             CloudErrorKind::Denied
         }
+        // `Unsupported`: the Availability Zone does not offer the instance type.
+        "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "Unsupported" => {
+            CloudErrorKind::Capacity
+        }
         "AuthFailure"
         | "InvalidClientTokenId"
         | "UnrecognizedClientException"
@@ -86,7 +103,11 @@ fn error_kind(code: &str) -> CloudErrorKind {
         c if c.ends_with(".Unavailable") => CloudErrorKind::InUse,
         c if c.ends_with(".NotFound") => CloudErrorKind::NotFound,
         c if c.ends_with(".Duplicate") => CloudErrorKind::Duplicate,
-        c if c.contains("Throttl") || c.contains("LimitExceeded") => CloudErrorKind::Throttled,
+        "RequestLimitExceeded" | "BandwidthLimitExceeded" | "TooManyRequestsException" => {
+            CloudErrorKind::Throttled
+        }
+        c if c.contains("Throttl") => CloudErrorKind::Throttled,
+        c if c.contains("LimitExceeded") => CloudErrorKind::Quota,
         _ => CloudErrorKind::Other,
     }
 }

@@ -9,7 +9,7 @@ use super::tags::filter;
 use super::{Aws, copies};
 use crate::model::{Ami, AmiId, Region, Sharing, SnapshotId};
 use crate::ports::{
-    CloudErrorKind, CloudResult, CopyRequest, ImageQuery, ImageReader, ImageWriter,
+    CloudErrorKind, CloudResult, CopyRequest, Deregistration, ImageQuery, ImageReader, ImageWriter,
 };
 
 /// AMIs per page. AWS recommends pagination, because calls without it may be throttled or time out.
@@ -47,7 +47,7 @@ impl ImageWriter for Aws {
         copies::share(&self.clients(region), ami, what, account, on).await
     }
 
-    async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Vec<SnapshotId>> {
+    async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Deregistration> {
         deregister_image(&self.clients(region), ami).await
     }
 }
@@ -133,9 +133,9 @@ fn convert_image(clients: &Clients, image: Image) -> Option<Ami> {
 }
 
 /// Deregisters an AMI and lets EC2 delete its snapshots. The call succeeds even if a deletion fails,
-/// so snapshots that EC2 does not report as deleted are deleted one by one. Succeeds if the AMI does
-/// not exist: an interrupted run may have left its snapshots.
-pub(super) async fn deregister_image(clients: &Clients, ami: &Ami) -> CloudResult<Vec<SnapshotId>> {
+/// so snapshots that EC2 does not report as deleted are deleted one by one, also if the AMI does not
+/// exist: an interrupted run may have left its snapshots.
+pub(super) async fn deregister_image(clients: &Clients, ami: &Ami) -> CloudResult<Deregistration> {
     let call = clients
         .ec2
         .deregister_image()
@@ -143,11 +143,12 @@ pub(super) async fn deregister_image(clients: &Clients, ami: &Ami) -> CloudResul
         .delete_associated_snapshots(true)
         .send()
         .await;
-    let results = match call.map_err(|e| cloud_error("DeregisterImage", &clients.region, &e)) {
-        Ok(answer) => answer.delete_snapshot_results.unwrap_or_default(),
-        Err(error) if error.kind == CloudErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(error),
-    };
+    let (existed, results) =
+        match call.map_err(|e| cloud_error("DeregisterImage", &clients.region, &e)) {
+            Ok(answer) => (true, answer.delete_snapshot_results.unwrap_or_default()),
+            Err(error) if error.kind == CloudErrorKind::NotFound => (false, Vec::new()),
+            Err(error) => return Err(error),
+        };
     let return_code = |snapshot: &SnapshotId| {
         results
             .iter()
@@ -178,5 +179,5 @@ pub(super) async fn deregister_image(clients: &Clients, ami: &Ami) -> CloudResul
             }
         }
     }
-    Ok(remaining)
+    Ok(Deregistration { existed, remaining })
 }

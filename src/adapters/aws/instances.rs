@@ -8,7 +8,7 @@ use aws_sdk_ec2::types::{
 
 use super::Aws;
 use super::clients::Clients;
-use super::errors::cloud_error;
+use super::errors::{cloud_error, exists};
 use super::tags::{filter, tag_specification};
 use crate::model::{AmiId, InstanceId, Region, Tags};
 use crate::ports::{
@@ -46,7 +46,7 @@ impl InstanceWriter for Aws {
         launch_instance(&self.clients(region), request).await
     }
 
-    async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<()> {
+    async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<bool> {
         terminate_instance(&self.clients(region), id).await
     }
 }
@@ -144,17 +144,14 @@ pub(super) async fn list_tagged(clients: &Clients, tags: &Tags) -> CloudResult<V
     Ok(out)
 }
 
-pub(super) async fn terminate_instance(clients: &Clients, id: &InstanceId) -> CloudResult<()> {
+pub(super) async fn terminate_instance(clients: &Clients, id: &InstanceId) -> CloudResult<bool> {
     let answer = clients
         .ec2
         .terminate_instances()
         .instance_ids(id.as_str())
         .send()
         .await;
-    match answer.map_err(|e| cloud_error("TerminateInstances", &clients.region, &e)) {
-        Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
-        _ => Ok(()),
-    }
+    exists(answer.map_err(|e| cloud_error("TerminateInstances", &clients.region, &e)))
 }
 
 fn convert_reservations(

@@ -69,6 +69,12 @@ pub struct FakeCloudState {
     pub lag: u32,
     /// Outdated tags of AMIs, with the number of reads that return them.
     pub seen: BTreeMap<AmiId, (u32, Tags)>,
+    /// Number of reads and calls for which a new resource does not exist.
+    pub visible_after: u32,
+    /// New resources, with the number of reads and calls for which they do not exist.
+    pub hidden: BTreeMap<String, u32>,
+    /// Number of copies that EC2 refuses, because permissions take effect late.
+    pub refused_copies: u32,
     /// Number of generated IDs.
     pub given: u32,
 }
@@ -81,6 +87,32 @@ impl FakeCloudState {
     pub fn id(&mut self, prefix: &str) -> String {
         self.given += 1;
         format!("{prefix}-{:08x}", self.given)
+    }
+
+    /// Generates the ID of a resource that is hidden at first, if the state has a visibility delay.
+    pub fn new_id(&mut self, prefix: &str) -> String {
+        let id = self.id(prefix);
+        self.hide(&id);
+        id
+    }
+
+    /// Hides a new resource, if the state has a visibility delay.
+    pub fn hide(&mut self, id: &str) {
+        if self.visible_after > 0 {
+            self.hidden.insert(id.to_owned(), self.visible_after);
+        }
+    }
+
+    /// Returns whether a resource is still hidden. Each call brings it closer to being visible.
+    pub fn is_hidden(&mut self, id: &str) -> bool {
+        let Some(left) = self.hidden.get_mut(id) else {
+            return false;
+        };
+        *left -= 1;
+        if *left == 0 {
+            self.hidden.remove(id);
+        }
+        true
     }
 
     /// Adds an AMI with one snapshot and returns its ID.

@@ -182,11 +182,17 @@ impl Builder {
     /// are spread over the subnets and an image stays in its subnet.
     #[must_use]
     pub fn subnet(&self, image: &str) -> Option<&str> {
+        self.subnets_from(image).next()
+    }
+
+    /// Returns all subnets, beginning with the one for an image.
+    pub fn subnets_from(&self, image: &str) -> impl Iterator<Item = &str> {
         let hash = image.bytes().fold(0usize, |hash, byte| {
             hash.wrapping_mul(31).wrapping_add(usize::from(byte))
         });
-        let at = hash.checked_rem(self.subnets.len())?;
-        self.subnets.get(at).map(String::as_str)
+        let at = hash.checked_rem(self.subnets.len()).unwrap_or(0);
+        let (before, from) = self.subnets.split_at(at);
+        from.iter().chain(before).map(String::as_str)
     }
 }
 

@@ -13,8 +13,6 @@ pub struct GroupRequest {
     pub name: String,
     /// Subnet that determines the VPC. `None` means the default VPC.
     pub subnet: Option<String>,
-    /// CIDR blocks that may connect to port 22.
-    pub ssh_from: Vec<String>,
     /// Tags set by the call that creates it.
     pub tags: Tags,
 }
@@ -43,8 +41,10 @@ pub trait AccessWriter: Send + Sync {
     ) -> CloudResult<Secret>;
     /// Deletes a key pair. Succeeds if it does not exist.
     async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<()>;
-    /// Creates a security group and returns its ID.
+    /// Creates a security group without ingress rules and returns its ID.
     async fn create_group(&self, region: &Region, request: &GroupRequest) -> CloudResult<String>;
-    /// Deletes a security group. Succeeds if it does not exist.
-    async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<()>;
+    /// Allows SSH from CIDR blocks. Succeeds if the rule exists.
+    async fn allow_ssh(&self, region: &Region, group: &str, from: &[String]) -> CloudResult<()>;
+    /// Deletes a security group. Returns false if it does not exist, or not yet.
+    async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<bool>;
 }

@@ -13,8 +13,14 @@ pub enum CloudErrorKind {
     Credentials,
     /// The endpoint did not answer.
     Unreachable,
-    /// Too many calls, or a quota.
+    /// Too many calls. AWS rejected the call.
     Throttled,
+    /// A quota of the account is used up.
+    Quota,
+    /// AWS has no capacity for the instance type in the Availability Zone.
+    Capacity,
+    /// The AMI or its snapshots are not shared with the caller, or not yet.
+    NotShared,
     /// The service failed temporarily.
     Unavailable,
     /// Another resource depends on it, or its state does not allow the call yet.

@@ -37,6 +37,15 @@ pub struct CopyRequest {
     pub token: String,
 }
 
+/// Result of a deregistration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deregistration {
+    /// The AMI existed. False if it does not exist, or not yet.
+    pub existed: bool,
+    /// Snapshots that still exist.
+    pub remaining: Vec<SnapshotId>,
+}
+
 /// Reads AMIs.
 #[async_trait]
 pub trait ImageReader: Send + Sync {
@@ -62,7 +71,6 @@ pub trait ImageWriter: Send + Sync {
         account: &str,
         on: bool,
     ) -> CloudResult<()>;
-    /// Deregisters an AMI and deletes its snapshots. Returns the snapshots that still exist.
-    /// Succeeds if the AMI does not exist.
-    async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Vec<SnapshotId>>;
+    /// Deregisters an AMI and deletes its snapshots, also those of an AMI that does not exist.
+    async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Deregistration>;
 }

@@ -68,6 +68,6 @@ pub trait InstanceReader: Send + Sync {
 pub trait InstanceWriter: Send + Sync {
     /// Starts one instance.
     async fn launch(&self, region: &Region, request: &LaunchRequest) -> CloudResult<InstanceId>;
-    /// Terminates an instance. Succeeds if it does not exist.
-    async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<()>;
+    /// Terminates an instance. Returns false if it does not exist, or not yet.
+    async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<bool>;
 }

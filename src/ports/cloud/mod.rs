@@ -15,7 +15,7 @@ use crate::model::Region;
 
 pub use access::{AccessReader, AccessWriter, GroupRequest};
 pub use error::{CloudError, CloudErrorKind, CloudResult};
-pub use images::{CopyRequest, ImageQuery, ImageReader, ImageWriter};
+pub use images::{CopyRequest, Deregistration, ImageQuery, ImageReader, ImageWriter};
 pub use instances::{Instance, InstanceReader, InstanceWriter, LaunchRequest};
 pub use parameters::{ParameterReader, ParameterWriter};
 pub use resources::{ResourceReader, ResourceWriter, TemporaryQuery};

@@ -9,9 +9,10 @@ use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ImageName, InstanceId, Region};
 use crate::plan::{AmiRef, Step, StepId, StepName};
-use crate::ports::{Instance, LaunchRequest, Secret};
+use crate::ports::{CloudErrorKind, CloudResult, Instance, LaunchRequest, Secret};
 use crate::steps::access::host_key;
 use crate::steps::context::{StepEffect, Steps, client_token};
+use crate::steps::created::{self, CreationKey};
 use crate::steps::poll::poll_until;
 
 /// Longest wait for an instance. EC2 starts and terminates instances within minutes.
@@ -37,7 +38,7 @@ impl StepEffect for Boot<'_> {
         let platform = definition.map(|i| i.platform).unwrap_or_default();
         let arch = definition.map(|i| i.arch).unwrap_or_default();
         let keys = host_key::load_or_generate(steps, &step.scope).await?;
-        let request = LaunchRequest {
+        let mut request = LaunchRequest {
             ami: context.outputs.ami(ami)?,
             instance_type: builder.instance_type(arch).to_owned(),
             key_name: context
@@ -46,7 +47,7 @@ impl StepEffect for Boot<'_> {
             group: context
                 .outputs
                 .group(&StepId::new(step.scope.clone(), StepName::Group))?,
-            subnet: builder.subnet(&step.scope.to_string()).map(str::to_owned),
+            subnet: None,
             instance_profile: builder.instance_profile.clone(),
             public_address: builder.public_address,
             user_data: Some(Secret::new(platform.first_boot(
@@ -54,14 +55,11 @@ impl StepEffect for Boot<'_> {
                 &host_key::user_data_keys(&keys),
             ))),
             tags: steps.temporary_tags(&step.scope),
-            token: client_token(&format!("{} boot {image}", steps.run)),
+            token: String::new(),
         };
-        let id = steps
-            .cloud
-            .change(&step.region)
-            .await?
-            .launch(&step.region, &request)
-            .await?;
+        let scope = step.scope.to_string();
+        let subnets: Vec<&str> = builder.subnets_from(&scope).collect();
+        let id = launch_in_any(steps, step, image, &mut request, &subnets, context).await?;
         (context.note)(&format!("instance {id}"));
         let running = poll_until(
             steps,
@@ -104,6 +102,59 @@ impl StepEffect for Boot<'_> {
         let Self { image, .. } = *self;
         terminate_all(steps, step, image, output).await
     }
+}
+
+fn instance_key(step: &Step, image: &ImageName) -> CreationKey {
+    CreationKey::new("instance of image", image.as_str(), None, &step.region)
+}
+
+/// Launches the instance in the first subnet with capacity for it. Without subnets, EC2 selects a
+/// default subnet.
+async fn launch_in_any(
+    steps: &Steps,
+    step: &Step,
+    image: &ImageName,
+    request: &mut LaunchRequest,
+    subnets: &[&str],
+    context: &StepContext<'_>,
+) -> Result<InstanceId> {
+    let Some((last, others)) = subnets.split_last() else {
+        request.token = client_token(&format!("{} boot {image}", steps.run));
+        return Ok(launch(steps, step, image, request, context).await??);
+    };
+    for subnet in others.iter().chain([last]) {
+        request.subnet = Some((*subnet).to_owned());
+        request.token = client_token(&format!("{} boot {image} {subnet}", steps.run));
+        match launch(steps, step, image, request, context).await? {
+            Err(error) if error.kind == CloudErrorKind::Capacity && subnet != last => {
+                (context.note)(&format!("{subnet}: {}", error.message));
+            }
+            other => return Ok(other?),
+        }
+    }
+    Err(Error::input("`subnets` is empty"))
+}
+
+/// Launches the instance. EC2 may not know the new security group or key pair yet.
+async fn launch(
+    steps: &Steps,
+    step: &Step,
+    image: &ImageName,
+    request: &LaunchRequest,
+    context: &StepContext<'_>,
+) -> Result<CloudResult<InstanceId>> {
+    let new = [request.group.as_str(), request.key_name.as_str()];
+    let what = format!("the launch of an instance of {}", request.ami);
+    created::use_created(steps, &new, &context.cancel, &what, || async {
+        let cloud = steps.cloud.change(&step.region).await?;
+        let call = cloud.launch(&step.region, request);
+        let launched = created::create(steps, instance_key(step, image), call, |id| id.0.clone());
+        match launched.await {
+            Err(error) if error.kind == CloudErrorKind::Capacity => Ok(Err(error)),
+            other => other.map(Ok),
+        }
+    })
+    .await
 }
 
 /// Waits until an image that needs more time can accept logins.
@@ -187,20 +238,17 @@ pub(in crate::steps) async fn terminate_all(
     image: &ImageName,
     output: Option<&StepOutput>,
 ) -> Result<()> {
-    let mut ids: Vec<InstanceId> = steps
-        .cloud
-        .instances_with_tags(&step.region, &steps.run_tags(image.as_str()))
-        .await?
-        .into_iter()
-        .map(|i| i.id)
-        .collect();
-    let known = output.and_then(|output| match output {
-        StepOutput::Instance { instance, .. } => Some(instance.clone()),
-        _ => None,
-    });
-    ids.extend(known.filter(|k| !ids.contains(k)));
+    let mut ids = created::find_created(steps, &instance_key(step, image), || async {
+        let tags = steps.run_tags(image.as_str());
+        let found = steps.cloud.instances_with_tags(&step.region, &tags).await?;
+        Ok(found.into_iter().map(|i| i.id.0).collect())
+    })
+    .await?;
+    if let Some(StepOutput::Instance { instance, .. }) = output {
+        ids.insert(instance.0.clone());
+    }
     for id in ids {
-        terminate_and_wait(steps, &step.region, &id).await?;
+        terminate_and_wait(steps, &step.region, &InstanceId(id)).await?;
     }
     host_key::delete(steps, &step.scope);
     Ok(())
@@ -212,24 +260,18 @@ pub(in crate::steps) async fn terminate_and_wait(
     region: &Region,
     id: &InstanceId,
 ) -> Result<()> {
-    steps
-        .cloud
-        .change(region)
-        .await?
-        .terminate(region, id)
-        .await?;
+    let what = format!("instance {id} to terminate");
+    created::delete_created(steps, id.as_str(), LIMIT, &what, || async {
+        let cloud = steps.cloud.change(region).await?;
+        cloud.terminate(region, id).await
+    })
+    .await?;
     let never = CancellationToken::new();
-    poll_until(
-        steps,
-        LIMIT,
-        &never,
-        &format!("instance {id} to terminate"),
-        || async {
-            let instance = steps.cloud.instance(region, id).await?;
-            Ok(instance
-                .is_none_or(|i| i.status == "terminated")
-                .then_some(()))
-        },
-    )
+    poll_until(steps, LIMIT, &never, &what, || async {
+        let instance = steps.cloud.instance(region, id).await?;
+        Ok(instance
+            .is_none_or(|i| i.status == "terminated")
+            .then_some(()))
+    })
     .await
 }

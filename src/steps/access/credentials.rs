@@ -1,15 +1,20 @@
 //! Creates and deletes the key pair and the security group of a run, one of each per image.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::catalog::Access;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::Tags;
 use crate::plan::Step;
-use crate::ports::{CloudErrorKind, GroupRequest};
+use crate::ports::{CloudErrorKind, CloudResult, GroupRequest, Secret};
 use crate::steps::context::{StepEffect, Steps};
+use crate::steps::created::{self, CreationKey};
+use crate::steps::poll::poll_until;
 
 /// Deletion of the security group of a run.
 pub(in crate::steps) struct DeleteGroup<'a> {
@@ -67,13 +72,7 @@ impl StepEffect for CreateKeyPair<'_> {
     ) -> Result<StepOutput> {
         let Self { name } = *self;
         let tags = steps.temporary_tags(&step.scope);
-        let key = match steps
-            .cloud
-            .change(&step.region)
-            .await?
-            .create_key_pair(&step.region, name, &tags)
-            .await
-        {
+        let key = match create_key_pair(steps, step, name, &tags).await {
             // The name contains the run ID, so an existing key pair is ours, but its private key is
             // lost.
             Err(e) if e.kind == CloudErrorKind::Duplicate => {
@@ -83,12 +82,7 @@ impl StepEffect for CreateKeyPair<'_> {
                     .await?
                     .delete_key_pair(&step.region, name)
                     .await?;
-                steps
-                    .cloud
-                    .change(&step.region)
-                    .await?
-                    .create_key_pair(&step.region, name, &tags)
-                    .await?
+                create_key_pair(steps, step, name, &tags).await?
             }
             other => other?,
         };
@@ -116,6 +110,18 @@ impl StepEffect for CreateKeyPair<'_> {
         let Self { name } = *self;
         delete_key(steps, step, name).await.map(drop)
     }
+}
+
+async fn create_key_pair(
+    steps: &Steps,
+    step: &Step,
+    name: &str,
+    tags: &Tags,
+) -> CloudResult<Secret> {
+    let key = CreationKey::new("key pair", name, None, &step.region);
+    let cloud = steps.cloud.change(&step.region).await?;
+    let call = cloud.create_key_pair(&step.region, name, tags);
+    created::create(steps, key, call, |_| name.to_owned()).await
 }
 
 pub(in crate::steps) async fn delete_key(
@@ -160,25 +166,25 @@ impl StepEffect for CreateGroup<'_> {
         &self,
         steps: &Steps,
         step: &Step,
-        _context: &StepContext<'_>,
+        context: &StepContext<'_>,
     ) -> Result<StepOutput> {
         let Self { name } = *self;
         let builder = steps.builder_of(&step.scope);
         let request = GroupRequest {
             name: name.to_owned(),
             subnet: builder.subnet(&step.scope.to_string()).map(str::to_owned),
-            ssh_from: match &builder.access {
-                Access::Cidrs(cidrs) => cidrs.clone(),
-                Access::Ssm => Vec::new(),
-            },
             tags: steps.temporary_tags(&step.scope),
         };
-        let group = steps
-            .cloud
-            .change(&step.region)
-            .await?
-            .create_group(&step.region, &request)
+        let group = create_group(steps, step, &request).await?;
+        if let Access::Cidrs(from) = &builder.access {
+            let what = format!("security group {group} to accept its rule");
+            created::use_created(steps, &[&group], &context.cancel, &what, || async {
+                let cloud = steps.cloud.change(&step.region).await?;
+                cloud.allow_ssh(&step.region, &group, from).await
+            })
             .await?;
+        }
+        wait_for_group(steps, step, name, &group, context).await?;
         Ok(StepOutput::Group { group })
     }
 
@@ -194,21 +200,66 @@ impl StepEffect for CreateGroup<'_> {
     }
 }
 
+fn group_key(step: &Step, name: &str) -> CreationKey {
+    CreationKey::new("security group", name, None, &step.region)
+}
+
+/// Creates the group of the run. If it exists, an earlier attempt has created it, whose response was
+/// lost, because the name contains the run ID.
+async fn create_group(steps: &Steps, step: &Step, request: &GroupRequest) -> Result<String> {
+    let cloud = steps.cloud.change(&step.region).await?;
+    let call = cloud.create_group(&step.region, request);
+    let key = group_key(step, &request.name);
+    match created::create(steps, key.clone(), call, String::clone).await {
+        Err(error) if error.kind == CloudErrorKind::Duplicate => {
+            steps.creations.record(key, None, steps.clock.now());
+            let found = find_groups(steps, step, &request.name).await?;
+            found.into_iter().next().ok_or_else(|| error.into())
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Waits until EC2 lists the new group, because Packer looks it up.
+async fn wait_for_group(
+    steps: &Steps,
+    step: &Step,
+    name: &str,
+    group: &str,
+    context: &StepContext<'_>,
+) -> Result<()> {
+    let what = format!("security group {group} to be listed");
+    let limit = Duration::from_secs(120);
+    poll_until(steps, limit, &context.cancel, &what, || async {
+        let tags = steps.run_tags(&step.scope);
+        let found = steps.cloud.find_group(&step.region, name, &tags).await?;
+        Ok(found.map(drop))
+    })
+    .await
+}
+
+/// Returns the groups of this run with this name.
+async fn find_groups(steps: &Steps, step: &Step, name: &str) -> Result<BTreeSet<String>> {
+    created::find_created(steps, &group_key(step, name), || async {
+        let tags = steps.run_tags(&step.scope);
+        let found = steps.cloud.find_group(&step.region, name, &tags).await?;
+        Ok(found.into_iter().collect())
+    })
+    .await
+}
+
 /// Deletes the group after its instances have released it.
 pub(in crate::steps) async fn delete_group(
     steps: &Steps,
     step: &Step,
     name: &str,
 ) -> Result<StepOutput> {
-    let Some(id) = steps
-        .cloud
-        .find_group(&step.region, name, &steps.run_tags(&step.scope))
-        .await?
-    else {
-        return Ok(StepOutput::Deleted { deleted: None });
-    };
-    delete_unused_group(steps, step, &id).await?;
-    Ok(StepOutput::Deleted { deleted: Some(id) })
+    let mut deleted = None;
+    for id in find_groups(steps, step, name).await? {
+        delete_unused_group(steps, step, &id).await?;
+        deleted = Some(id);
+    }
+    Ok(StepOutput::Deleted { deleted })
 }
 
 /// Deletes a group as soon as it is unused. The wait cannot be cancelled, because undo calls it.
@@ -218,25 +269,10 @@ pub(in crate::steps) async fn delete_unused_group(
     id: &str,
 ) -> Result<()> {
     let cloud = steps.cloud_for(step)?;
-    let never = tokio_util::sync::CancellationToken::new();
-    let limit = std::time::Duration::from_secs(300);
-    crate::steps::poll::poll_until(
-        steps,
-        limit,
-        &never,
-        &format!("security group {id} to become unused"),
-        || async {
-            match cloud
-                .change(&step.region)
-                .await?
-                .delete_group(&step.region, id)
-                .await
-            {
-                Ok(()) => Ok(Some(())),
-                Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
-                Err(e) => Err(e.into()),
-            }
-        },
-    )
+    let what = format!("security group {id} to become unused");
+    created::delete_created(steps, id, Duration::from_secs(300), &what, || async {
+        let cloud = cloud.change(&step.region).await?;
+        cloud.delete_group(&step.region, id).await
+    })
     .await
 }

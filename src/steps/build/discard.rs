@@ -5,10 +5,11 @@ use async_trait::async_trait;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::tags;
-use crate::model::{Ami, ImageName, State, TemporaryKind, TemporaryResource, pointer_name};
+use crate::model::{Ami, AmiId, ImageName, State, TemporaryKind, TemporaryResource, pointer_name};
 use crate::plan::Step;
 use crate::ports::{CloudErrorKind, ImageQuery, TemporaryQuery};
 use crate::steps::context::{StepEffect, Steps};
+use crate::steps::created::CreationKey;
 
 /// Deregistration of an AMI that this run built.
 pub(in crate::steps) struct Discard<'a> {
@@ -31,9 +32,21 @@ impl StepEffect for Discard<'_> {
     }
 }
 
+/// Returns the key of the AMI that a build creates.
+pub(super) fn ami_key(step: &Step, ami_name: &str) -> CreationKey {
+    CreationKey::new("AMI", ami_name, None, &step.region)
+}
+
 /// Deregisters the AMI of this name, unless it may be in use.
 pub(super) async fn deregister_candidate(steps: &Steps, step: &Step, ami_name: &str) -> Result<()> {
-    let Some(ami) = find_by_name(steps, step, ami_name).await? else {
+    let mut found = find_by_name(steps, step, ami_name).await?;
+    if found.is_none()
+        && let Some((id, _)) = steps.creations.recorded(&ami_key(step, ami_name))
+    {
+        // EC2 may not list the new AMI yet.
+        found = crate::steps::ami::find_created(steps, step, &AmiId(id)).await?;
+    }
+    let Some(ami) = found else {
         return Ok(());
     };
     if let Some(why) = use_reason(steps, step, &ami).await? {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::discard::{deregister_candidate, find_by_name};
+use super::discard::{ami_key, deregister_candidate, find_by_name};
 use super::login_failure::{login_failure, rights_failure};
 use super::script_failure::{failed_script, script_failure};
 use crate::checks::Phase;
@@ -85,11 +85,18 @@ impl StepEffect for Build<'_> {
             .iter()
             .find(|(region, _)| *region == step.region)
         {
-            Some((_, ami)) if outcome.code == Some(0) => Ok(StepOutput::Build {
-                ami: ami.clone(),
-                base,
-                log: Some(job.log),
-            }),
+            Some((_, ami)) if outcome.code == Some(0) => {
+                steps.creations.record(
+                    ami_key(step, self.ami_name),
+                    Some(ami.0.clone()),
+                    steps.clock.now(),
+                );
+                Ok(StepOutput::Build {
+                    ami: ami.clone(),
+                    base,
+                    log: Some(job.log),
+                })
+            }
             _ => Err(failure_error(steps, self, &outcome, &job)),
         }
     }

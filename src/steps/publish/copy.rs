@@ -4,17 +4,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, Region, State, Tags};
 use crate::plan::{AmiRef, Step};
-use crate::ports::{CopyRequest, ImageQuery};
+use crate::ports::{CloudErrorKind, CopyRequest, ImageQuery};
+use crate::steps::ami;
 use crate::steps::context::{StepEffect, Steps, client_token};
+use crate::steps::created::{self, CreationKey};
+use crate::steps::poll::poll_until;
 
 /// Longest wait for a copy. Copies of large AMIs between Regions take long, and EC2 gives no limit.
 const LIMIT: Duration = Duration::from_secs(2 * 3600);
+
+/// Time after which a permission to copy an AMI has taken effect.
+const SHARED_AFTER: SignedDuration = SignedDuration::from_secs(120);
 
 /// Returns the original AMI. Fails unless it is a released AMI of this catalog.
 pub(in crate::steps) async fn load_original(
@@ -36,18 +43,20 @@ pub(in crate::steps) async fn load_original(
     })
 }
 
-/// Returns our own AMI of this name in the location of the step, in any state.
-async fn find_by_name(steps: &Steps, step: &Step, name: &str) -> Result<Option<Ami>> {
+/// Returns our own AMIs of this name in the location of the step, in any state.
+async fn find_by_name(steps: &Steps, step: &Step, name: &str) -> Result<Vec<Ami>> {
     let query = ImageQuery {
         name: Some(name.to_owned()),
         ..ImageQuery::default()
     };
-    Ok(steps
-        .cloud_for(step)?
-        .images(&step.region, &query)
-        .await?
-        .into_iter()
-        .find(|a| a.name == name))
+    let cloud = steps.cloud_for(step)?;
+    let mut found = cloud.images(&step.region, &query).await?;
+    found.retain(|ami| ami.name == name);
+    Ok(found)
+}
+
+fn copy_key(step: &Step, name: &str) -> CreationKey {
+    CreationKey::new("copy", name, step.account.as_deref(), &step.region)
 }
 
 /// Returns whether an AMI is an unfinished copy of `origin`.
@@ -77,7 +86,7 @@ impl StepEffect for Copy<'_> {
         let Self { source, from, name } = *self;
         let original = load_original(steps, from, &context.outputs.ami(source)?).await?;
         let origin = format!("{from}:{}", original.id);
-        let (id, adopted) = match find_by_name(steps, step, name).await? {
+        let (id, adopted) = match find_by_name(steps, step, name).await?.into_iter().next() {
             Some(ami) if !is_unfinished_copy(steps, &ami, &origin) => {
                 let text = format!(
                     "{} in {} has the name `{name}` but is not an unfinished copy of {origin}",
@@ -87,21 +96,21 @@ impl StepEffect for Copy<'_> {
                     .hint("check its tags; rename or deregister it, then run again"));
             }
             Some(ami) if ami.status == "failed" => {
-                crate::steps::ami::deregister(steps, step, &ami).await?;
+                ami::deregister(steps, step, &ami).await?;
                 (
-                    start_copy(steps, step, &original, &origin, name).await?,
+                    start_copy(steps, step, &original, &origin, self, context).await?,
                     false,
                 )
             }
             Some(ami) => (adopt_copy(steps, step, &ami).await?, true),
             None => (
-                start_copy(steps, step, &original, &origin, name).await?,
+                start_copy(steps, step, &original, &origin, self, context).await?,
                 false,
             ),
         };
         (context.note)(&format!("copy {id} of {origin} in {}", step.region));
         let seen = AtomicBool::new(adopted);
-        let ami = crate::steps::poll::poll_until(
+        let ami = poll_until(
             steps,
             LIMIT,
             &context.cancel,
@@ -132,12 +141,18 @@ impl StepEffect for Copy<'_> {
     ) -> Result<()> {
         let Self { source, from, name } = *self;
         let origin = format!("{from}:{}", context.outputs.ami(source)?);
-        match find_by_name(steps, step, name).await? {
-            Some(ami) if is_unfinished_copy(steps, &ami, &origin) => {
-                crate::steps::ami::deregister(steps, step, &ami).await
+        let found = created::find_created(steps, &copy_key(step, name), || async {
+            let found = find_by_name(steps, step, name).await?;
+            Ok(found.into_iter().map(|ami| ami.id.0).collect())
+        })
+        .await?;
+        for id in found.into_iter().map(AmiId) {
+            let copy = ami::find_created(steps, step, &id).await?;
+            if let Some(copy) = copy.filter(|ami| is_unfinished_copy(steps, ami, &origin)) {
+                ami::deregister(steps, step, &copy).await?;
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 
@@ -167,7 +182,8 @@ async fn start_copy(
     step: &Step,
     original: &Ami,
     origin: &str,
-    name: &str,
+    copy: &Copy<'_>,
+    context: &StepContext<'_>,
 ) -> Result<AmiId> {
     let environment = steps.catalog.settings.environment_key.as_str();
     let not_copied = [
@@ -198,16 +214,35 @@ async fn start_copy(
     let request = CopyRequest {
         source_region: original.region.clone(),
         source: original.id.clone(),
-        name: name.to_owned(),
+        name: copy.name.to_owned(),
         tags: wanted,
         token: client_token(&parts),
     };
-    Ok(steps
-        .cloud_for(step)?
-        .change(&step.region)
-        .await?
-        .copy_image(&step.region, &request)
-        .await?)
+    let what = format!("{} to accept a copy of {origin}", step.region);
+    let begun = steps.clock.now();
+    poll_until(steps, LIMIT, &context.cancel, &what, || async {
+        let cloud = steps.cloud_for(step)?.change(&step.region).await?;
+        let call = cloud.copy_image(&step.region, &request);
+        match created::create(steps, copy_key(step, copy.name), call, |id| id.0.clone()).await {
+            Ok(id) => Ok(Some(id)),
+            Err(error) if must_wait(error.kind, steps.clock.now().duration_since(begun)) => {
+                tracing::debug!(%error, "the copy cannot start yet");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    })
+    .await
+}
+
+/// Returns whether a refused copy can start later. Permissions for another account take effect after a
+/// while, and EC2 limits the number of concurrent copies (Amazon EBS User Guide, "Quotas").
+fn must_wait(kind: CloudErrorKind, waited: SignedDuration) -> bool {
+    match kind {
+        CloudErrorKind::Quota => true,
+        CloudErrorKind::NotFound | CloudErrorKind::NotShared => waited < SHARED_AFTER,
+        _ => false,
+    }
 }
 
 async fn poll_copy(
@@ -216,7 +251,7 @@ async fn poll_copy(
     id: &AmiId,
     seen: &AtomicBool,
 ) -> Result<Option<Ami>> {
-    let Some(ami) = crate::steps::ami::find(steps, step, id).await? else {
+    let Some(ami) = ami::find(steps, step, id).await? else {
         // Directly after the call, EC2 may not know the copy yet. A copy that was seen and
         // disappeared does not return.
         if !seen.load(Ordering::Relaxed) {

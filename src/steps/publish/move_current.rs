@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use crate::engine::{MovedAmi, StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
@@ -12,9 +13,12 @@ use crate::plan::Step;
 use crate::plan::step::Move;
 use crate::ports::CloudErrorKind;
 use crate::steps::context::{StepEffect, Steps};
+use crate::steps::created::{self, CreationKey};
+use crate::steps::poll::poll_until;
 
-/// Longest wait until a published pointer reads back. AWS validates `aws:ec2:image` after the call.
-const READ_BACK_LIMIT: Duration = Duration::from_secs(60);
+/// Longest wait until a change reads back. AWS validates `aws:ec2:image` after the response of
+/// PutParameter, so a pointer can change late.
+const READ_BACK_LIMIT: Duration = Duration::from_secs(300);
 
 /// Moves of the current AMI. The undo restores the previous AMI first, so that one is always
 /// current. It does not undo a state that another run has set.
@@ -249,12 +253,9 @@ pub(in crate::steps) async fn publish_pointer(
         tags::CATALOG.to_owned(),
         steps.catalog.settings.name.to_string(),
     )]);
-    steps
-        .cloud_for(step)?
-        .change(&step.region)
-        .await?
-        .put_parameter(&step.region, pointer, to, &catalog)
-        .await?;
+    let cloud = steps.cloud_for(step)?.change(&step.region).await?;
+    let call = cloud.put_parameter(&step.region, pointer, to, &catalog);
+    created::create(steps, pointer_key(step, pointer), call, |()| to.to_string()).await?;
     let what = format!("SSM parameter {pointer} in {} to read {to}", step.region);
     crate::steps::poll::poll_until(steps, READ_BACK_LIMIT, &context.cancel, &what, || async {
         let value = steps
@@ -289,18 +290,59 @@ pub(in crate::steps) async fn wait_for_tags(
     })
 }
 
+fn pointer_key(step: &Step, pointer: &str) -> CreationKey {
+    CreationKey::new("pointer", pointer, step.account.as_deref(), &step.region)
+}
+
+/// Waits until an accepted write of a pointer shows. AWS validates the value after the response, so a
+/// pending write would otherwise replace the restored value. Returns whether the pointer names the
+/// new AMI.
+async fn wait_for_pending_write(
+    steps: &Steps,
+    step: &Step,
+    pointer: &str,
+    new: &AmiId,
+) -> Result<bool> {
+    let accepted = steps.creations.recorded(&pointer_key(step, pointer));
+    let never = CancellationToken::new();
+    let what = format!("SSM parameter {pointer} in {} to be read", step.region);
+    poll_until(steps, 2 * READ_BACK_LIMIT, &never, &what, || async {
+        let cloud = steps.cloud_for(step)?;
+        let value = cloud.parameter(&step.region, pointer).await?;
+        let is_written = value.as_deref() == Some(new.as_str());
+        let is_pending = accepted.as_ref().is_some_and(|(id, at)| {
+            let waited = steps.clock.now().duration_since(*at);
+            id == new.as_str() && waited.unsigned_abs() < READ_BACK_LIMIT
+        });
+        Ok((is_written || !is_pending).then_some(is_written))
+    })
+    .await
+}
+
+/// Waits until the restored pointer reads back.
+async fn wait_for_restored(
+    steps: &Steps,
+    step: &Step,
+    pointer: &str,
+    old: Option<&AmiId>,
+) -> Result<()> {
+    let never = CancellationToken::new();
+    let what = format!("SSM parameter {pointer} in {} to be restored", step.region);
+    poll_until(steps, READ_BACK_LIMIT, &never, &what, || async {
+        let cloud = steps.cloud_for(step)?;
+        let value = cloud.parameter(&step.region, pointer).await?;
+        Ok((value.as_deref() == old.map(AmiId::as_str)).then_some(()))
+    })
+    .await
+}
+
 /// Restores the pointer of a move to the previous AMI.
 ///
-/// A pointer that does not name the new AMI was not written. AWS validates a value after the call,
-/// though, so a write may still be pending. The previous value is therefore written in any case,
-/// and a failure of that write is ignored.
+/// If the pointer does not name the new AMI, it was not written, and a failure to write the previous
+/// value is ignored.
 async fn restore_pointer(steps: &Steps, step: &Step, movement: &Move, new: &AmiId) -> Result<()> {
+    let written = wait_for_pending_write(steps, step, &movement.pointer, new).await?;
     let cloud = steps.cloud_for(step)?;
-    let written = cloud
-        .parameter(&step.region, &movement.pointer)
-        .await?
-        .as_deref()
-        == Some(new.as_str());
     let restored = match movement.from.first() {
         None => {
             cloud
@@ -327,6 +369,11 @@ async fn restore_pointer(steps: &Steps, step: &Step, movement: &Move, new: &AmiI
             tracing::debug!(%error, pointer, "the pointer was not written and stays as it is");
             Ok(())
         }
-        other => Ok(other?),
+        Err(error) => Err(error.into()),
+        Ok(()) if written => {
+            let old = movement.from.first().map(|holder| &holder.ami);
+            wait_for_restored(steps, step, &movement.pointer, old).await
+        }
+        Ok(()) => Ok(()),
     }
 }

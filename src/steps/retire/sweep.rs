@@ -33,7 +33,7 @@ impl StepEffect for Sweep<'_> {
         let cloud = steps.cloud_for(step)?;
         match resource.kind {
             TemporaryKind::Instance => {
-                terminate(steps, step, &InstanceId(resource.id.clone()), context).await?
+                terminate(steps, step, &InstanceId(resource.id.clone()), context).await?;
             }
             TemporaryKind::Image => deregister(steps, step, resource).await?,
             TemporaryKind::Snapshot => {

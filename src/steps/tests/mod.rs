@@ -18,6 +18,7 @@ mod sequences;
 mod stuck;
 mod sweep;
 mod transitions;
+mod visibility;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -277,6 +278,7 @@ impl TestEnv {
             program: "/usr/bin/bakeline".into(),
             commit: None,
             shares: super::Shares::default(),
+            creations: super::Creations::default(),
             parameter_references: super::references::ParameterReferences::default(),
         }
     }

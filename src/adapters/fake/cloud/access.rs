@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::has_tags;
+use super::{has_tags, not_found};
 use crate::adapters::fake::FakeCloud;
 use crate::adapters::fake::state::FakeGroup;
 use crate::model::{Region, Tags};
@@ -17,11 +17,12 @@ impl AccessReader for FakeCloud {
         tags: &Tags,
     ) -> CloudResult<Option<String>> {
         self.call(("find_group", name, false), region, |state| {
-            let mut found = state
+            let matching = state
                 .groups
                 .iter()
                 .filter(|(_, g)| g.name == name && has_tags(&g.tags, tags));
-            Ok(found.next().map(|(id, _)| id.clone()))
+            let ids: Vec<String> = matching.map(|(id, _)| id.clone()).collect();
+            Ok(ids.into_iter().find(|id| !state.is_hidden(id)))
         })
         .await
     }
@@ -63,7 +64,7 @@ impl AccessWriter for FakeCloud {
                     format!("group {} exists", request.name),
                 ));
             }
-            let id = state.id("sg");
+            let id = state.new_id("sg");
             state.groups.insert(
                 id.clone(),
                 FakeGroup {
@@ -76,7 +77,17 @@ impl AccessWriter for FakeCloud {
         .await
     }
 
-    async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<()> {
+    async fn allow_ssh(&self, region: &Region, group: &str, _from: &[String]) -> CloudResult<()> {
+        self.call(("allow_ssh", group, true), region, |state| {
+            if state.is_hidden(group) || !state.groups.contains_key(group) {
+                return not_found(group);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<bool> {
         self.call(("delete_group", id, true), region, |state| {
             if state
                 .instances
@@ -85,8 +96,10 @@ impl AccessWriter for FakeCloud {
             {
                 return Err((CloudErrorKind::InUse, format!("group {id} has instances")));
             }
-            state.groups.remove(id);
-            Ok(())
+            if state.is_hidden(id) {
+                return Ok(false);
+            }
+            Ok(state.groups.remove(id).is_some())
         })
         .await
     }

@@ -8,7 +8,7 @@ use crate::adapters::fake::state::ACCOUNT;
 use crate::catalog::matches_ami_name;
 use crate::model::{Ami, AmiId, Region, Sharing, SnapshotId};
 use crate::ports::{
-    CloudErrorKind, CloudResult, CopyRequest, ImageQuery, ImageReader, ImageWriter,
+    CloudErrorKind, CloudResult, CopyRequest, Deregistration, ImageQuery, ImageReader, ImageWriter,
 };
 
 #[async_trait]
@@ -36,6 +36,10 @@ impl ImageReader for FakeCloud {
                 .filter(|a| query.ids.is_empty() || query.ids.contains(&a.id))
                 .filter(|a| has_tags(&a.tags, &query.tags))
                 .cloned()
+                .collect();
+            let found: Vec<Ami> = found
+                .into_iter()
+                .filter(|a| !state.is_hidden(a.id.as_str()))
                 .collect();
             state.advance_copies(&found);
             if found.len() < query.ids.len() {
@@ -97,6 +101,11 @@ impl ImageWriter for FakeCloud {
                 if source.is_none() {
                     return not_found(request.source.as_str());
                 }
+                if state.refused_copies > 0 {
+                    state.refused_copies -= 1;
+                    let text = "no permission to access the storage of this ami";
+                    return Err((CloudErrorKind::NotShared, text.to_owned()));
+                }
                 if state
                     .images
                     .values()
@@ -111,6 +120,7 @@ impl ImageWriter for FakeCloud {
                 if let Some(ami) = state.images.get_mut(&id) {
                     "pending".clone_into(&mut ami.status);
                 }
+                state.hide(id.as_str());
                 state.tokens.insert(request.token.clone(), id.clone());
                 Ok(id)
             },
@@ -133,11 +143,17 @@ impl ImageWriter for FakeCloud {
         .await
     }
 
-    async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Vec<SnapshotId>> {
+    async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Deregistration> {
         self.call(("deregister", ami.id.as_str(), true), region, |state| {
-            state.images.remove(&ami.id);
+            if state.is_hidden(ami.id.as_str()) {
+                return Ok(Deregistration::default());
+            }
+            let existed = state.images.remove(&ami.id).is_some();
             state.snapshots.retain(|id, _| !ami.snapshots.contains(id));
-            Ok(Vec::new())
+            Ok(Deregistration {
+                existed,
+                remaining: Vec::new(),
+            })
         })
         .await
     }

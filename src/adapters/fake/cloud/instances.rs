@@ -12,6 +12,9 @@ use crate::ports::{CloudResult, Instance, InstanceReader, InstanceWriter, Launch
 impl InstanceReader for FakeCloud {
     async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>> {
         self.call(("instance", id.as_str(), false), region, |state| {
+            if state.is_hidden(id.as_str()) {
+                return Ok(None);
+            }
             Ok(state.observe_instance(id))
         })
         .await
@@ -28,6 +31,10 @@ impl InstanceReader for FakeCloud {
                 .iter()
                 .filter(|(_, i)| i.status != "terminated" && has_tags(&i.tags, tags));
             let ids: Vec<InstanceId> = live.map(|(id, _)| id.clone()).collect();
+            let ids: Vec<InstanceId> = ids
+                .into_iter()
+                .filter(|id| !state.is_hidden(id.as_str()))
+                .collect();
             Ok(ids
                 .iter()
                 .filter_map(|id| state.observe_instance(id))
@@ -67,10 +74,13 @@ impl InstanceWriter for FakeCloud {
             }
             let usable = state.images.contains_key(&request.ami)
                 && state.groups.contains_key(&request.group);
-            if !usable || !state.key_pairs.contains_key(&request.key_name) {
+            if !usable
+                || state.is_hidden(&request.group)
+                || !state.key_pairs.contains_key(&request.key_name)
+            {
                 return not_found("the AMI, the group or the key pair");
             }
-            let id = InstanceId(state.id("i"));
+            let id = InstanceId(state.new_id("i"));
             let (group, token) = (request.group.clone(), request.token.clone());
             let instance = FakeInstance {
                 ami: request.ami.clone(),
@@ -87,16 +97,18 @@ impl InstanceWriter for FakeCloud {
         .await
     }
 
-    async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<()> {
+    async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<bool> {
         self.call(("terminate", id.as_str(), true), region, |state| {
-            if let Some(instance) = state
-                .instances
-                .get_mut(id)
-                .filter(|i| i.status != "terminated")
-            {
+            if state.is_hidden(id.as_str()) {
+                return Ok(false);
+            }
+            let Some(instance) = state.instances.get_mut(id) else {
+                return Ok(false);
+            };
+            if instance.status != "terminated" {
                 instance.status = "shutting-down".to_owned();
             }
-            Ok(())
+            Ok(true)
         })
         .await
     }
