@@ -157,6 +157,9 @@ pub struct Promote {
     /// Environment to promote to.
     #[arg(long, value_name = "ENV")]
     pub to: String,
+    /// Number of locations to work on in parallel. EC2 itself limits the copies of each location.
+    #[arg(short, long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: u16,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,

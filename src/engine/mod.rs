@@ -77,8 +77,11 @@ pub trait Effects: Send + Sync {
 /// Options of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Largest number of scopes that run at the same time.
+    /// Largest number of scopes that run at the same time, except those of further locations.
     pub jobs: usize,
+    /// Largest number of scopes of further locations that run at the same time. They wait for EC2
+    /// most of the time.
+    pub location_jobs: usize,
     /// Effect of a failed scope on the other scopes.
     pub on_failure: OnFailure,
     /// True to keep failed resources for inspection.
@@ -145,7 +148,10 @@ impl Engine {
         options: &Options,
         shared: &Arc<Shared>,
     ) -> BTreeMap<Scope, ScopeEnd> {
-        let permits = Arc::new(Semaphore::new(options.jobs.max(1)));
+        let permits = Permits {
+            scopes: Arc::new(Semaphore::new(options.jobs.max(1))),
+            locations: Arc::new(Semaphore::new(options.location_jobs.max(1))),
+        };
         let mut waiting: Vec<(Scope, Vec<Scope>)> = plan
             .scopes()
             .into_iter()
@@ -180,6 +186,22 @@ impl Engine {
     }
 }
 
+/// Permits that limit the number of running scopes.
+struct Permits {
+    scopes: Arc<Semaphore>,
+    locations: Arc<Semaphore>,
+}
+
+impl Permits {
+    fn of(&self, scope: &Scope) -> Arc<Semaphore> {
+        Arc::clone(if scope.is_replica() {
+            &self.locations
+        } else {
+            &self.scopes
+        })
+    }
+}
+
 /// Running scopes. A task that panics still reports its scope.
 #[derive(Default)]
 struct Running(FuturesUnordered<BoxFuture<'static, (Scope, ScopeEnd)>>);
@@ -209,7 +231,7 @@ fn start_ready(
     running: &Running,
     plan: &Plan,
     shared: &Arc<Shared>,
-    permits: &Arc<Semaphore>,
+    permits: &Permits,
 ) {
     let mut changed = true;
     while changed {
@@ -242,7 +264,7 @@ fn start_ready(
                     .filter(|s| s.scope == scope)
                     .cloned()
                     .collect();
-                let (shared, permits) = (Arc::clone(shared), Arc::clone(permits));
+                let (shared, permits) = (Arc::clone(shared), permits.of(&scope));
                 running.start(scope, async move {
                     scope::run_scope(&shared, &steps, &permits).await
                 });

@@ -121,6 +121,16 @@ async fn run(
     jobs: usize,
     on_failure: OnFailure,
 ) -> (Outcome, Vec<String>, usize) {
+    run_with_limits(plan, behaviors, (jobs, jobs), on_failure).await
+}
+
+/// Runs a plan. The limits are those of scopes and of scopes of further locations.
+async fn run_with_limits(
+    plan: &Plan,
+    behaviors: &[(&'static str, Behavior)],
+    (jobs, location_jobs): (usize, usize),
+    on_failure: OnFailure,
+) -> (Outcome, Vec<String>, usize) {
     let effects = Arc::new(RecordingEffects {
         behaviors: behaviors.iter().copied().collect(),
         ..RecordingEffects::default()
@@ -136,6 +146,7 @@ async fn run(
         .run(
             plan,
             &Options {
+                location_jobs,
                 jobs,
                 on_failure,
                 keep_failed: false,
@@ -297,4 +308,17 @@ fn exit_codes_and_weights_are_stable() {
     assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7, 130]);
     let ordered = [Refused, ChecksFailed, StepFailed, Interrupted, Stuck];
     assert!(ordered.windows(2).all(|w| w[0].weight() < w[1].weight()));
+}
+
+#[tokio::test]
+async fn locations_have_their_own_limit() {
+    let at = |n: u32| format!("base@us-east-{n}/promote");
+    let steps: Vec<String> = (1..=5).map(at).chain(["a/build".to_owned()]).collect();
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    let plan = plan(&steps, &[]);
+    let (outcome, _, peak) = run_with_limits(&plan, &[], (1, 5), OnFailure::Stop).await;
+    assert_eq!(outcome.kind(), None, "{outcome:?}");
+    assert_eq!(peak, 6, "five locations and one image");
+    let (_, _, peak) = run_with_limits(&plan, &[], (1, 2), OnFailure::Stop).await;
+    assert_eq!(peak, 3, "two locations and one image");
 }

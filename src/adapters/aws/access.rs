@@ -41,12 +41,7 @@ impl AccessWriter for Aws {
         create_group(&self.clients(region), request).await
     }
 
-    pub(super) async fn allow_ssh(
-        &self,
-        region: &Region,
-        group: &str,
-        from: &[String],
-    ) -> CloudResult<()> {
+    async fn allow_ssh(&self, region: &Region, group: &str, from: &[String]) -> CloudResult<()> {
         allow_ssh(&self.clients(region), group, from).await
     }
 
@@ -108,7 +103,7 @@ pub(super) async fn create_group(clients: &Clients, request: &GroupRequest) -> C
     )
 }
 
-async fn allow_ssh(clients: &Clients, id: &str, from: &[String]) -> CloudResult<()> {
+pub(super) async fn allow_ssh(clients: &Clients, id: &str, from: &[String]) -> CloudResult<()> {
     if from.is_empty() {
         return Ok(());
     }

@@ -57,6 +57,7 @@ pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
     let on_failure = loaded.catalog.settings.on_failure;
     let options = run::RunOptions {
         jobs: usize::from(args.jobs),
+        location_jobs: run::LOCATION_JOBS,
         on_failure,
         keep_failed: args.keep_failed,
         throwaway: false,

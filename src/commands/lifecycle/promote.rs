@@ -40,7 +40,11 @@ pub(crate) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
         return Ok(0);
     }
     // A failed location does not stop the others.
-    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let options = run::RunOptions {
+        location_jobs: usize::from(args.jobs),
+        ..run::RunOptions::INDEPENDENT
+    };
+    let ran = run::execute_plan(&loaded, &inventory, &plan, options).await?;
     let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
         .with_status(&to, "promoted");
     summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await

@@ -78,6 +78,7 @@ async fn build_from_scratch(loaded: &LoadedCatalog, image: &Image) -> Result<Fac
         .map_err(|why| Error::input(format!("cannot build `{}`: {why}", image.name)))?;
     let options = run::RunOptions {
         jobs: 1,
+        location_jobs: run::LOCATION_JOBS,
         on_failure: OnFailure::Stop,
         keep_failed: false,
         throwaway: false,

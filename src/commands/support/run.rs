@@ -24,7 +24,7 @@ use crate::plan::{self, Action, Plan, Scope, Step};
 use crate::ports::{ImageBuilder, Journal, Store, Workspace as _};
 use crate::provision::ansible::MIN_VERSION;
 use crate::steps::references::ParameterReferences;
-use crate::steps::{Creations, Shares, Steps};
+use crate::steps::{CopyReads, Creations, Shares, Steps};
 use crate::ui::progress::Progress;
 
 /// Result of a run and the location of its files.
@@ -47,11 +47,17 @@ const SESSION_TOOLS: [(&str, &str); 2] = [
     ),
 ];
 
+/// Default number of locations that a run works on in parallel. EC2 itself limits the copies: 20 at a
+/// time for each destination (Amazon EBS User Guide, "Quotas").
+pub(crate) const LOCATION_JOBS: usize = 256;
+
 /// Options for the execution of a plan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RunOptions {
-    /// Maximum number of parallel scopes.
+    /// Maximum number of parallel scopes, except those of further locations.
     pub(crate) jobs: usize,
+    /// Maximum number of parallel scopes of further locations.
+    pub(crate) location_jobs: usize,
     /// Effect of a failed scope on the others.
     pub(crate) on_failure: OnFailure,
     /// Keep the resources of failed scopes for inspection.
@@ -64,7 +70,8 @@ pub(crate) struct RunOptions {
 impl RunOptions {
     /// Options for independent scopes: a failed scope does not stop the others.
     pub(crate) const INDEPENDENT: Self = Self {
-        jobs: 4,
+        jobs: 16,
+        location_jobs: LOCATION_JOBS,
         on_failure: OnFailure::Continue,
         keep_failed: false,
         throwaway: false,
@@ -126,12 +133,14 @@ pub(crate) async fn execute_plan(
     };
     let RunOptions {
         jobs,
+        location_jobs,
         on_failure,
         keep_failed,
         ..
     } = options;
     let options = Options {
         jobs,
+        location_jobs,
         on_failure,
         keep_failed,
         interrupt: lock.interrupt.clone(),
@@ -211,6 +220,7 @@ async fn assemble_steps(
         keep_failed: options.keep_failed,
         commit: inventory.commit.as_ref().map(|c| c.id.clone()),
         shares: Shares::default(),
+        copy_reads: CopyReads::default(),
         creations: Creations::default(),
         parameter_references: ParameterReferences::default(),
     })

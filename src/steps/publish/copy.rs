@@ -16,6 +16,7 @@ use crate::steps::ami;
 use crate::steps::context::{StepEffect, Steps, client_token};
 use crate::steps::created::{self, CreationKey};
 use crate::steps::poll::poll_until;
+use crate::steps::publish::copy_reads::read_copy;
 
 /// Longest wait for a copy. Copies of large AMIs between Regions take long, and EC2 gives no limit.
 const LIMIT: Duration = Duration::from_secs(2 * 3600);
@@ -251,7 +252,7 @@ async fn poll_copy(
     id: &AmiId,
     seen: &AtomicBool,
 ) -> Result<Option<Ami>> {
-    let Some(ami) = ami::find(steps, step, id).await? else {
+    let Some(ami) = read_copy(steps, step, id).await? else {
         // Directly after the call, EC2 may not know the copy yet. A copy that was seen and
         // disappeared does not return.
         if !seen.load(Ordering::Relaxed) {

@@ -162,6 +162,7 @@ impl TestEnv {
         let builder = Arc::new(FakeBuilder::new(Arc::clone(&cloud), Arc::clone(&workspace)));
         let options = Options {
             jobs: 1,
+            location_jobs: 1,
             on_failure: OnFailure::Stop,
             keep_failed: false,
             interrupt: CancellationToken::new(),
@@ -278,6 +279,7 @@ impl TestEnv {
             program: "/usr/bin/bakeline".into(),
             commit: None,
             shares: super::Shares::default(),
+            copy_reads: super::CopyReads::default(),
             creations: super::Creations::default(),
             parameter_references: super::references::ParameterReferences::default(),
         }

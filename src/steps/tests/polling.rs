@@ -3,55 +3,44 @@
 use std::collections::BTreeSet;
 
 use super::lifecycle::{Operation, on_day, two_versions};
-use crate::adapters::fake::{Fault, FaultTiming};
+use crate::adapters::fake::Fault;
 use crate::error::ErrorKind;
 use crate::ports::CloudErrorKind;
 
-/// Returns the numbers of the calls in a clean promotion that read a new copy for the first time.
-async fn first_reads() -> Vec<usize> {
+/// Returns the IDs of the copies that a clean promotion creates.
+async fn copy_ids() -> BTreeSet<String> {
     let clean = Operation::Promote(&["base"])
         .succeed_on_day(&two_versions().await, 25)
         .await;
-    let known: BTreeSet<String> = two_versions()
-        .await
-        .inventory()
-        .images
-        .iter()
-        .map(|ami| ami.id.to_string())
-        .collect();
-    let mut seen = BTreeSet::new();
-    let numbered_calls = clean.cloud.calls().into_iter().enumerate();
-    let reads = numbered_calls
-        .filter(|(_, call)| call.action == "images" && call.about.starts_with("ami-"));
-    reads
-        .filter(|(_, call)| !known.contains(&call.about) && seen.insert(call.about.clone()))
-        .map(|(n, _)| n + 1)
-        .collect()
+    let before = two_versions().await.inventory();
+    let known: BTreeSet<&str> = before.images.iter().map(|ami| ami.id.as_str()).collect();
+    let images = clean.inventory().images;
+    let new = images.into_iter().map(|ami| ami.id.0);
+    new.filter(|id| !known.contains(id.as_str())).collect()
 }
 
 #[tokio::test]
 async fn transient_error_while_a_copy_is_pending_keeps_the_copy() {
-    let reads = first_reads().await;
-    assert_eq!(reads.len(), 3, "one for each location with a copy");
+    let copies = copy_ids().await;
+    assert_eq!(copies.len(), 3, "one for each location with a copy");
     for kind in [
         CloudErrorKind::Throttled,
         CloudErrorKind::Unreachable,
         CloudErrorKind::Unavailable,
     ] {
-        for first in &reads {
+        for copy in &copies {
             let setup = on_day(&two_versions().await, 25);
-            for nth in *first..first + 6 {
+            for nth in 1..=6 {
                 setup.cloud.fail(Fault {
                     kind,
-                    ..Fault::call(nth, FaultTiming::Before)
+                    nth,
+                    about: Some(copy.clone()),
+                    forever: false,
+                    ..Fault::always("images")
                 });
             }
             let outcome = Operation::Promote(&["base"]).execute(&setup).await;
-            assert_eq!(
-                outcome.kind(),
-                None,
-                "{kind:?} from call {first} on: {outcome:?}"
-            );
+            assert_eq!(outcome.kind(), None, "{kind:?} for {copy}: {outcome:?}");
             let copies = setup
                 .cloud
                 .calls()
@@ -65,11 +54,13 @@ async fn transient_error_while_a_copy_is_pending_keeps_the_copy() {
 
 #[tokio::test]
 async fn permanent_error_ends_the_wait() {
-    let reads = first_reads().await;
+    let copies = copy_ids().await;
     let setup = on_day(&two_versions().await, 25);
     setup.cloud.fail(Fault {
         kind: CloudErrorKind::Denied,
-        ..Fault::call(reads[0], FaultTiming::Before)
+        about: copies.first().cloned(),
+        forever: false,
+        ..Fault::always("images")
     });
     assert_eq!(
         Operation::Promote(&["base"]).execute(&setup).await.kind(),

@@ -14,7 +14,12 @@ use crate::ports::{
 #[async_trait]
 impl ImageReader for FakeCloud {
     async fn images(&self, region: &Region, query: &ImageQuery) -> CloudResult<Vec<Ami>> {
-        let about = query.ids.first().map_or("", |i| i.as_str());
+        let filtered = query.filters.get("image-id");
+        let about = match (query.ids.first(), filtered) {
+            (Some(id), _) => id.as_str(),
+            (None, Some(ids)) => ids.first().map_or("", String::as_str),
+            (None, None) => "",
+        };
         self.call(("images", about, false), region, |state| {
             let owned = |a: &&Ami| match query.owners.as_slice() {
                 [] => a.owner == self.account(),
@@ -34,6 +39,7 @@ impl ImageReader for FakeCloud {
             });
             let found: Vec<Ami> = found
                 .filter(|a| query.ids.is_empty() || query.ids.contains(&a.id))
+                .filter(|a| filtered.is_none_or(|ids| ids.contains(&a.id.0)))
                 .filter(|a| has_tags(&a.tags, &query.tags))
                 .cloned()
                 .collect();
