@@ -18,7 +18,7 @@ use crate::plan::Step;
 use crate::plan::{Scope, ScopeSubject};
 use crate::ports::{Clock, ImageBuilder, Shell, Store, Workspace};
 use crate::steps::created::Creations;
-use crate::steps::publish::copy_reads::CopyReads;
+use crate::steps::publish::location_copies::LocationCopies;
 use crate::steps::publish::shares::Shares;
 use crate::steps::references::ParameterReferences;
 
@@ -54,8 +54,8 @@ pub struct Steps {
     pub commit: Option<String>,
     /// Copies to other accounts that are in progress.
     pub shares: Shares,
-    /// Reads of the copies that are in progress.
-    pub copy_reads: CopyReads,
+    /// Copies that are in progress, by location.
+    pub copies: LocationCopies,
     /// Resources that this run has created.
     pub creations: Creations,
     /// SSM parameters that contain AMI IDs.

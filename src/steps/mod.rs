@@ -19,5 +19,5 @@ mod unreachable;
 
 pub use context::Steps;
 pub use created::Creations;
-pub use publish::copy_reads::CopyReads;
+pub use publish::location_copies::LocationCopies;
 pub use publish::shares::Shares;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::state::{ACCOUNT, FakeCloudState};
-use super::{Call, Fault, FaultTiming};
+use super::{Call, Fault, FaultTiming, Pace};
 use crate::model::Region;
-use crate::ports::{CloudError, CloudErrorKind, CloudResult};
+use crate::ports::{Clock as _, CloudError, CloudErrorKind, CloudResult};
 
 /// Returns a description of a violated invariant, if there is one.
 pub(super) type InvariantCheck = Box<dyn Fn(&FakeCloudState) -> Option<String> + Send>;
@@ -20,6 +20,7 @@ pub(super) struct Inner {
     check: Option<InvariantCheck>,
     violations: Vec<String>,
     halt: Option<(usize, Arc<tokio::sync::Notify>)>,
+    pub(super) pace: Option<Pace>,
 }
 
 impl Inner {
@@ -94,6 +95,11 @@ impl FakeCloud {
         act(&mut self.inner.lock().expect("no panic").state)
     }
 
+    /// Applies the rates and durations of AWS from now on.
+    pub fn set_pace(&self, pace: Pace) {
+        self.inner.lock().expect("no panic").pace = Some(pace);
+    }
+
     /// Injects an error.
     pub fn fail(&self, fault: Fault) {
         self.inner.lock().expect("no panic").faults.push((fault, 0));
@@ -133,6 +139,17 @@ impl FakeCloud {
     ) -> CloudResult<T> {
         // A real call yields to other tasks.
         tokio::task::yield_now().await;
+        let wait = {
+            let mut inner = self.inner.lock().expect("no panic");
+            let pace = inner.pace.as_mut();
+            pace.map(|pace| {
+                let wait = pace.take(self.account(), region, action);
+                (Arc::clone(&pace.clock), wait)
+            })
+        };
+        if let Some((clock, wait)) = wait.filter(|(_, wait)| !wait.is_zero()) {
+            clock.sleep(wait).await;
+        }
         let halted = {
             let inner = self.inner.lock().expect("no panic");
             inner

@@ -3,17 +3,21 @@
 
 mod calls;
 mod cloud;
+mod pace;
 mod state;
 mod store;
 mod tools;
+mod virtual_clock;
 
 pub use calls::FakeCloud;
+pub use pace::Pace;
 pub use state::{ACCOUNT, FakeCloudState, FakeGroup, FakeInstance};
 pub use store::MemoryStore;
 pub use tools::{
     BuildBehavior, FakeBuilder, FakeClock, FakeProcesses, LocalShell, MemoryJournal,
     MemoryWorkspace,
 };
+pub use virtual_clock::VirtualClock;
 
 use crate::ports::CloudErrorKind;
 

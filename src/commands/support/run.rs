@@ -24,7 +24,7 @@ use crate::plan::{self, Action, Plan, Scope, Step};
 use crate::ports::{ImageBuilder, Journal, Store, Workspace as _};
 use crate::provision::ansible::MIN_VERSION;
 use crate::steps::references::ParameterReferences;
-use crate::steps::{CopyReads, Creations, Shares, Steps};
+use crate::steps::{Creations, LocationCopies, Shares, Steps};
 use crate::ui::progress::Progress;
 
 /// Result of a run and the location of its files.
@@ -220,7 +220,7 @@ async fn assemble_steps(
         keep_failed: options.keep_failed,
         commit: inventory.commit.as_ref().map(|c| c.id.clone()),
         shares: Shares::default(),
-        copy_reads: CopyReads::default(),
+        copies: LocationCopies::default(),
         creations: Creations::default(),
         parameter_references: ParameterReferences::default(),
     })

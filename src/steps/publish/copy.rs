@@ -16,7 +16,7 @@ use crate::steps::ami;
 use crate::steps::context::{StepEffect, Steps, client_token};
 use crate::steps::created::{self, CreationKey};
 use crate::steps::poll::poll_until;
-use crate::steps::publish::copy_reads::read_copy;
+use crate::steps::publish::location_copies::{read_copy, wait_for_slot};
 
 /// Longest wait for a copy. Copies of large AMIs between Regions take long, and EC2 gives no limit.
 const LIMIT: Duration = Duration::from_secs(2 * 3600);
@@ -87,6 +87,7 @@ impl StepEffect for Copy<'_> {
         let Self { source, from, name } = *self;
         let original = load_original(steps, from, &context.outputs.ami(source)?).await?;
         let origin = format!("{from}:{}", original.id);
+        let mut slot = None;
         let (id, adopted) = match find_by_name(steps, step, name).await?.into_iter().next() {
             Some(ami) if !is_unfinished_copy(steps, &ami, &origin) => {
                 let text = format!(
@@ -98,16 +99,18 @@ impl StepEffect for Copy<'_> {
             }
             Some(ami) if ami.status == "failed" => {
                 ami::deregister(steps, step, &ami).await?;
+                slot = Some(wait_for_slot(steps, step, &context.cancel).await?);
                 (
                     start_copy(steps, step, &original, &origin, self, context).await?,
                     false,
                 )
             }
             Some(ami) => (adopt_copy(steps, step, &ami).await?, true),
-            None => (
-                start_copy(steps, step, &original, &origin, self, context).await?,
-                false,
-            ),
+            None => {
+                slot = Some(wait_for_slot(steps, step, &context.cancel).await?);
+                let id = start_copy(steps, step, &original, &origin, self, context).await?;
+                (id, false)
+            }
         };
         (context.note)(&format!("copy {id} of {origin} in {}", step.region));
         let seen = AtomicBool::new(adopted);
@@ -119,6 +122,7 @@ impl StepEffect for Copy<'_> {
             || async { poll_copy(steps, step, &id, &seen).await },
         )
         .await?;
+        drop(slot);
         let self_tag = Tags::from([(tags::SELF.to_owned(), id.to_string())]);
         steps
             .cloud_for(step)?

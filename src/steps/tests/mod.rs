@@ -11,6 +11,7 @@ mod instance_settings;
 mod invariants;
 mod killed_retirement;
 mod lifecycle;
+mod pace;
 mod polling;
 mod retirement;
 mod reviewed_prune;
@@ -279,7 +280,7 @@ impl TestEnv {
             program: "/usr/bin/bakeline".into(),
             commit: None,
             shares: super::Shares::default(),
-            copy_reads: super::CopyReads::default(),
+            copies: super::LocationCopies::default(),
             creations: super::Creations::default(),
             parameter_references: super::references::ParameterReferences::default(),
         }

@@ -1,5 +1,7 @@
 //! Implements the calls for AMIs on a fake cloud.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use super::{has_tags, not_found};
@@ -20,6 +22,7 @@ impl ImageReader for FakeCloud {
             (None, Some(ids)) => ids.first().map_or("", String::as_str),
             (None, None) => "",
         };
+        let in_progress = self.copies_in_progress(region);
         self.call(("images", about, false), region, |state| {
             let owned = |a: &&Ami| match query.owners.as_slice() {
                 [] => a.owner == self.account(),
@@ -47,7 +50,12 @@ impl ImageReader for FakeCloud {
                 .into_iter()
                 .filter(|a| !state.is_hidden(a.id.as_str()))
                 .collect();
-            state.advance_copies(&found);
+            let ended: Vec<Ami> = found
+                .iter()
+                .filter(|ami| !in_progress.contains(&ami.id))
+                .cloned()
+                .collect();
+            state.advance_copies(&ended);
             if found.len() < query.ids.len() {
                 not_found("an AMI")
             } else {
@@ -97,10 +105,15 @@ impl ImageWriter for FakeCloud {
                 .filter(|ami| is_owner || state.can_copy(ami, account))
                 .cloned()
         };
-        self.call(
+        let has_slot = self.has_copy_slot(region);
+        let copied = self.call(
             ("copy_image", request.source.as_str(), true),
             region,
             |state| {
+                if !has_slot {
+                    let text = "ResourceLimitExceeded: too many concurrent copies";
+                    return Err((CloudErrorKind::Quota, text.to_owned()));
+                }
                 if let Some(id) = state.tokens.get(&request.token) {
                     return Ok(id.clone());
                 }
@@ -130,8 +143,10 @@ impl ImageWriter for FakeCloud {
                 state.tokens.insert(request.token.clone(), id.clone());
                 Ok(id)
             },
-        )
-        .await
+        );
+        let id = copied.await?;
+        self.start_copy(region, &id);
+        Ok(id)
     }
 
     async fn share(
@@ -162,5 +177,35 @@ impl ImageWriter for FakeCloud {
             })
         })
         .await
+    }
+}
+
+impl FakeCloud {
+    /// Returns the copies to a Region that are in progress.
+    fn copies_in_progress(&self, region: &Region) -> BTreeSet<AmiId> {
+        let mut inner = self.inner.lock().expect("no panic");
+        let ids: Vec<AmiId> = inner
+            .state_of(self.account(), region)
+            .images
+            .keys()
+            .cloned()
+            .collect();
+        let Some(pace) = &inner.pace else {
+            return BTreeSet::new();
+        };
+        let is_in_progress = |id: &AmiId| pace.is_in_progress(self.account(), region, id);
+        ids.into_iter().filter(is_in_progress).collect()
+    }
+
+    fn has_copy_slot(&self, region: &Region) -> bool {
+        let inner = self.inner.lock().expect("no panic");
+        let pace = inner.pace.as_ref();
+        pace.is_none_or(|pace| pace.has_slot(self.account(), region))
+    }
+
+    fn start_copy(&self, region: &Region, id: &AmiId) {
+        if let Some(pace) = &mut self.inner.lock().expect("no panic").pace {
+            pace.start(self.account(), region, id);
+        }
     }
 }

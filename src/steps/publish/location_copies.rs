@@ -1,11 +1,13 @@
-//! Reads pending copies, with one call for all copies of a location.
+//! Coordinates the copies to one location: limits their number, and reads all of them with one call.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::SignedDuration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Ami, AmiId, Location, Timestamp};
 use crate::plan::Step;
 use crate::ports::{CloudErrorKind, ImageQuery};
@@ -14,13 +16,33 @@ use crate::steps::context::Steps;
 /// Values of a filter per call (EC2 API Reference, DescribeImages).
 const IDS_PER_CALL: usize = 200;
 
-/// Pending copies of a run by location.
+/// Copies to a location that EC2 performs at the same time. Further calls fail until one ends (Amazon
+/// EBS endpoints and quotas, "Concurrent snapshot copies per destination Region").
+const CONCURRENT_COPIES: usize = 20;
+
+/// Copies of a run by location.
 #[derive(Debug, Default)]
-pub struct CopyReads(Mutex<BTreeMap<Location, Arc<tokio::sync::Mutex<LocationReads>>>>);
+pub struct LocationCopies(Mutex<BTreeMap<Location, Arc<CopiesAt>>>);
+
+/// Copies to a location.
+#[derive(Debug)]
+struct CopiesAt {
+    slots: Arc<Semaphore>,
+    reads: tokio::sync::Mutex<CopyReads>,
+}
+
+impl Default for CopiesAt {
+    fn default() -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(CONCURRENT_COPIES)),
+            reads: tokio::sync::Mutex::default(),
+        }
+    }
+}
 
 /// Pending copies of a location, and the last read of them.
 #[derive(Debug, Default)]
-struct LocationReads {
+struct CopyReads {
     pending: BTreeSet<AmiId>,
     last: Option<LastRead>,
 }
@@ -32,22 +54,42 @@ struct LastRead {
     found: BTreeMap<AmiId, Ami>,
 }
 
-impl CopyReads {
-    fn at(&self, location: Location) -> Arc<tokio::sync::Mutex<LocationReads>> {
+impl LocationCopies {
+    fn at(&self, step: &Step) -> Arc<CopiesAt> {
+        let location = Location {
+            account: step.account.clone(),
+            region: step.region.clone(),
+        };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(location).or_default())
     }
 }
 
+/// Waits until a further copy to the location can start. The slot is free again when the permit is
+/// dropped.
+pub(super) async fn wait_for_slot(
+    steps: &Steps,
+    step: &Step,
+    cancel: &CancellationToken,
+) -> Result<OwnedSemaphorePermit> {
+    let slots = Arc::clone(&steps.copies.at(step).slots);
+    let interrupted = || {
+        Error::new(
+            ErrorKind::Interrupted,
+            "cancelled while waiting for other copies",
+        )
+    };
+    tokio::select! {
+        permit = slots.acquire_owned() => permit.map_err(|_closed| interrupted()),
+        () = cancel.cancelled() => Err(interrupted()),
+    }
+}
+
 /// Returns a copy, if EC2 shows it. All copies of the location that are polled share the reads.
 pub(super) async fn read_copy(steps: &Steps, step: &Step, id: &AmiId) -> Result<Option<Ami>> {
-    let location = Location {
-        account: step.account.clone(),
-        region: step.region.clone(),
-    };
-    let reads = steps.copy_reads.at(location);
+    let copies = steps.copies.at(step);
     // Held during the call, so that the other copies wait for its result.
-    let mut reads = reads.lock().await;
+    let mut reads = copies.reads.lock().await;
     reads.pending.insert(id.clone());
     let fresh = SignedDuration::from_millis(if steps.endpoint.is_some() { 150 } else { 4_000 });
     let is_fresh = reads.last.as_ref().is_some_and(|last| {

@@ -1,0 +1,151 @@
+//! Tests in virtual time that promotions are as fast as the rates and the copies of AWS allow.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{TestEnv, catalog_with, region};
+use crate::adapters::fake::{ACCOUNT, FakeCloudState, Pace, VirtualClock};
+use crate::catalog::OnFailure;
+use crate::engine::Engine;
+use crate::matrix::select_cases;
+use crate::model::{ImageName, RunId};
+use crate::plan::promote::plan_promotion;
+use crate::steps::Steps;
+
+/// Duration of a copy. AWS documents none; copies between Regions take minutes.
+const COPY: Duration = Duration::from_secs(600);
+/// Concurrent copies for each destination (Amazon EBS endpoints and quotas).
+const SLOTS: usize = 20;
+
+/// Returns the settings of a catalog whose environment Prod has these Regions and accounts.
+fn settings(regions: usize, accounts: usize) -> String {
+    let regions: Vec<String> = (1..=regions).map(|n| format!("eu-west-{n}")).collect();
+    let accounts: Vec<String> = account_ids(accounts)
+        .iter()
+        .map(|id| format!("\"{id}\""))
+        .collect();
+    format!(
+        "name: acme\nregions: [{}]\nenvironments:\n  - {{name: Test, regions: [eu-west-1]}}\n  \
+         - name: Prod\n    accounts: [{}]\n    role: arn:aws:iam::222222222222:role/bakeline\n",
+        regions.join(", "),
+        accounts.join(", ")
+    )
+}
+
+/// Returns account IDs. The first is the account of the builder.
+fn account_ids(accounts: usize) -> Vec<String> {
+    let others = (1..accounts).map(|n| format!("2222222{n:05}"));
+    [ACCOUNT.to_owned()].into_iter().chain(others).collect()
+}
+
+/// Promotes images to all locations under the rates of AWS. Returns the time and the promoted copies.
+async fn promote_in_virtual_time(
+    images: usize,
+    regions: usize,
+    accounts: usize,
+) -> (Duration, usize) {
+    let names: Vec<String> = (1..=images).map(|n| format!("img{n:03}")).collect();
+    let vendor = "source: {owner: \"136693071363\", name: debian-12-*}\n";
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), vendor)).collect();
+    let catalog = catalog_with(&settings(regions, accounts), &files);
+    let mut setup = TestEnv::new().next_run(Arc::clone(&catalog), "2026-11-22T12:00:00Z");
+    let home = region();
+    for account in account_ids(accounts) {
+        for there in &catalog.settings.regions {
+            if account != ACCOUNT || *there != home {
+                setup.cloud.open(&account, there, FakeCloudState::default());
+            }
+        }
+    }
+    setup.options.on_failure = OnFailure::Continue;
+    let request = crate::plan::release::ReleaseRequest {
+        images: names
+            .iter()
+            .map(|name| ImageName::from(name.as_str()))
+            .collect(),
+        force: false,
+        run: RunId::from("r1"),
+    };
+    let mut inventory = setup.inventory();
+    let vendor_ami = inventory.sources[&ImageName::from("base")].clone();
+    let sources = request.images.iter().cloned();
+    inventory
+        .sources
+        .extend(sources.map(|image| (image, vendor_ami.clone())));
+    let plan = crate::plan::release::plan_release(&catalog, &inventory, &request);
+    assert_eq!(setup.execute(&plan).await.kind(), None);
+    let clock = Arc::new(VirtualClock::new(setup.now));
+    setup
+        .cloud
+        .set_pace(Pace::new(Arc::clone(&clock), COPY, SLOTS));
+    setup.options.location_jobs = 1024;
+    setup.options.jobs = 64;
+    let plan = plan_promotion(
+        &catalog,
+        &setup.inventory(),
+        &request.images,
+        &"Prod".into(),
+        RunId::from("p1"),
+    );
+    assert!(!plan.steps.is_empty(), "{:?}", plan.decisions);
+    let others = account_ids(accounts).into_iter().skip(1).map(|id| {
+        let cloud = Arc::new(setup.cloud.for_account(&id));
+        (
+            id,
+            crate::engine::lock::fence::FencedCloud::new(cloud, None),
+        )
+    });
+    let steps = Steps {
+        others: others.collect(),
+        clock: Arc::clone(&clock) as _,
+        ..setup.steps(&plan.run)
+    };
+    let engine = Engine {
+        effects: Arc::new(steps),
+        journal: Arc::clone(&setup.journal) as _,
+        clock: Arc::clone(&clock) as _,
+        events: Arc::clone(&setup.events) as _,
+    };
+    let outcome = clock.drive(engine.run(&plan, &setup.options)).await;
+    assert_eq!(outcome.kind(), None, "{outcome:?}");
+    let took = clock.elapsed();
+    let copies = setup.cloud.calls();
+    let copies = copies.iter().filter(|c| c.action == "copy_image").count();
+    (took, copies)
+}
+
+/// Asserts that a duration is within a factor of its lower bound.
+fn assert_within(took: Duration, bound: Duration, factor: f64, what: &str) {
+    let ratio = took.as_secs_f64() / bound.as_secs_f64();
+    assert!(
+        ratio <= factor,
+        "{what}: {} s, bound {} s, ratio {ratio:.3}",
+        took.as_secs(),
+        bound.as_secs()
+    );
+}
+
+#[tokio::test]
+async fn one_image_reaches_120_locations_in_the_time_of_a_copy() {
+    let (took, copies) = promote_in_virtual_time(1, 3, 40).await;
+    assert_eq!(copies, 119, "all locations except home");
+    assert_within(took, COPY, 1.1, "1 image to 120 locations");
+}
+
+#[tokio::test]
+async fn many_images_reach_all_locations_in_the_time_of_their_copies() {
+    // The full run has 60 images, 4 Regions and 3 accounts.
+    let sizes = [(25, 2, 2), (60, 4, 3)];
+    for (images, regions, accounts) in select_cases("sizes of a promotion", 2, sizes) {
+        let (took, copies) = promote_in_virtual_time(images, regions, accounts).await;
+        let locations = regions * accounts - 1;
+        assert_eq!(
+            copies,
+            images * locations,
+            "no copy was refused or repeated"
+        );
+        let rounds = u32::try_from(images.div_ceil(SLOTS)).expect("a small number");
+        let what = format!("{images} images to {locations} locations");
+        assert_within(took, COPY * rounds, 1.05, &what);
+    }
+}
