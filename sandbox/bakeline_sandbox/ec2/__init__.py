@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.ec2.responses import EC2Response
 
@@ -20,6 +21,7 @@ from . import (  # noqa: F401
     security_groups,
     ssm_parameters,
     sts_iam,
+    tags,
     text_validation,
     vendor_images,
 )
@@ -35,9 +37,10 @@ def call_action(self: Any) -> Any:
         try:
             parameters = getattr(self, "params", None) or {}
             text_validation.validate_texts(self._get_action(), parameters)
-        except Exception as error:
+            with current_state().conditions.visibility.hide_new(self):
+                return _moto_call_action(self)
+        except ServiceException as error:
             return self.serialized(ActionResult(error))
-        return _moto_call_action(self)
 
 
 def install(state: Ec2State) -> None:

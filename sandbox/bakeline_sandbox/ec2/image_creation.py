@@ -24,7 +24,7 @@ _COPIED_ATTRIBUTES = ("description architecture root_device_name imds_support bo
 def _check_name(ec2: Any, name: str | None) -> None:
     if not _NAME.fullmatch(name or ""):
         raise client_error("InvalidAMIName.Malformed", f"AMI names must have {_NAME_RULE}")
-    for image in ec2.amis.values():
+    for image in current_state().conditions.visibility.with_hidden(ec2.amis):
         if image.name == name:
             text = f"AMI name {name} is already in use by AMI {image.id}"
             raise client_error("InvalidAMIName.Duplicate", text)
@@ -143,8 +143,12 @@ def _find_copy_source(response: Any) -> tuple[Any, Any]:
     ec2 = ec2_backends[account][region]
     image = find_available_image(ec2, response._get_param("SourceImageId"))
     snapshot = image.ebs_snapshot
-    has_access = image.owner_id in (account, *VENDOR_ACCOUNTS) or is_shared_with(snapshot, account)
-    if not has_access:
+    is_own = image.owner_id in (account, *VENDOR_ACCOUNTS)
+    visibility = current_state().conditions.visibility
+    if not is_own and not visibility.is_permission_visible([image.id, snapshot.id], account):
+        text = "You do not have permission to access the storage of this ami"
+        raise client_error("InvalidRequest", text)
+    if not is_own and not is_shared_with(snapshot, account):
         text = (
             "You do not have permission to access the storage of this ami: "
             f"share {snapshot.id} with {account}"

@@ -37,6 +37,7 @@ def deregister_image(self: Any) -> ActionResult:
             "or had it with cooldown less than 24 hours ago"
         )
         raise client_error("OperationNotPermitted", text)
+    current_state().conditions.visibility.note_deregistered(image)
     del ec2.amis[image.id]
     ec2.deleted_amis.append(image.id)
     ec2.tags.pop(image.id, None)
@@ -62,7 +63,7 @@ def _delete_snapshot_of(ec2: Any, image: Image) -> str:
 
 
 def _image_that_uses(ec2: Any, snapshot_id: str) -> str | None:
-    images = ec2.amis.values()
+    images = current_state().conditions.visibility.with_hidden(ec2.amis)
     return next((image.id for image in images if image.ebs_snapshot.id == snapshot_id), None)
 
 
@@ -72,7 +73,8 @@ _moto_delete_snapshot = EC2Backend.delete_snapshot
 @patch(EC2Backend)
 def delete_snapshot(self: Any, snapshot_id: str) -> Any:
     """Deletes a snapshot and, in the background, disk layers that became unused."""
-    if image_id := _image_that_uses(self, snapshot_id):
+    image_id = _image_that_uses(self, snapshot_id) if snapshot_id in self.snapshots else None
+    if image_id:
         text = f"The snapshot {snapshot_id} is currently in use by {image_id}"
         raise client_error("InvalidSnapshot.InUse", text)
     snapshot = _moto_delete_snapshot(self, snapshot_id)
@@ -177,4 +179,10 @@ def modify_image_attribute(self: Any) -> ActionResult:
     if image.disabled:
         text = f"The image {image.id} is disabled: enable it before sharing it"
         raise client_error("InvalidAMIID.Unavailable", text)
-    return _moto_modify_image_attribute(self)
+    existing = list(image.launch_permissions)
+    result = _moto_modify_image_attribute(self)
+    for permission in image.launch_permissions:
+        if permission not in existing:
+            target = permission.get("UserId") or permission.get("Group") or ""
+            current_state().conditions.visibility.note_permission(image.id, target)
+    return result

@@ -87,6 +87,8 @@ class Image(amis.Ami):
     platform_details, usage_operation = "Linux/UNIX", "RunInstances"
     deprecation_time = last_launched_time = imds_support = None
     deregistration_protection, disabled = "disabled", False
+    deregistered = False
+    kept_tags: list[dict[str, str]] | None = None  # of a deregistered AMI
     protected_until: datetime | None = None
     public = amis.Ami.is_public
 
@@ -105,7 +107,9 @@ class Image(amis.Ami):
 
     @property
     def state(self) -> str:
-        """State in the API: pending, available, disabled or failed."""
+        """State in the API: pending, available, disabled, failed or deregistered."""
+        if self.deregistered:
+            return "deregistered"
         status = self.ebs_snapshot.status
         if status in ("error", "pending"):
             return "failed" if status == "error" else "pending"
@@ -134,6 +138,8 @@ class Image(amis.Ami):
 @patch(core.TaggedEC2Resource)
 def get_tags(self: Any) -> list[dict[str, str]]:
     """Returns the tags of a resource by its ID; moto searches the tags of all resources."""
+    if (kept := getattr(self, "kept_tags", None)) is not None:
+        return list(kept)
     resource_type = EC2_PREFIX_TO_RESOURCE.get(get_prefix(self.id or ""), "")
     resource = {"resource_id": self.id, "resource_type": resource_type}
     tags = self.ec2_backend.tags.get(self.id, {})
@@ -150,10 +156,10 @@ def is_shared_with(item: Any, account: str) -> bool:
 
 
 def _find_visible(
-    ec2: Any, kind: str, ids: list[str], owners: list[str], filters: Any
+    ec2: Any, kind: str, ids: list[str], owners: list[str], filters: Any, former: Any = ()
 ) -> list[Any]:
-    """Returns the AMIs or snapshots that the account of this backend sees."""
-    items = [*getattr(ec2, kind).values(), *_shared_views(ec2, kind)]
+    """Returns the AMIs or snapshots that the account of this backend sees, and `former` ones."""
+    items = [*getattr(ec2, kind).values(), *_shared_views(ec2, kind), *former]
     code, word = _NOT_FOUND_ERRORS[kind]
     if missing := sorted(set(ids) - {item.id for item in items}):
         is_well_formed = re.fullmatch(r"[a-z]+-[0-9a-f]{8,17}", missing[0])
@@ -185,10 +191,15 @@ def _shared_views(ec2: Any, kind: str) -> list[Any]:
 
 @patch(EC2Backend, "describe_images")
 def find_images(
-    self: Any, ami_ids: Any = None, filters: Any = None, exec_users: Any = None, owners: Any = None
+    self: Any,
+    ami_ids: Any = None,
+    filters: Any = None,
+    exec_users: Any = None,
+    owners: Any = None,
+    former: Any = (),
 ) -> Any:
     """Returns the images that match all of the given IDs, owners, users and filters."""
-    images = _find_visible(self, "amis", ami_ids or [], owners or [], filters)
+    images = _find_visible(self, "amis", ami_ids or [], owners or [], filters, former)
     if not exec_users:
         return images
     permissions = [
@@ -214,7 +225,8 @@ def describe_images(self: Any) -> ActionResult:
     ids, owners = self._get_param("ImageIds", []), self._get_param("Owners", [])
     users = self._get_param("ExecutableUsers", [])
     filters = self._filters_from_querystring()
-    images = self.ec2_backend.describe_images(ids, filters, users, owners)
+    former = current_state().conditions.visibility.list_deregistered(self.ec2_backend)
+    images = self.ec2_backend.describe_images(ids, filters, users, owners, former)
     if not self._get_param("IncludeDisabled"):
         images = [image for image in images if image.state != "disabled"]
     if not self._get_param("IncludeDeprecated") and not ids:
