@@ -73,6 +73,7 @@ class SandboxServer:
             log=JsonLines(state_dir.run_dir / "api.jsonl"),
             find_principal=sts_iam.find_principal,
             command_line=state_dir.command_line,
+            deny=self.state.conditions.deny,
             faults=faults,
         )
         self.server = make_server("127.0.0.1", port, app, threaded=True)

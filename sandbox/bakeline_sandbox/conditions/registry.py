@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from werkzeug.wrappers import Response
+
+from ..api_call import ApiCall
+from .policies import Policies
+from .sessions import Sessions
 from .visibility import Visibility
 
 
@@ -26,4 +31,13 @@ class Conditions:
     def reset(self) -> None:
         """Switches all conditions off."""
         self.visibility = Visibility()
-        self.by_name: dict[str, Condition] = {"visibility": self.visibility}
+        self.policies = Policies()
+        self.by_name: dict[str, Condition] = {
+            "visibility": self.visibility,
+            "policies": self.policies,
+            "sessions": Sessions(),
+        }
+
+    def deny(self, call: ApiCall, caller_arn: str) -> Response | None:
+        """Returns the error of a call that a condition denies, or None."""
+        return self.policies.check(call, caller_arn)

@@ -43,14 +43,17 @@ def deregister_image(self: Any) -> ActionResult:
     ec2.tags.pop(image.id, None)
     if not self._get_param("DeleteAssociatedSnapshots"):
         return ActionResult({"Return": True, "DeleteSnapshotResults": []})
-    return_code = _delete_snapshot_of(ec2, image)
+    return_code = _delete_snapshot_of(self, image)
     result = {"SnapshotId": image.ebs_snapshot.id, "ReturnCode": return_code}
     return ActionResult({"Return": True, "DeleteSnapshotResults": [result]})
 
 
-def _delete_snapshot_of(ec2: Any, image: Image) -> str:
+def _delete_snapshot_of(response: Any, image: Image) -> str:
     """Deletes the snapshot of a deregistered AMI; returns the return code of the API."""
-    snapshot_id = image.ebs_snapshot.id
+    ec2, snapshot_id = response.ec2_backend, image.ebs_snapshot.id
+    policies = current_state().conditions.policies
+    if not policies.allows(response, "DeleteSnapshot", SnapshotId=snapshot_id):
+        return "missing-permissions"
     if _image_that_uses(ec2, snapshot_id):
         return "skipped"
     for plan in current_state().failing_deletions:
