@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from werkzeug.wrappers import Response
 
 from ..api_call import ApiCall
+from .encryption import Encryption
 from .policies import Policies
 from .sessions import Sessions
 from .visibility import Visibility
@@ -32,10 +33,12 @@ class Conditions:
         """Switches all conditions off."""
         self.visibility = Visibility()
         self.policies = Policies()
+        self.encryption = Encryption()
         self.by_name: dict[str, Condition] = {
             "visibility": self.visibility,
             "policies": self.policies,
             "sessions": Sessions(),
+            "encryption": self.encryption,
         }
 
     def deny(self, call: ApiCall, caller_arn: str) -> Response | None:

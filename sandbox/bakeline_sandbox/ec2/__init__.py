@@ -13,6 +13,7 @@ from moto.ec2.responses import EC2Response
 
 from . import (  # noqa: F401
     auto_scaling,
+    encryption,
     image_creation,
     image_lifecycle,
     image_references,

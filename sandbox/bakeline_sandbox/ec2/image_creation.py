@@ -7,11 +7,12 @@ import time
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.ec2.exceptions import InvalidParameterDependency
 from moto.ec2.models import ec2_backends
 from moto.ec2.responses import EC2Response
 from moto.ec2.utils import random_ami_id, random_snapshot_id
-from moto.kms.models import kms_backends
 
+from . import encryption
 from .client_tokens import run_idempotently
 from .images import VENDOR_ACCOUNTS, Image, Snapshot, find_available_image, is_shared_with
 from .state import LOG, client_error, current_state, patch
@@ -114,9 +115,12 @@ def _copy_image(response: Any) -> ActionResult:
     response.error_on_dryrun()
     source_snapshot = source.ebs_snapshot
     key = response._get_param("KmsKeyId")
-    encrypted = bool(response._get_param("Encrypted") or key or source_snapshot.encrypted)
+    encrypted = bool(response._get_param("Encrypted"))
+    if key and not encrypted:
+        raise InvalidParameterDependency("KmsKeyId", "Encrypted")
+    encrypted = encrypted or source_snapshot.encrypted or encryption.is_enabled(ec2)
     if encrypted and not key:
-        key = ec2.default_kms_key_id or ec2._create_default_encryption_key()
+        key = encryption.find_default_key(ec2)
     fields = {attribute: getattr(source, attribute) for attribute in _COPIED_ATTRIBUTES}
     fields |= {"name": name, "source_image_id": source.id}
     fields["source_image_region"] = source_ec2.region_name
@@ -167,13 +171,14 @@ def _schedule_copy(response: Any, source: Snapshot, target: Snapshot, key: str |
     if plan:
         state.copy_plans.remove(plan)
         target.error, target.fails_at = plan["fail"], target.ready_at
-    if key:
-        account, region = response.current_account, response.region
-        try:
-            kms_backends[account][region].describe_key(key)
-        except Exception:  # EC2 accepts the call, and the copy fails later
-            target.fails_at = 0.0
-            target.error = f"The KMS key {key} does not exist in {region} or can't be used"
+    account, source_region = response.current_account, source.ec2_backend.region_name
+    obstacle = encryption.find_obstacle(response.region, account, key) if key else None
+    if obstacle is None and source.encrypted:
+        obstacle = encryption.find_obstacle(source_region, account, source.kms_key_id or "")
+    if obstacle:  # EC2 accepts the call, and the copy fails later
+        target.error, target.fails_at = obstacle, target.ready_at
+    elif key and (found := encryption.find_key(response.region, account, key)):
+        target.kms_key_id = found.arn
 
 
 def _copy_tags(source_ec2: Any, source: Any, image: Image) -> None:

@@ -10,6 +10,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models import EC2Backend
 from moto.ec2.responses import EC2Response
 
+from .encryption import check_shareable
 from .images import Image, find_own_image
 from .state import client_error, current_state, patch
 
@@ -182,6 +183,9 @@ def modify_image_attribute(self: Any) -> ActionResult:
     if image.disabled:
         text = f"The image {image.id} is disabled: enable it before sharing it"
         raise client_error("InvalidAMIID.Unavailable", text)
+    if self._get_param("LaunchPermission.Add") or self._get_param("OperationType") == "add":
+        text = "Snapshots encrypted with the AWS Managed CMK can't be shared"
+        check_shareable(image.ebs_snapshot, "InvalidParameter", text)
     existing = list(image.launch_permissions)
     result = _moto_modify_image_attribute(self)
     for permission in image.launch_permissions:

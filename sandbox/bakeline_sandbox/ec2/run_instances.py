@@ -13,6 +13,7 @@ from moto.ec2.responses import EC2Response
 from moto.ssm.models import ssm_backends
 
 from .client_tokens import run_idempotently
+from .encryption import encrypt_root_volume
 from .images import find_available_image
 from .instance import ROOT_GIB
 from .paging import format_time
@@ -183,12 +184,25 @@ def create_reservation(
         raise
     key = self.key_pairs.get(options.get("key_name"))
     public_key = key.public_key.strip() if key else None
+    snapshot, failure = image.ebs_snapshot, None
     for instance in reservation.instances:
         if mapping := instance.block_device_mapping.get(image.root_device_name):
-            self.volumes[mapping.volume_id].snapshot_id = image.ebs_snapshot.id
+            volume = self.volumes[mapping.volume_id]
+            volume.snapshot_id = snapshot.id
+            failure = encrypt_root_volume(volume, snapshot, _has_root_key(image, options))
+        instance.launch_failure = failure
         instance.launch(image.ebs_snapshot.layers, public_key)
     image.last_launched_time = format_time(state.next_timestamp())
     return reservation
+
+
+def _has_root_key(image: Any, options: dict[str, Any]) -> bool:
+    mappings = options.get("block_device_mappings") or []
+    return any(
+        bool((mapping.get("Ebs") or {}).get("KmsKeyId"))
+        for mapping in mappings
+        if mapping.get("DeviceName") == image.root_device_name
+    )
 
 
 @patch(EC2Response)

@@ -6,6 +6,7 @@ from typing import Any
 
 from moto.ec2.models import EC2Backend
 
+from .encryption import check_shareable
 from .state import current_state, patch
 
 _moto_create_tags = EC2Backend.create_tags
@@ -33,6 +34,8 @@ def add_create_volume_permission(
 ) -> None:
     """Shares a snapshot."""
     snapshot = self.get_snapshot(snapshot_id)
+    text = "Encrypted snapshots with EBS default key cannot be shared"
+    check_shareable(snapshot, "OperationNotPermitted", text)
     existing = snapshot.create_volume_permission_userids | snapshot.create_volume_permission_groups
     _moto_add_create_volume_permission(self, snapshot_id, user_ids, groups)
     for target in {*(user_ids or ()), *(groups or ())} - existing:
