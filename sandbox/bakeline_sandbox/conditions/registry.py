@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from werkzeug.wrappers import Response
 
 from ..api_call import ApiCall
+from .capacity import Capacity
 from .encryption import Encryption
 from .policies import Policies
 from .sessions import Sessions
@@ -34,11 +35,13 @@ class Conditions:
         self.visibility = Visibility()
         self.policies = Policies()
         self.encryption = Encryption()
+        self.capacity = Capacity()
         self.by_name: dict[str, Condition] = {
             "visibility": self.visibility,
             "policies": self.policies,
             "sessions": Sessions(),
             "encryption": self.encryption,
+            "capacity": self.capacity,
         }
 
     def deny(self, call: ApiCall, caller_arn: str) -> Response | None:

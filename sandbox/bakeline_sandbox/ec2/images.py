@@ -16,6 +16,7 @@ from moto.ec2.responses import EC2Response
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 
 from . import serialization
+from .launch_limits import check_not_pending, pending_error
 from .paging import filter_items, format_time, paginate
 from .state import client_error, current_state, iter_backends, patch
 
@@ -261,6 +262,8 @@ def find_available_image(ec2: Any, image_id: str) -> Any:
             if image and not is_shared_with(image, ec2.account_id):
                 raise client_error("AuthFailure", f"Not authorized for images: [{image_id}]")
     image = ec2.describe_images(ami_ids=[image_id])[0]
+    if image.state == "pending":
+        raise pending_error(image_id)
     if image.state != "available":
         text = f"The image ID '{image_id}' is not available: it is {image.state}"
         raise client_error("InvalidAMIID.Unavailable", text)
@@ -273,5 +276,6 @@ def find_own_image(response: Any) -> Any:
     if image.owner_id != response.current_account:
         text = f"Not authorized for image:{image.id}: it belongs to {image.owner_id}"
         raise client_error("AuthFailure", text)
+    check_not_pending(image, response._get_action())
     response.error_on_dryrun()
     return image
