@@ -10,6 +10,7 @@ from ..api_call import ApiCall
 from .capacity import Capacity
 from .encryption import Encryption
 from .policies import Policies
+from .rates import Rates
 from .sessions import Sessions
 from .visibility import Visibility
 
@@ -36,14 +37,17 @@ class Conditions:
         self.policies = Policies()
         self.encryption = Encryption()
         self.capacity = Capacity()
+        self.rates = Rates()
         self.by_name: dict[str, Condition] = {
             "visibility": self.visibility,
             "policies": self.policies,
             "sessions": Sessions(),
             "encryption": self.encryption,
             "capacity": self.capacity,
+            "rates": self.rates,
         }
 
     def deny(self, call: ApiCall, caller_arn: str) -> Response | None:
         """Returns the error of a call that a condition denies, or None."""
-        return self.policies.check(call, caller_arn)
+        account = caller_arn.split(":")[4] if caller_arn.startswith("arn:") else ""
+        return self.rates.check(call, account) or self.policies.check(call, caller_arn)

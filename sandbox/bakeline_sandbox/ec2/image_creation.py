@@ -113,6 +113,7 @@ def _copy_image(response: Any) -> ActionResult:
     source_ec2, source = _find_copy_source(response)
     _check_name(ec2, name)
     response.error_on_dryrun()
+    _check_copy_limit(ec2)
     source_snapshot = source.ebs_snapshot
     key = response._get_param("KmsKeyId")
     encrypted = bool(response._get_param("Encrypted"))
@@ -122,7 +123,7 @@ def _copy_image(response: Any) -> ActionResult:
     if encrypted and not key:
         key = encryption.find_default_key(ec2)
     fields = {attribute: getattr(source, attribute) for attribute in _COPIED_ATTRIBUTES}
-    fields |= {"name": name, "source_image_id": source.id}
+    fields |= {"name": name, "source_image_id": source.id, "is_copy": True}
     fields["source_image_region"] = source_ec2.region_name
     description = response._get_param("Description")
     if description is not None:
@@ -137,6 +138,20 @@ def _copy_image(response: Any) -> ActionResult:
     if response._get_param("CopyImageTags"):
         _copy_tags(source_ec2, source, image)
     return ActionResult({"ImageId": image.id})
+
+
+def _check_copy_limit(ec2: Any) -> None:
+    """Fails if the account and Region have too many pending copies."""
+    conditions = current_state().conditions
+    limit = conditions.rates.copies
+    images = conditions.visibility.with_hidden(ec2.amis) if limit else []
+    pending = [image for image in images if image.is_copy and image.state == "pending"]
+    if limit and len(pending) >= limit:
+        text = (
+            "Too many snapshot copies in progress. "
+            f"The limit is {limit} for this destination region."
+        )
+        raise client_error("ResourceLimitExceeded", text)
 
 
 def _find_copy_source(response: Any) -> tuple[Any, Any]:

@@ -88,7 +88,7 @@ class Image(amis.Ami):
     platform_details, usage_operation = "Linux/UNIX", "RunInstances"
     deprecation_time = last_launched_time = imds_support = None
     deregistration_protection, disabled = "disabled", False
-    deregistered = False
+    deregistered = is_copy = False
     kept_tags: list[dict[str, str]] | None = None  # of a deregistered AMI
     protected_until: datetime | None = None
     public = amis.Ami.is_public
