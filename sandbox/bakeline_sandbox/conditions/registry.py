@@ -11,6 +11,7 @@ from .capacity import Capacity
 from .encryption import Encryption
 from .policies import Policies
 from .rates import Rates
+from .realistic import Realistic
 from .sessions import Sessions
 from .visibility import Visibility
 
@@ -26,18 +27,22 @@ class Condition(Protocol):
 
 
 class Conditions:
-    """All conditions; `by_name` has the names of the control calls."""
+    """All conditions; `by_name` has the names of the control calls.
 
-    def __init__(self) -> None:
+    With `is_realistic`, a reset restores realistic conditions instead of switching them off.
+    """
+
+    def __init__(self, is_realistic: bool = False) -> None:
+        self.is_realistic = is_realistic
         self.reset()
 
     def reset(self) -> None:
-        """Switches all conditions off."""
+        """Restores the conditions of a new server."""
         self.visibility = Visibility()
         self.policies = Policies()
         self.encryption = Encryption()
         self.capacity = Capacity()
-        self.rates = Rates()
+        self.rates, self.realistic = Rates(), Realistic(self)
         self.by_name: dict[str, Condition] = {
             "visibility": self.visibility,
             "policies": self.policies,
@@ -45,7 +50,9 @@ class Conditions:
             "encryption": self.encryption,
             "capacity": self.capacity,
             "rates": self.rates,
+            "realistic": self.realistic,
         }
+        self.realistic.apply({"on": self.is_realistic})
 
     def deny(self, call: ApiCall, caller_arn: str) -> Response | None:
         """Returns the error of a call that a condition denies, or None."""

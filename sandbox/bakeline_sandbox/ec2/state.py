@@ -50,16 +50,19 @@ class Ec2State:
     Every EC2 call holds `lock`. Background work holds it while it changes the state.
     """
 
-    def __init__(self, backend: InstanceBackend, pending_seconds: float = 0.5) -> None:
+    def __init__(
+        self, backend: InstanceBackend, pending_seconds: float = 0.5, is_realistic: bool = False
+    ) -> None:
         self.backend, self.default_pending_seconds = backend, pending_seconds
-        self.conditions = Conditions()
+        self.conditions = Conditions(is_realistic)
         self.lock = threading.RLock()
         self.clear()
 
     def clear(self) -> None:
         """Restores the state of a new server; the caller has ended all instances."""
-        self.pending_seconds = self.default_pending_seconds
         self.conditions.reset()
+        realistic = self.conditions.realistic
+        self.pending_seconds = realistic.pending_seconds or self.default_pending_seconds
         self.queues: dict[str, ThreadPoolExecutor] = {}
         self.frozen_layers: set[str] = set()  # all existing disk layers except vendor roots
         self.addresses: set[str] = set()
