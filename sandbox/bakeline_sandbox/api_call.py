@@ -42,6 +42,7 @@ class ApiCall:
     region: str = ""
     action: str = ""
     access_key: str = ""
+    caller: str = ""  # ARN of an authenticated caller
     is_json: bool = False
     resources: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)  # a flat form, or the JSON document

@@ -42,6 +42,7 @@ class ControlApi:
         self.endpoints: dict[tuple[str, str], Endpoint] = {
             ("GET", "status"): self.read_status,
             ("GET", "faults"): self.read_delayed_calls,
+            ("GET", "pending"): self.read_pending_seconds,
             ("POST", "reset"): self.reset_state,
             ("POST", "publish"): self.publish_vendor_ami,
             ("POST", "slack"): self.plan_webhook_errors,
@@ -126,6 +127,12 @@ class ControlApi:
     def read_delayed_calls(self, _: dict[str, Any]) -> dict[str, Any]:
         """Returns the calls that are delayed now."""
         return {"held": self.faults.list_delayed()}
+
+    def read_pending_seconds(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Returns how long a new AMI stays pending."""
+        from .ec2.state import current_state
+
+        return {"seconds": current_state().pending_seconds}
 
     def set_pending_seconds(self, body: dict[str, Any]) -> dict[str, Any]:
         """Sets how long a new AMI stays pending."""

@@ -51,7 +51,7 @@ class Middleware:
     """WSGI application in front of moto and the control API.
 
     `find_principal` returns the ARN for an access key and True if the key has expired.
-    `deny` returns the error of a call that a condition denies, for a caller's ARN.
+    `deny` returns the error of an authenticated call that a condition denies.
     """
 
     moto: WsgiApp
@@ -60,7 +60,7 @@ class Middleware:
     log: JsonLines
     find_principal: Callable[[str], tuple[str, bool] | None]
     command_line: Callable[[str], str]
-    deny: Callable[[ApiCall, str], Response | None]
+    deny: Callable[[ApiCall], Response | None]
     faults: FaultList = field(default_factory=FaultList)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -72,7 +72,7 @@ class Middleware:
             response
             or self._deny_caller(environ, call)
             or self._injected_response(call)
-            or self.deny(call, self._caller_name(call.access_key))
+            or self.deny(call)
             or self._call_moto(environ, call)
         )
         headers = [name for name, _ in response.headers]
@@ -109,6 +109,7 @@ class Middleware:
             command = self.command_line("status --env")
             text = f"The access key is not this sandbox's: load its environment (`{command}`)."
             return call.error_response(code, text, 403)
+        call.caller = principal[0]
         if principal[1]:
             code, text = _EXPIRED_ERRORS.get(call.service, _DEFAULT_EXPIRED_ERROR)
             return call.error_response(
@@ -126,7 +127,7 @@ class Middleware:
     def _injected_response(self, call: ApiCall) -> Response | None:
         if not self.faults.faults:
             return None
-        return self.faults.inject(call, self._caller_name(call.access_key))
+        return self.faults.inject(call, call.caller)
 
     def _call_moto(self, environ: dict[str, Any], call: ApiCall) -> Response:
         """Returns moto's response; replaces its exceptions and HTML pages by AWS errors."""
@@ -155,7 +156,7 @@ class Middleware:
 
     def _log_call(self, call: ApiCall, user_agent: str, response: Response, seconds: float) -> None:
         """Logs an answered call without secrets: no keys, and only IDs and names of resources."""
-        caller = self._caller_name(call.access_key)
+        caller = call.caller or self._caller_name(call.access_key)
         account = _ACCOUNT.match(caller)
         code = _ERROR_CODE.search(response.get_data()) if response.status_code >= 400 else None
         resources = list(call.resources.items())[:20]

@@ -138,6 +138,36 @@ def test_service_control_policy_requires_properties(api: Api, require: Any, meet
     assert_error("UnauthorizedOperation", ec2.run_instances, **violates)
 
 
+def test_service_control_policy_requires_tags_of_named_resources(api: Api) -> None:
+    ec2 = api.client("ec2")
+    require = {"tags": {"key-pair": ["team"], "security-group": ["team"]}}
+    api.control("policies", {"deny": [{"action": "ec2:*", "require": require}]})
+    group = {"GroupName": "g", "Description": "d"}
+    for call, resource_type, arguments in (
+        (ec2.create_key_pair, "key-pair", {"KeyName": "k"}),
+        (ec2.create_security_group, "security-group", group),
+    ):
+        other = [tag_specification(resource_type, owner="a")]
+        assert_error("UnauthorizedOperation", call, **arguments, TagSpecifications=other)
+        call(**arguments, TagSpecifications=[tag_specification(resource_type, team="a")])
+    ec2.delete_key_pair(KeyName="k")
+
+
+def test_bucket_policy_requires_headers(api: Api) -> None:
+    s3 = api.client("s3", "us-east-1")
+    s3.create_bucket(Bucket="evidence")
+    require = {"headers": {"x-amz-server-side-encryption": "aws:kms"}}
+    policy = {"action": "s3:PutObject", "require": require, "policy": "a resource-based policy"}
+    api.control("policies", {"deny": [policy]})
+    put = {"Bucket": "evidence", "Key": "a", "Body": b"x"}
+    code, message, _ = error_of(s3.put_object, **put)
+    assert code == "AccessDenied"
+    assert message.endswith("with an explicit deny in a resource-based policy")
+    assert_error("AccessDenied", s3.put_object, **put, ServerSideEncryption="AES256")
+    s3.put_object(**put, ServerSideEncryption="aws:kms")
+    assert s3.get_object(Bucket="evidence", Key="a")["Body"].read() == b"x"
+
+
 def test_deny_selects_account_region_and_service(api: Api) -> None:
     ssm, other = api.client("ssm"), api.account_client(OTHER_ACCOUNT, "ssm")
     rule = {"action": "ssm:Put*", "account": OTHER_ACCOUNT, "region": "eu-*"}
@@ -381,6 +411,7 @@ def test_policies_are_reset_and_validated(api: Api) -> None:
         ({"deny": [{}]}, "an entry of action must be a text, and not None"),
         ({"deny": [rule | {"require": {"imds": 2}}]}, "require has an unknown member 'imds'"),
         ({"deny": [rule | {"require": {"imdsv2": 1}}]}, "require.imdsv2 must be true or false"),
+        ({"deny": [rule | {"require": {"headers": {"a": 1}}}]}, "require.headers.a must be a text"),
         ({"deny": [rule | {"region": 1}]}, "region must be a text, and not 1"),
         ({"enforce_roles": "yes"}, "enforce_roles must be true or false, and not 'yes'"),
     ):

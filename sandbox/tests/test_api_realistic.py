@@ -89,6 +89,7 @@ def test_hasty_client_fails(realistic: Api) -> None:
 def test_realistic_conditions_are_switched_off_and_on(api: Api) -> None:
     result = api.control("realistic", {"on": True})
     assert result["on"] and result["values"]["pending"] == {"seconds": 3.0}
+    assert api.control("pending") == {"seconds": 3.0}
     for name in NAMES:
         current = api.control(name)
         current.pop("throttled", None)
@@ -98,7 +99,8 @@ def test_realistic_conditions_are_switched_off_and_on(api: Api) -> None:
     assert api.control("policies") == {}
     api.control("realistic", {"on": False})
     assert [api.control(name) for name in NAMES] == [{}] * len(NAMES)
-    assert api.server.state.pending_seconds == api.server.state.default_pending_seconds
+    default = {"seconds": api.server.state.default_pending_seconds}
+    assert api.control("pending") == default
     api.control("realistic", {"on": True})
     api.control("reset", {})
     assert api.control("realistic") == {"on": False, "values": {}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from moto.ec2.models import ec2_backends
@@ -131,7 +131,8 @@ class RequestBuilder:
             keys = _tag_keys(tags.get(resource_type, {}))
             if resource_type == "instance":
                 keys |= launch["keys"]
-            requests.append(self._request(self._ec2_arn(resource_type, name), keys=keys))
+            request = self._request(self._ec2_arn(resource_type, name), keys=keys)
+            requests.append(replace(request, is_new=True))
         if not action.startswith("Describe"):
             own_tags = _tag_keys(tags.get("", {}))
             requests += [
@@ -193,8 +194,8 @@ class RequestBuilder:
         call = self.call
         action, resource = name_s3_request(call.method, call.path, call.query)
         keys = {"s3:prefix": (call.query["prefix"],)} if "prefix" in call.query else {}
-        if encryption := call.headers.get("x-amz-server-side-encryption"):
-            keys["s3:x-amz-server-side-encryption"] = (encryption,)
+        headers = {name: value for name, value in call.headers.items() if name.startswith("x-amz-")}
+        keys |= {f"s3:{name}": (value,) for name, value in headers.items()}
         yield self._request(resource, action, keys)
 
     def _parameter_arn(self, name: str) -> str:
@@ -213,7 +214,8 @@ class RequestBuilder:
         tags = {str(tag.get("Key")): str(tag.get("Value")) for tag in document.get("Tags") or []}
         arns = [self._parameter_arn(str(name)) for name in names] or ["*"]
         for arn in arns:
-            yield self._request(arn, keys=_tag_keys(tags))
+            is_new = self.call.action == "PutParameter"
+            yield replace(self._request(arn, keys=_tag_keys(tags)), is_new=is_new)
             if self.call.action == "PutParameter" and tags:
                 yield self._request(arn, "ssm:AddTagsToResource", _tag_keys(tags))
         if self.call.action == "PutParameter" and document.get("DataType") == "aws:ec2:image":

@@ -2,14 +2,16 @@
 
     policies  {"deny"?: [{"action": pattern or [patterns], "account"?, "region"?: pattern,
               "require"?: {"imdsv2"?: true, "tags"?: {resource type: [keys]},
-              "instance_types"?: [patterns], "subnets"?: [IDs]},
+              "instance_types"?: [patterns], "subnets"?: [IDs],
+              "headers"?: {header of S3: pattern}},
               "policy"?: "a service control policy"}], "enforce_roles"?: true}
 
 `action` is a name such as RunInstances or ssm:PutParameter; patterns have the wildcards `*` and
 `?`. A rule with `require` denies only calls that do not meet all requirements; one without it
 denies all matching calls. `enforce_roles` limits each role to what its inline and attached policies
-and its permissions boundary in IAM allow, and checks the trust policy of an assumed role. The root
-user is not limited. The session policy of AssumeRole (`Policy`) is always enforced.
+and its permissions boundary in IAM allow, and checks the trust policy of an assumed role. A role
+that does not exist in IAM can do nothing. The root user is not limited. The session policy of
+AssumeRole (`Policy`) is always enforced.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from .settings import check_flag, check_list, check_members, check_text, check_t
 SERVICE_CONTROL_POLICY = "a service control policy"
 _ALWAYS_ALLOWED = ("sts:GetCallerIdentity", "sts:GetSessionToken")
 _MEMBERS = ("action", "account", "region", "require", "policy")
-_REQUIREMENTS = ("imdsv2", "tags", "instance_types", "subnets")
+_REQUIREMENTS = ("imdsv2", "tags", "instance_types", "subnets", "headers")
 
 
 @dataclass
@@ -76,8 +78,7 @@ class Rule:
         resource_type = request.resource.partition("/")[0].rpartition(":")[2]
         is_launch = (request.action, resource_type) == ("ec2:RunInstances", "instance")
         tags = self.require.get("tags", {}).get(resource_type, [])
-        is_creation = request.resource.endswith("/*") or request.action == "ssm:PutParameter"
-        if is_creation and set(tags) - set(request.keys.get("aws:tagkeys", ())):
+        if request.is_new and set(tags) - set(request.keys.get("aws:tagkeys", ())):
             return True
         tokens = request.keys.get("ec2:metadatahttptokens")
         if is_launch and self.require.get("imdsv2") and tokens != ("required",):
@@ -89,6 +90,10 @@ class Rule:
         if is_launch and (subnets := self.require.get("subnets")):
             used = [other.resource.rpartition("/")[2] for other in requests]
             if not set(subnets) & set(used):
+                return True
+        for header, pattern in self.require.get("headers", {}).items():
+            values = request.keys.get(f"s3:{header.lower()}", ())
+            if not any(matches(pattern, value) for value in values):
                 return True
         return not self.require
 
@@ -127,12 +132,13 @@ class Policies:
         from ..ec2 import sts_iam
 
         key = response.access_key
-        call = ApiCall("ec2", response.region, action, key, parameters=parameters)
-        root = f"arn:{response.partition}:iam::{response.current_account}:root"
         session = sts_iam.find_session(key)
-        return self.find_denial(call, session.arn if session else root) is None
+        root = f"arn:{response.partition}:iam::{response.current_account}:root"
+        caller = session.arn if session else root
+        call = ApiCall("ec2", response.region, action, key, caller, parameters=parameters)
+        return self.find_denial(call) is None
 
-    def check(self, call: ApiCall, caller_arn: str) -> Response | None:
+    def check(self, call: ApiCall) -> Response | None:
         """Returns the error of a denied call, or None."""
         if not self.is_active:
             return None
@@ -140,19 +146,19 @@ class Policies:
 
         with current_state().lock:
             try:
-                denial = self.find_denial(call, caller_arn)
+                denial = self.find_denial(call)
             except (UnsupportedPolicyError, MalformedPolicyError) as error:
-                text = f"The local EC2 cannot evaluate a policy for {caller_arn}: {error}."
+                text = f"The local EC2 cannot evaluate a policy for {call.caller}: {error}."
                 return call.error_response(_error_code(call), text, _error_status(call))
-        return None if denial is None else self._deny(call, caller_arn, denial)
+        return None if denial is None else self._deny(call, denial)
 
-    def find_denial(self, call: ApiCall, caller_arn: str) -> Denial | None:
+    def find_denial(self, call: ApiCall) -> Denial | None:
         """Returns why a call is denied, or None if it is allowed."""
         from ..ec2 import sts_iam
 
         session = sts_iam.find_session(call.access_key)
         is_role = session is not None and not session.is_session_of_root
-        caller = Caller(caller_arn, session.role_arn if session and is_role else caller_arn)
+        caller = Caller(call.caller, session.role_arn if session and is_role else call.caller)
         requests = RequestBuilder(call, caller).list_requests()
         if requests[0].action in _ALWAYS_ALLOWED:
             return None
@@ -173,8 +179,8 @@ class Policies:
                     return denial
         return None
 
-    def _deny(self, call: ApiCall, caller: str, denial: Denial) -> Response:
-        request = denial.request
+    def _deny(self, call: ApiCall, denial: Denial) -> Response:
+        request, caller = denial.request, call.caller
         text = (
             f"User: {caller} is not authorized to perform: {request.action} on resource: "
             f"{request.resource} {denial.reason}"
@@ -249,6 +255,9 @@ def _parse_rule(entry: Any) -> Rule:
         check_flag(require["imdsv2"], "require.imdsv2")
     for name in ("instance_types", "subnets"):
         check_texts(require.get(name, []), f"require.{name}")
+    headers = require.get("headers", {})
+    for header, pattern in check_members(headers, headers, "require.headers").items():
+        check_text(pattern, f"require.headers.{header}")
     tags = require.get("tags", {})
     for resource_type, keys in check_members(tags, tags, "require.tags").items():
         check_texts(keys, f"require.tags.{resource_type}")

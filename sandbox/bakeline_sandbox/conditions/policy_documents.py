@@ -20,9 +20,9 @@ KNOWN_KEYS = frozenset(
     "aws:requestedregion aws:principalarn aws:principalaccount aws:tagkeys ec2:region "
     "ec2:createaction ec2:instancetype ec2:metadatahttptokens iam:passedtoservice kms:viaservice "
     "kms:calleraccount kms:grantisforawsresource sts:externalid sts:rolesessionname "
-    "s3:prefix s3:x-amz-server-side-encryption".split()
+    "s3:prefix".split()
 )
-KNOWN_PREFIXES = ("aws:requesttag/", "aws:resourcetag/", "ec2:resourcetag/")
+KNOWN_PREFIXES = ("aws:requesttag/", "aws:resourcetag/", "ec2:resourcetag/", "s3:x-amz-")
 _OPERATOR = re.compile(
     r"(?P<set>ForAllValues:|ForAnyValue:)?"
     r"(?P<kind>String|Arn)(?P<negated>Not)?(?P<match>Equals|Like)(?P<case>IgnoreCase)?"
@@ -45,6 +45,7 @@ class Request:
     action: str  # for example "ec2:RunInstances"
     resource: str = "*"
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_new: bool = False  # the resource is created, so the request can contain its tags
 
 
 @cache

@@ -93,10 +93,11 @@ class Rates:
         self.settings, self.buckets, self.throttled = members, {}, Counter()
         return self.describe()
 
-    def check(self, call: ApiCall, account: str) -> Response | None:
+    def check(self, call: ApiCall) -> Response | None:
         """Takes the tokens of a call; returns the error if its bucket is empty."""
         if not self.is_enabled or call.service != "ec2":
             return None
+        account = call.caller.split(":")[4]
         kind, bucket = self._select_bucket(call)
         needs: list[Need] = [((account, call.region, call.action, kind), bucket, 1.0)]
         if call.action == "RunInstances":

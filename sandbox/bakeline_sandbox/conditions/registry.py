@@ -54,7 +54,6 @@ class Conditions:
         }
         self.realistic.apply({"on": self.is_realistic})
 
-    def deny(self, call: ApiCall, caller_arn: str) -> Response | None:
-        """Returns the error of a call that a condition denies, or None."""
-        account = caller_arn.split(":")[4] if caller_arn.startswith("arn:") else ""
-        return self.rates.check(call, account) or self.policies.check(call, caller_arn)
+    def deny(self, call: ApiCall) -> Response | None:
+        """Returns the error of an authenticated call that a condition denies, or None."""
+        return self.rates.check(call) or self.policies.check(call)
