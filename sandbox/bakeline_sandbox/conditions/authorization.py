@@ -60,7 +60,7 @@ SSM_PREFIX = "resolve:ssm:"
 
 @dataclass
 class Caller:
-    """Who makes a call. `arn` is that of the session, `role_arn` that of its role or user."""
+    """Principal of a call: the ARN of its session, and that of the role or user of the session."""
 
     arn: str
     role_arn: str
@@ -174,7 +174,7 @@ class RequestBuilder:
         }
 
     def _list_launch(self, launch: dict[str, Any]) -> Iterator[Request]:
-        """Yields what a launch needs beside RunInstances: a role to pass, an SSM parameter."""
+        """Yields further requests of a launch: to pass a role, and to read an SSM parameter."""
         form = self.call.parameters
         name = form.get("IamInstanceProfile.Name") or form.get("IamInstanceProfile.Arn", "")
         iam = iam_backends[self.caller.account][self.caller.partition]
