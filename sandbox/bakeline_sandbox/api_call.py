@@ -42,8 +42,14 @@ class ApiCall:
     region: str = ""
     action: str = ""
     access_key: str = ""
+    caller: str = ""  # ARN of an authenticated caller
     is_json: bool = False
     resources: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)  # a flat form, or the JSON document
+    method: str = ""
+    path: str = ""
+    query: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)  # of S3, with lower-case names
 
     def error_response(self, code: str, message: str, status: int) -> Response:
         """Returns an error in the format of the called service."""
@@ -69,15 +75,22 @@ def parse_call(environ: dict[str, Any]) -> ApiCall:
         call.access_key, call.region, call.service = found.groups()
     if call.service == "s3":
         call.action, call.resources = request.method, {"Path": request.path}
+        call.method, call.path, call.query = request.method, request.path, request.args.to_dict()
+        call.headers = {name.lower(): value for name, value in request.headers.items()}
         return call
     body = _read_body(request, environ)
     if target := request.headers.get("X-Amz-Target"):
         call.action, call.is_json = target.rpartition(".")[2], True
-        call.resources = _json_resources(body)
+        call.parameters = _read_document(body)
+        call.resources = {
+            name: str(call.parameters[name])
+            for name in _RESOURCE_MEMBERS
+            if call.parameters.get(name)
+        }
     else:
         text = body.decode("utf-8", "replace")
         form = request.args.to_dict() | dict(parse_qsl(text, keep_blank_values=True))
-        call.action = form.get("Action", "")
+        call.action, call.parameters = form.get("Action", ""), form
         call.resources = {
             name: value for name, value in form.items() if _RESOURCE_PARAMETER.match(name)
         }
@@ -93,9 +106,9 @@ def _read_body(request: Request, environ: dict[str, Any]) -> bytes:
     return body
 
 
-def _json_resources(body: bytes) -> dict[str, str]:
+def _read_document(body: bytes) -> dict[str, Any]:
     try:
-        values = json.loads(body or b"{}")
-        return {name: str(values[name]) for name in _RESOURCE_MEMBERS if values.get(name)}
-    except (ValueError, AttributeError):
+        document = json.loads(body or b"{}")
+    except ValueError:
         return {}
+    return document if isinstance(document, dict) else {}

@@ -59,6 +59,9 @@ def _create_parser() -> argparse.ArgumentParser:
     port_help = "port of the API on 127.0.0.1 (default: a free port)"
     up.add_argument("--port", type=int, default=0, help=port_help)
 
+    realistic_help = "imitate delays, rates and policies of AWS, also after a reset"
+    up.add_argument("--realistic", action="store_true", help=realistic_help)
+
     status = subparsers.add_parser("status", parents=[common], help="show instances and AMIs")
     status.add_argument("--env", action="store_true", help="print `export` lines for a shell")
 
@@ -75,4 +78,5 @@ def _create_parser() -> argparse.ArgumentParser:
     serve.add_argument("--backend", required=True)
     serve.add_argument("--reason", default="")
     serve.add_argument("--port", type=int, default=0)
+    serve.add_argument("--realistic", action="store_true")
     return parser

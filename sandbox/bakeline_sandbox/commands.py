@@ -31,7 +31,7 @@ def report(text: str) -> None:
 def start_sandbox(state_dir: StateDirectory, args: Namespace) -> int:
     """Starts the local EC2 unless it is running."""
     if state := state_dir.running_state():
-        report("already up")
+        _report_already_up(state_dir, state, args)
         return _print_status(state_dir, state, args.json)
     problem = None if args.backend == "stub" else become_root(args.argv)
     found = find_problems(state_dir.path, args.backend, args.port)
@@ -44,9 +44,18 @@ def start_sandbox(state_dir: StateDirectory, args: Namespace) -> int:
     if lock is not None:
         state = _start_server(state_dir, args, lock)
     else:
-        report("already up")
+        assert state
+        _report_already_up(state_dir, state, args)
     assert state
     return _print_status(state_dir, state, args.json)
+
+
+def _report_already_up(state_dir: StateDirectory, state: dict[str, Any], args: Namespace) -> None:
+    if args.realistic and not state.get("realistic"):
+        command = state_dir.command_line("down")
+        text = "already up, without realistic conditions"
+        raise CommandError(f"{text}: stop it with `{command}`, and start it again")
+    report("already up")
 
 
 def _wait_for_other_command(
@@ -81,6 +90,7 @@ def _start_server(state_dir: StateDirectory, args: Namespace, lock: int) -> dict
     log = state_dir.run_dir / "server.log"
     command = [sys.executable, "-m", "bakeline_sandbox", "serve", "--dir", str(state_dir.path)]
     command += ["--port", str(args.port), "--backend", backend.name, "--reason", reason]
+    command += ["--realistic"] if args.realistic else []
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     # Other shells may not have this variable, so the server's hints must contain `--dir`.
     environment.pop("BAKELINE_SANDBOX_DIR", None)
@@ -146,6 +156,8 @@ def _print_status(state_dir: StateDirectory, state: dict[str, Any], as_json: boo
         ("endpoint", f"{location}, PID {state['pid']}, since {state['started']}"),
         ("backend", f"{state['backend']}: {state['why']}"),
     ]
+    if state.get("realistic"):
+        rows.append(("conditions", "realistic: delays, rates and policies as on AWS"))
     for region, counts in sorted(facts.get("instances", {}).items()):
         listed = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
         rows.append(("instances", f"{region}: {listed}"))
@@ -230,4 +242,4 @@ def run_server(state_dir: StateDirectory, args: Namespace) -> int:
     """Runs the server in this process; `up` starts this command."""
     from .daemon import run_daemon
 
-    return run_daemon(state_dir, args.backend, args.reason, args.port)
+    return run_daemon(state_dir, args.backend, args.reason, args.port, args.realistic)

@@ -1,6 +1,7 @@
 """Serves the control API and the webhook under `/_bakeline/`.
 
-The module `ec2.fixtures` implements the endpoints that change EC2's state.
+The module `ec2.fixtures` implements the endpoints that change EC2's state, and the package
+`conditions` those that imitate conditions of AWS.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from .conditions.settings import SettingError
 from .faults import Fault, FaultList
 from .middleware import CONTROL_PREFIX
 from .webhook import SlackWebhook
@@ -40,6 +42,7 @@ class ControlApi:
         self.endpoints: dict[tuple[str, str], Endpoint] = {
             ("GET", "status"): self.read_status,
             ("GET", "faults"): self.read_delayed_calls,
+            ("GET", "pending"): self.read_pending_seconds,
             ("POST", "reset"): self.reset_state,
             ("POST", "publish"): self.publish_vendor_ami,
             ("POST", "slack"): self.plan_webhook_errors,
@@ -65,7 +68,7 @@ class ControlApi:
         from .ec2 import fixtures
 
         request.max_content_length = MAX_CONTROL_BYTES
-        endpoint = self.endpoints.get((request.method, name))
+        endpoint = self.endpoints.get((request.method, name)) or find_endpoint(request.method, name)
         if endpoint is None and request.method == "POST":
             endpoint = fixtures.ENDPOINTS.get(name)
         if endpoint is None:
@@ -125,12 +128,34 @@ class ControlApi:
         """Returns the calls that are delayed now."""
         return {"held": self.faults.list_delayed()}
 
+    def read_pending_seconds(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Returns how long a new AMI stays pending."""
+        from .ec2.state import current_state
+
+        return {"seconds": current_state().pending_seconds}
+
     def set_pending_seconds(self, body: dict[str, Any]) -> dict[str, Any]:
         """Sets how long a new AMI stays pending."""
         from .ec2.state import current_state
 
         current_state().pending_seconds = float(body["seconds"])
         return {"seconds": current_state().pending_seconds}
+
+
+def find_endpoint(method: str, name: str) -> Endpoint | None:
+    """Returns the endpoint that reads (GET) or replaces (POST) the settings of a condition."""
+    from .ec2.state import current_state
+
+    state = current_state()
+    condition = state.conditions.by_name.get(name)
+    if condition is None or method not in ("GET", "POST"):
+        return None
+
+    def call(body: Any) -> dict[str, Any]:
+        with state.lock:
+            return condition.describe() if method == "GET" else condition.replace(body)
+
+    return call
 
 
 def _call_endpoint(name: str, endpoint: Endpoint, request: Request) -> Response:
@@ -140,6 +165,8 @@ def _call_endpoint(name: str, endpoint: Endpoint, request: Request) -> Response:
         return _json_response(endpoint(json.loads(request.get_data() or b"{}")))
     except ServiceException as error:
         return _json_response({"error": f"{name}: {error.code}: {error.message}"}, 400)
+    except SettingError as error:
+        return _json_response({"error": f"{name}: {error}"}, 400)
     except Exception as error:
         status = 400 if isinstance(error, ValueError | TypeError | KeyError) else 500
         return _json_response({"error": f"{name}: {type(error).__name__}: {error}"}, status)

@@ -19,7 +19,9 @@ from .vendor_roots import VendorRoots
 LOG = logging.getLogger("bakeline_sandbox")
 
 
-def run_daemon(state_dir: StateDirectory, backend_name: str, reason: str, port: int) -> int:
+def run_daemon(
+    state_dir: StateDirectory, backend_name: str, reason: str, port: int, is_realistic: bool
+) -> int:
     """Serves until SIGTERM; standard error is the log file."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -41,7 +43,7 @@ def run_daemon(state_dir: StateDirectory, backend_name: str, reason: str, port: 
     backend = create_backend(state_dir.path, backend_name)
     if isinstance(backend, BaseBackend):
         backend.build_root = lambda name: roots.build_on_demand(name, LOG.info)
-    server = SandboxServer(backend, state_dir, create_root_version, port)
+    server = SandboxServer(backend, state_dir, create_root_version, port, is_realistic=is_realistic)
     server.start()
     _write_state(state_dir.run_dir, server, backend_name, reason)
     LOG.info("serving on %s with backend %s", server.endpoint, backend_name)
@@ -65,6 +67,7 @@ def _write_state(run_dir: Path, server: SandboxServer, backend_name: str, reason
         "endpoint": server.endpoint,
         "backend": backend_name,
         "why": reason,
+        "realistic": server.state.conditions.is_realistic,
         "region": REGION,
         "started": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "env": str(run_dir / "env"),

@@ -30,6 +30,16 @@ _UNKNOWN_KEY_CODES = {
     "ssm": "UnrecognizedClientException",
     "kms": "UnrecognizedClientException",
 }
+_DEFAULT_EXPIRED_ERROR = (
+    "ExpiredToken",
+    "The security token included in the request is expired",
+)
+_EXPIRED_ERRORS = {
+    "ec2": ("RequestExpired", "Request has expired."),
+    "s3": ("ExpiredToken", "The provided token has expired."),
+    "ssm": ("ExpiredTokenException", _DEFAULT_EXPIRED_ERROR[1]),
+    "kms": ("ExpiredTokenException", _DEFAULT_EXPIRED_ERROR[1]),
+}
 _ERROR_CODE = re.compile(rb"<Code>([^<]{1,100})</Code>|\"__type\":\s*\"([^\"]{1,100})\"")
 _ACCOUNT = re.compile(r"arn:[^:]*:[^:]*:[^:]*:(\d{12}):")
 _XML_ERROR = re.compile(rb"\s*<(\?xml|Error)")
@@ -41,6 +51,7 @@ class Middleware:
     """WSGI application in front of moto and the control API.
 
     `find_principal` returns the ARN for an access key and True if the key has expired.
+    `deny` returns the error of an authenticated call that a condition denies.
     """
 
     moto: WsgiApp
@@ -49,6 +60,7 @@ class Middleware:
     log: JsonLines
     find_principal: Callable[[str], tuple[str, bool] | None]
     command_line: Callable[[str], str]
+    deny: Callable[[ApiCall], Response | None]
     faults: FaultList = field(default_factory=FaultList)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -60,6 +72,7 @@ class Middleware:
             response
             or self._deny_caller(environ, call)
             or self._injected_response(call)
+            or self.deny(call)
             or self._call_moto(environ, call)
         )
         headers = [name for name, _ in response.headers]
@@ -96,9 +109,12 @@ class Middleware:
             command = self.command_line("status --env")
             text = f"The access key is not this sandbox's: load its environment (`{command}`)."
             return call.error_response(code, text, 403)
+        call.caller = principal[0]
         if principal[1]:
-            text = "The security token included in the request is expired"
-            return call.error_response("ExpiredToken", text, 403)
+            code, text = _EXPIRED_ERRORS.get(call.service, _DEFAULT_EXPIRED_ERROR)
+            return call.error_response(
+                code, text, 400 if call.is_json or call.service == "s3" else 403
+            )
         if call.service not in SERVICES:
             text = f"The sandbox serves {', '.join(SERVICES)}, not {call.service}."
             return call.error_response("UnsupportedOperation", text, 400)
@@ -111,7 +127,7 @@ class Middleware:
     def _injected_response(self, call: ApiCall) -> Response | None:
         if not self.faults.faults:
             return None
-        return self.faults.inject(call, self._caller_name(call.access_key))
+        return self.faults.inject(call, call.caller)
 
     def _call_moto(self, environ: dict[str, Any], call: ApiCall) -> Response:
         """Returns moto's response; replaces its exceptions and HTML pages by AWS errors."""
@@ -140,7 +156,7 @@ class Middleware:
 
     def _log_call(self, call: ApiCall, user_agent: str, response: Response, seconds: float) -> None:
         """Logs an answered call without secrets: no keys, and only IDs and names of resources."""
-        caller = self._caller_name(call.access_key)
+        caller = call.caller or self._caller_name(call.access_key)
         account = _ACCOUNT.match(caller)
         code = _ERROR_CODE.search(response.get_data()) if response.status_code >= 400 else None
         resources = list(call.resources.items())[:20]

@@ -44,6 +44,7 @@ class SandboxServer:
         create_root_version: Callable[[str, str], str],
         port: int = 0,
         pending_seconds: float = 0.5,
+        is_realistic: bool = False,
     ) -> None:
         os.environ.update(MOTO_ENVIRONMENT)
         os.environ.pop("MOTO_ACCOUNT_ID", None)
@@ -62,7 +63,7 @@ class SandboxServer:
         self.secret_key = secrets.token_urlsafe(30)
         self.webhook_token = secrets.token_urlsafe(24)
         self.publish_lock = threading.Lock()
-        self.state = Ec2State(backend, pending_seconds)
+        self.state = Ec2State(backend, pending_seconds, is_realistic)
         ec2.install(self.state)
         faults = FaultList()
         webhook = SlackWebhook(self.webhook_token, state_dir.run_dir / "slack.jsonl")
@@ -73,6 +74,7 @@ class SandboxServer:
             log=JsonLines(state_dir.run_dir / "api.jsonl"),
             find_principal=sts_iam.find_principal,
             command_line=state_dir.command_line,
+            deny=self.state.conditions.deny,
             faults=faults,
         )
         self.server = make_server("127.0.0.1", port, app, threaded=True)

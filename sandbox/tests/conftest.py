@@ -6,6 +6,7 @@ import http.client
 import json
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,6 +73,12 @@ class Api:
             request.data, request.method = json.dumps(body).encode(), "POST"
         with urllib.request.urlopen(request, timeout=300) as response:
             return json.load(response)
+
+    def try_control(self, name: str, body: Any) -> tuple[int, str]:
+        """Calls an endpoint of the control API that must fail; returns status and error."""
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            self.control(name, body)
+        return caught.value.code, json.load(caught.value)["error"]
 
     def vendor_image(self, name: str = "debian-12-*", region: str = REGION) -> str:
         """Returns the ID of the newest vendor AMI."""

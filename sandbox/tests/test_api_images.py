@@ -246,7 +246,8 @@ def test_copy_image_encrypts_with_existing_key_only(api: Api) -> None:
     assert snapshots[0]["KmsKeyId"] == key
     missing_key = key[:-12] + "000000000000"
     failed = ec2.copy_image(Name="failed", **source, KmsKeyId=missing_key)["ImageId"]
-    assert api.describe_image(failed)["State"] == "failed"
+    wait_until(lambda: api.describe_image(failed)["State"] == "failed")
+    assert missing_key in api.describe_image(failed)["StateReason"]["Message"]
 
 
 def test_unused_layers_are_deleted(api: Api) -> None:

@@ -160,6 +160,30 @@ def test_stub_backend_needs_no_privileges(tmp_path: Path) -> None:
     assert not list((state_dir / "cache").glob("debian-*")), "no vendor root was built"
 
 
+def test_up_with_realistic_conditions(tmp_path: Path) -> None:
+    state_dir = StateDirectory(tmp_path / "state")
+
+    def sandbox(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return run_command(state_dir.path, *arguments)
+
+    try:
+        up = sandbox("up", "--backend", "stub", "--realistic")
+        assert "conditions   realistic" in up.stdout, up.stderr
+        state_dir.call_control_api("realistic", {"on": False})
+        assert state_dir.call_control_api("rates") == {}
+        assert sandbox("reset").returncode == 0
+        assert state_dir.call_control_api("rates")["enabled"] is True
+        assert state_dir.call_control_api("realistic")["on"] is True
+        assert sandbox("down").returncode == 0
+        assert sandbox("up", "--backend", "stub").returncode == 0
+        assert state_dir.call_control_api("realistic") == {"on": False, "values": {}}
+        again = sandbox("up", "--backend", "stub", "--realistic")
+        assert again.returncode == 1
+        assert "already up, without realistic conditions: stop it with" in again.stderr
+    finally:
+        sandbox("down")
+
+
 def launch_and_publish(state: dict[str, Any], environment: dict[str, str]) -> None:
     """Launches an instance, creates an AMI of it and launches that AMI."""
     ec2 = boto3.client(

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.ec2.responses import EC2Response
 
+from ..conditions.capacity import INSUFFICIENT
 from . import (  # noqa: F401
     auto_scaling,
+    encryption,
     image_creation,
     image_lifecycle,
     image_references,
+    launch_limits,
     launch_templates,
     run_instances,
     security_groups,
     ssm_parameters,
     sts_iam,
+    tags,
     text_validation,
     vendor_images,
 )
@@ -35,9 +40,26 @@ def call_action(self: Any) -> Any:
         try:
             parameters = getattr(self, "params", None) or {}
             text_validation.validate_texts(self._get_action(), parameters)
-        except Exception as error:
+            return _set_status(_answer(self))
+        except ServiceException as error:
             return self.serialized(ActionResult(error))
-        return _moto_call_action(self)
+
+
+def _answer(response: Any) -> Any:
+    conditions = current_state().conditions
+    with (
+        conditions.visibility.hide_new(response),
+        conditions.capacity.hide_default_network(response.ec2_backend),
+    ):
+        return _moto_call_action(response)
+
+
+def _set_status(answer: Any) -> Any:
+    """Sets the HTTP status of EC2's server errors; moto answers 400 for all errors."""
+    status, headers, body = answer
+    if status == 400 and f"<Code>{INSUFFICIENT}</Code>" in str(body):
+        return 500, headers, body
+    return answer
 
 
 def install(state: Ec2State) -> None:

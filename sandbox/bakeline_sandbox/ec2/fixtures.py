@@ -20,7 +20,7 @@ Each endpoint is `POST /_bakeline/control/<name>` with a JSON body. Times are IS
     images      [{"name": ..., "id"?, "region"?, "account"?, "created"?, "launched"?, "deprecated"?,
                 "state"?: available, disabled, pending or failed, "shared"?: [accounts or "all"],
                 "protection"?, "architecture"?, "description"?, "source"?: "region:ami",
-                "tags"?: {}, "snapshot_tags"?: {}}]
+                "tags"?: {}, "snapshot_tags"?: {}, "kms_key"?: "aws/ebs" or a key of the account}]
                 creates AMIs in this order, with the content of a vendor AMI
 """
 
@@ -35,7 +35,8 @@ from typing import Any
 from moto.ec2.models import ec2_backends
 from moto.ec2.utils import random_ami_id, random_snapshot_id
 
-from . import text_validation, vendor_images
+from ..conditions.encryption import AWS_MANAGED
+from . import encryption, text_validation, vendor_images
 from .images import Image, Snapshot
 from .instance import ROOT_GIB
 from .paging import format_time
@@ -174,6 +175,9 @@ def _create_image(entry: dict[str, Any]) -> str:
     created = entry.get("created")
     creation_date = _parse_time(created) if created else current_state().next_timestamp()
     snapshot = _create_snapshot(ec2, image_id, state)
+    if key := entry.get("kms_key"):
+        name = f"alias/{key}" if key == AWS_MANAGED else key
+        snapshot.encrypted, snapshot.kms_key_id = True, encryption.require_key(ec2, name)
     snapshot.start_time = creation_date
     source_region, _, source_image = str(entry.get("source") or "").partition(":")
     image = Image(

@@ -7,11 +7,12 @@ import time
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.ec2.exceptions import InvalidParameterDependency
 from moto.ec2.models import ec2_backends
 from moto.ec2.responses import EC2Response
 from moto.ec2.utils import random_ami_id, random_snapshot_id
-from moto.kms.models import kms_backends
 
+from . import encryption
 from .client_tokens import run_idempotently
 from .images import VENDOR_ACCOUNTS, Image, Snapshot, find_available_image, is_shared_with
 from .state import LOG, client_error, current_state, patch
@@ -24,7 +25,7 @@ _COPIED_ATTRIBUTES = ("description architecture root_device_name imds_support bo
 def _check_name(ec2: Any, name: str | None) -> None:
     if not _NAME.fullmatch(name or ""):
         raise client_error("InvalidAMIName.Malformed", f"AMI names must have {_NAME_RULE}")
-    for image in ec2.amis.values():
+    for image in current_state().conditions.visibility.with_hidden(ec2.amis):
         if image.name == name:
             text = f"AMI name {name} is already in use by AMI {image.id}"
             raise client_error("InvalidAMIName.Duplicate", text)
@@ -112,13 +113,17 @@ def _copy_image(response: Any) -> ActionResult:
     source_ec2, source = _find_copy_source(response)
     _check_name(ec2, name)
     response.error_on_dryrun()
+    _check_copy_limit(ec2)
     source_snapshot = source.ebs_snapshot
     key = response._get_param("KmsKeyId")
-    encrypted = bool(response._get_param("Encrypted") or key or source_snapshot.encrypted)
+    encrypted = bool(response._get_param("Encrypted"))
+    if key and not encrypted:
+        raise InvalidParameterDependency("KmsKeyId", "Encrypted")
+    encrypted = encrypted or source_snapshot.encrypted or encryption.is_enabled(ec2)
     if encrypted and not key:
-        key = ec2.default_kms_key_id or ec2._create_default_encryption_key()
+        key = encryption.find_default_key(ec2)
     fields = {attribute: getattr(source, attribute) for attribute in _COPIED_ATTRIBUTES}
-    fields |= {"name": name, "source_image_id": source.id}
+    fields |= {"name": name, "source_image_id": source.id, "is_copy": True}
     fields["source_image_region"] = source_ec2.region_name
     description = response._get_param("Description")
     if description is not None:
@@ -135,6 +140,20 @@ def _copy_image(response: Any) -> ActionResult:
     return ActionResult({"ImageId": image.id})
 
 
+def _check_copy_limit(ec2: Any) -> None:
+    """Fails if the account and Region have too many pending copies."""
+    conditions = current_state().conditions
+    limit = conditions.rates.copies
+    images = conditions.visibility.with_hidden(ec2.amis) if limit else []
+    pending = [image for image in images if image.is_copy and image.state == "pending"]
+    if limit and len(pending) >= limit:
+        text = (
+            "Too many snapshot copies in progress. "
+            f"The limit is {limit} for this destination region."
+        )
+        raise client_error("ResourceLimitExceeded", text)
+
+
 def _find_copy_source(response: Any) -> tuple[Any, Any]:
     """Returns the backend of the source Region, and the AMI if the caller may copy it."""
     account, region = response.current_account, response._get_param("SourceRegion")
@@ -143,8 +162,12 @@ def _find_copy_source(response: Any) -> tuple[Any, Any]:
     ec2 = ec2_backends[account][region]
     image = find_available_image(ec2, response._get_param("SourceImageId"))
     snapshot = image.ebs_snapshot
-    has_access = image.owner_id in (account, *VENDOR_ACCOUNTS) or is_shared_with(snapshot, account)
-    if not has_access:
+    is_own = image.owner_id in (account, *VENDOR_ACCOUNTS)
+    visibility = current_state().conditions.visibility
+    if not is_own and not visibility.is_permission_visible([image.id, snapshot.id], account):
+        text = "You do not have permission to access the storage of this ami"
+        raise client_error("InvalidRequest", text)
+    if not is_own and not is_shared_with(snapshot, account):
         text = (
             "You do not have permission to access the storage of this ami: "
             f"share {snapshot.id} with {account}"
@@ -163,13 +186,14 @@ def _schedule_copy(response: Any, source: Snapshot, target: Snapshot, key: str |
     if plan:
         state.copy_plans.remove(plan)
         target.error, target.fails_at = plan["fail"], target.ready_at
-    if key:
-        account, region = response.current_account, response.region
-        try:
-            kms_backends[account][region].describe_key(key)
-        except Exception:  # EC2 accepts the call, and the copy fails later
-            target.fails_at = 0.0
-            target.error = f"The KMS key {key} does not exist in {region} or can't be used"
+    account, source_region = response.current_account, source.ec2_backend.region_name
+    obstacle = encryption.find_obstacle(response.region, account, key) if key else None
+    if obstacle is None and source.encrypted:
+        obstacle = encryption.find_obstacle(source_region, account, source.kms_key_id or "")
+    if obstacle:  # EC2 accepts the call, and the copy fails later
+        target.error, target.fails_at = obstacle, target.ready_at
+    elif key and (found := encryption.find_key(response.region, account, key)):
+        target.kms_key_id = found.arn
 
 
 def _copy_tags(source_ec2: Any, source: Any, image: Image) -> None:

@@ -10,6 +10,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models import EC2Backend
 from moto.ec2.responses import EC2Response
 
+from .encryption import check_shareable
 from .images import Image, find_own_image
 from .state import client_error, current_state, patch
 
@@ -37,19 +38,23 @@ def deregister_image(self: Any) -> ActionResult:
             "or had it with cooldown less than 24 hours ago"
         )
         raise client_error("OperationNotPermitted", text)
+    current_state().conditions.visibility.note_deregistered(image)
     del ec2.amis[image.id]
     ec2.deleted_amis.append(image.id)
     ec2.tags.pop(image.id, None)
     if not self._get_param("DeleteAssociatedSnapshots"):
         return ActionResult({"Return": True, "DeleteSnapshotResults": []})
-    return_code = _delete_snapshot_of(ec2, image)
+    return_code = _delete_snapshot_of(self, image)
     result = {"SnapshotId": image.ebs_snapshot.id, "ReturnCode": return_code}
     return ActionResult({"Return": True, "DeleteSnapshotResults": [result]})
 
 
-def _delete_snapshot_of(ec2: Any, image: Image) -> str:
+def _delete_snapshot_of(response: Any, image: Image) -> str:
     """Deletes the snapshot of a deregistered AMI; returns the return code of the API."""
-    snapshot_id = image.ebs_snapshot.id
+    ec2, snapshot_id = response.ec2_backend, image.ebs_snapshot.id
+    policies = current_state().conditions.policies
+    if not policies.allows(response, "DeleteSnapshot", SnapshotId=snapshot_id):
+        return "missing-permissions"
     if _image_that_uses(ec2, snapshot_id):
         return "skipped"
     for plan in current_state().failing_deletions:
@@ -62,7 +67,7 @@ def _delete_snapshot_of(ec2: Any, image: Image) -> str:
 
 
 def _image_that_uses(ec2: Any, snapshot_id: str) -> str | None:
-    images = ec2.amis.values()
+    images = current_state().conditions.visibility.with_hidden(ec2.amis)
     return next((image.id for image in images if image.ebs_snapshot.id == snapshot_id), None)
 
 
@@ -72,7 +77,8 @@ _moto_delete_snapshot = EC2Backend.delete_snapshot
 @patch(EC2Backend)
 def delete_snapshot(self: Any, snapshot_id: str) -> Any:
     """Deletes a snapshot and, in the background, disk layers that became unused."""
-    if image_id := _image_that_uses(self, snapshot_id):
+    image_id = _image_that_uses(self, snapshot_id) if snapshot_id in self.snapshots else None
+    if image_id:
         text = f"The snapshot {snapshot_id} is currently in use by {image_id}"
         raise client_error("InvalidSnapshot.InUse", text)
     snapshot = _moto_delete_snapshot(self, snapshot_id)
@@ -177,4 +183,13 @@ def modify_image_attribute(self: Any) -> ActionResult:
     if image.disabled:
         text = f"The image {image.id} is disabled: enable it before sharing it"
         raise client_error("InvalidAMIID.Unavailable", text)
-    return _moto_modify_image_attribute(self)
+    if self._get_param("LaunchPermission.Add") or self._get_param("OperationType") == "add":
+        text = "Snapshots encrypted with the AWS Managed CMK can't be shared"
+        check_shareable(image.ebs_snapshot, "InvalidParameter", text)
+    existing = list(image.launch_permissions)
+    result = _moto_modify_image_attribute(self)
+    for permission in image.launch_permissions:
+        if permission not in existing:
+            target = permission.get("UserId") or permission.get("Group") or ""
+            current_state().conditions.visibility.note_permission(image.id, target)
+    return result

@@ -16,6 +16,7 @@ from moto.ec2.responses import EC2Response
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 
 from . import serialization
+from .launch_limits import check_not_pending, pending_error
 from .paging import filter_items, format_time, paginate
 from .state import client_error, current_state, iter_backends, patch
 
@@ -87,6 +88,8 @@ class Image(amis.Ami):
     platform_details, usage_operation = "Linux/UNIX", "RunInstances"
     deprecation_time = last_launched_time = imds_support = None
     deregistration_protection, disabled = "disabled", False
+    deregistered = is_copy = False
+    kept_tags: list[dict[str, str]] | None = None  # of a deregistered AMI
     protected_until: datetime | None = None
     public = amis.Ami.is_public
 
@@ -105,7 +108,9 @@ class Image(amis.Ami):
 
     @property
     def state(self) -> str:
-        """State in the API: pending, available, disabled or failed."""
+        """State in the API: pending, available, disabled, failed or deregistered."""
+        if self.deregistered:
+            return "deregistered"
         status = self.ebs_snapshot.status
         if status in ("error", "pending"):
             return "failed" if status == "error" else "pending"
@@ -134,6 +139,8 @@ class Image(amis.Ami):
 @patch(core.TaggedEC2Resource)
 def get_tags(self: Any) -> list[dict[str, str]]:
     """Returns the tags of a resource by its ID; moto searches the tags of all resources."""
+    if (kept := getattr(self, "kept_tags", None)) is not None:
+        return list(kept)
     resource_type = EC2_PREFIX_TO_RESOURCE.get(get_prefix(self.id or ""), "")
     resource = {"resource_id": self.id, "resource_type": resource_type}
     tags = self.ec2_backend.tags.get(self.id, {})
@@ -150,10 +157,10 @@ def is_shared_with(item: Any, account: str) -> bool:
 
 
 def _find_visible(
-    ec2: Any, kind: str, ids: list[str], owners: list[str], filters: Any
+    ec2: Any, kind: str, ids: list[str], owners: list[str], filters: Any, former: Any = ()
 ) -> list[Any]:
-    """Returns the AMIs or snapshots that the account of this backend sees."""
-    items = [*getattr(ec2, kind).values(), *_shared_views(ec2, kind)]
+    """Returns the AMIs or snapshots that the account of this backend sees, and `former` ones."""
+    items = [*getattr(ec2, kind).values(), *_shared_views(ec2, kind), *former]
     code, word = _NOT_FOUND_ERRORS[kind]
     if missing := sorted(set(ids) - {item.id for item in items}):
         is_well_formed = re.fullmatch(r"[a-z]+-[0-9a-f]{8,17}", missing[0])
@@ -185,10 +192,15 @@ def _shared_views(ec2: Any, kind: str) -> list[Any]:
 
 @patch(EC2Backend, "describe_images")
 def find_images(
-    self: Any, ami_ids: Any = None, filters: Any = None, exec_users: Any = None, owners: Any = None
+    self: Any,
+    ami_ids: Any = None,
+    filters: Any = None,
+    exec_users: Any = None,
+    owners: Any = None,
+    former: Any = (),
 ) -> Any:
     """Returns the images that match all of the given IDs, owners, users and filters."""
-    images = _find_visible(self, "amis", ami_ids or [], owners or [], filters)
+    images = _find_visible(self, "amis", ami_ids or [], owners or [], filters, former)
     if not exec_users:
         return images
     permissions = [
@@ -214,7 +226,8 @@ def describe_images(self: Any) -> ActionResult:
     ids, owners = self._get_param("ImageIds", []), self._get_param("Owners", [])
     users = self._get_param("ExecutableUsers", [])
     filters = self._filters_from_querystring()
-    images = self.ec2_backend.describe_images(ids, filters, users, owners)
+    former = current_state().conditions.visibility.list_deregistered(self.ec2_backend)
+    images = self.ec2_backend.describe_images(ids, filters, users, owners, former)
     if not self._get_param("IncludeDisabled"):
         images = [image for image in images if image.state != "disabled"]
     if not self._get_param("IncludeDeprecated") and not ids:
@@ -249,6 +262,8 @@ def find_available_image(ec2: Any, image_id: str) -> Any:
             if image and not is_shared_with(image, ec2.account_id):
                 raise client_error("AuthFailure", f"Not authorized for images: [{image_id}]")
     image = ec2.describe_images(ami_ids=[image_id])[0]
+    if image.state == "pending":
+        raise pending_error(image_id)
     if image.state != "available":
         text = f"The image ID '{image_id}' is not available: it is {image.state}"
         raise client_error("InvalidAMIID.Unavailable", text)
@@ -261,5 +276,6 @@ def find_own_image(response: Any) -> Any:
     if image.owner_id != response.current_account:
         text = f"Not authorized for image:{image.id}: it belongs to {image.owner_id}"
         raise client_error("AuthFailure", text)
+    check_not_pending(image, response._get_action())
     response.error_on_dryrun()
     return image

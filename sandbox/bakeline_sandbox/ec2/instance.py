@@ -43,6 +43,7 @@ class Instance(instances.Instance):
     reserved_public_ip: str | None = None
     saved_console = b""  # after termination: all output
     applied_rules: Any = None  # firewall rules that the backend has
+    launch_failure: str | None = None  # reason why EC2 terminates the instance at its first boot
 
     def _set_state(self, state: str, reason: Reason = NO_REASON) -> None:
         code, text = reason
@@ -137,6 +138,10 @@ class Instance(instances.Instance):
         current_state().enqueue(self.id, self._launch)
 
     def _launch(self) -> None:
+        if self.launch_failure:
+            LOG.info("%s: %s", self.id, self.launch_failure)
+            self._terminate(("Client.InternalError", "Client error on launch"))
+            return
         with current_state().lock:
             spec = self._create_spec()
             self.applied_rules = spec.rules

@@ -13,8 +13,10 @@ from moto.ec2.responses import EC2Response
 from moto.ssm.models import ssm_backends
 
 from .client_tokens import run_idempotently
+from .encryption import encrypt_root_volume
 from .images import find_available_image
 from .instance import ROOT_GIB
+from .launch_limits import DEFAULT_TYPE, check_architecture, check_vcpu_limit, select_subnet
 from .paging import format_time
 from .state import client_error, current_state, patch
 
@@ -22,8 +24,8 @@ MAX_USER_DATA_BYTES = 16384
 MAX_CONSOLE_BYTES = 65536
 SSM_PREFIX = "resolve:ssm:"
 _TEMPLATE_PARAMETERS = (
-    "ImageId KeyName SecurityGroupIds MetadataOptions BlockDeviceMappings NetworkInterfaces "
-    "UserData"
+    "ImageId InstanceType KeyName SecurityGroupIds MetadataOptions BlockDeviceMappings "
+    "NetworkInterfaces UserData"
 ).split()
 _moto_run_instances = EC2Response.run_instances
 _moto_create_reservation = EC2Backend.run_instances
@@ -53,6 +55,10 @@ def _run_instances(response: Any) -> ActionResult:
     if parameters.get("PrivateIpAddress") and int(parameters["MinCount"]) > 1:
         text = "A private IP address can't be given to several instances."
         raise client_error("InvalidParameterCombination", text)
+    instance_type = parameters.get("InstanceType") or DEFAULT_TYPE
+    check_architecture(instance_type, image.architecture)
+    if not parameters.get("DryRun"):
+        check_vcpu_limit(ec2, instance_type, int(count))
     if parameters.get("DryRun"):
         _validate_dry_run(ec2, parameters)
     launched = _moto_run_instances(response)
@@ -89,10 +95,11 @@ def _validate_dry_run(ec2: Any, parameters: dict[str, Any]) -> None:
     options = {
         "nics": parameters.get("NetworkInterfaces"),
         "subnet_id": parameters.get("SubnetId"),
+        "instance_type": instance_type,
         "placement": (parameters.get("Placement") or {}).get("AvailabilityZone"),
         "security_group_ids": parameters.get("SecurityGroupIds") or [],
     }
-    vpc_id = _select_subnet(ec2, options).vpc_id
+    vpc_id = select_subnet(ec2, options, is_dry_run=True).vpc_id
     _find_groups(ec2, parameters.get("SecurityGroups") or [], options, vpc_id)
 
 
@@ -124,27 +131,6 @@ def _complete_block_devices(parameters: dict[str, Any], root_device: str) -> Non
                 disk.setdefault("VolumeSize", ROOT_GIB)
 
 
-def _select_subnet(ec2: Any, options: dict[str, Any]) -> Any:
-    """Returns the subnet of the request, or the zone's default subnet, which it adds to options."""
-    interfaces = options.get("nics") or []
-    has_existing = any("NetworkInterfaceId" in interface for interface in interfaces)
-    if len(interfaces) > 1 or has_existing:
-        text = "An instance of the sandbox has one interface, made with it."
-        raise client_error("UnsupportedOperation", text)
-    subnet_ids = [interface["SubnetId"] for interface in interfaces if interface.get("SubnetId")]
-    if subnet_id := options.get("subnet_id") or next(iter(subnet_ids), None):
-        return ec2.get_subnet(subnet_id)
-    defaults = ec2.get_default_subnets()
-    zone = options.get("placement") or min(defaults)
-    if zone not in defaults:
-        raise client_error("InvalidParameterValue", f"Invalid availability zone: [{zone}]")
-    if interfaces:
-        interfaces[0]["SubnetId"] = defaults[zone].id
-    else:
-        options["subnet_id"] = defaults[zone].id
-    return defaults[zone]
-
-
 def _find_groups(ec2: Any, names: list[str], options: dict[str, Any], vpc_id: str) -> list[Any]:
     """Returns the security groups of the request, or the default group."""
     interfaces = options.get("nics") or []
@@ -169,7 +155,7 @@ def create_reservation(
 ) -> Any:
     """Creates and boots instances; removes everything again if moto fails."""
     image = find_available_image(self, image_id)
-    vpc_id = _select_subnet(self, options).vpc_id
+    vpc_id = select_subnet(self, options).vpc_id
     groups = _find_groups(self, security_group_names or [], options, vpc_id)
     options["security_group_ids"] = groups
     state = current_state()
@@ -183,12 +169,25 @@ def create_reservation(
         raise
     key = self.key_pairs.get(options.get("key_name"))
     public_key = key.public_key.strip() if key else None
+    snapshot, failure = image.ebs_snapshot, None
     for instance in reservation.instances:
         if mapping := instance.block_device_mapping.get(image.root_device_name):
-            self.volumes[mapping.volume_id].snapshot_id = image.ebs_snapshot.id
+            volume = self.volumes[mapping.volume_id]
+            volume.snapshot_id = snapshot.id
+            failure = encrypt_root_volume(volume, snapshot, _has_root_key(image, options))
+        instance.launch_failure = failure
         instance.launch(image.ebs_snapshot.layers, public_key)
     image.last_launched_time = format_time(state.next_timestamp())
     return reservation
+
+
+def _has_root_key(image: Any, options: dict[str, Any]) -> bool:
+    mappings = options.get("block_device_mappings") or []
+    return any(
+        bool((mapping.get("Ebs") or {}).get("KmsKeyId"))
+        for mapping in mappings
+        if mapping.get("DeviceName") == image.root_device_name
+    )
 
 
 @patch(EC2Response)

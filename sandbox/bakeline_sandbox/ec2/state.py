@@ -17,6 +17,7 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 from moto.ec2.models import ec2_backends
 
+from ..conditions.registry import Conditions
 from ..instance_backend import ExitReason, InstanceBackend
 
 LOG = logging.getLogger("bakeline_sandbox")
@@ -49,14 +50,19 @@ class Ec2State:
     Every EC2 call holds `lock`. Background work holds it while it changes the state.
     """
 
-    def __init__(self, backend: InstanceBackend, pending_seconds: float = 0.5) -> None:
+    def __init__(
+        self, backend: InstanceBackend, pending_seconds: float = 0.5, is_realistic: bool = False
+    ) -> None:
         self.backend, self.default_pending_seconds = backend, pending_seconds
+        self.conditions = Conditions(is_realistic)
         self.lock = threading.RLock()
         self.clear()
 
     def clear(self) -> None:
         """Restores the state of a new server; the caller has ended all instances."""
-        self.pending_seconds = self.default_pending_seconds
+        self.conditions.reset()
+        realistic = self.conditions.realistic
+        self.pending_seconds = realistic.pending_seconds or self.default_pending_seconds
         self.queues: dict[str, ThreadPoolExecutor] = {}
         self.frozen_layers: set[str] = set()  # all existing disk layers except vendor roots
         self.addresses: set[str] = set()
@@ -142,9 +148,9 @@ def iter_backends(region: str | None = None) -> Iterator[Any]:
 
 
 def iter_instances() -> Iterator[Any]:
-    """Yields the instances of all accounts and Regions."""
+    """Yields the instances of all accounts and Regions, also those that are not visible yet."""
     for ec2 in iter_backends():
-        for reservation in list(ec2.reservations.values()):
+        for reservation in current_state().conditions.visibility.with_hidden(ec2.reservations):
             yield from reservation.instances
 
 

@@ -28,7 +28,7 @@ RULE_ACTIONS = (
     "ModifySecurityGroupRules",
 )
 PEER_MEMBERS = ("IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs")
-MAX_TAGS = 50
+MAX_TAGS, MAX_KEY_LENGTH, MAX_VALUE_LENGTH = 50, 128, 256
 # EC2's error lists these characters (aws-cloudformation/cfn-lint#173,
 # cds-snc/notification-terraform#561).
 DESCRIPTION = re.compile(r"[A-Za-z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
@@ -90,3 +90,12 @@ def _validate_tags(parameters: dict[str, Any]) -> None:
         if str(tag.get("Key", "")).lower().startswith("aws:"):
             text = f"Tag keys starting with 'aws:' are reserved for internal use: {tag['Key']}"
             raise client_error("InvalidParameterValue", text)
+        _validate_length("key", str(tag.get("Key") or ""), MAX_KEY_LENGTH)
+        _validate_length("value", str(tag.get("Value") or ""), MAX_VALUE_LENGTH)
+
+
+def _validate_length(member: str, text: str, limit: int) -> None:
+    # iriusrisk/GoCD-EC2-Elastic-Agent-Plugin#24
+    if len(text) > limit:
+        message = f"Tag {member} exceeds the maximum length of {limit} characters"
+        raise client_error("InvalidParameterValue", message)
