@@ -168,6 +168,11 @@ class Visibility:
                 change = (time.monotonic(), dict(ec2.tags.get(resource_id, {})))
                 self._old_tags.setdefault((id(ec2), resource_id), []).append(change)
 
+    def settle_tags(self, ec2: Any, resource_ids: list[str]) -> None:
+        """Makes the current tags of some resources visible."""
+        for resource_id in resource_ids:
+            self._old_tags.pop((id(ec2), resource_id), None)
+
     def _take_tags(
         self, ec2: Any, action: str, parameters: dict[str, Any]
     ) -> dict[str, dict[str, str]]:
