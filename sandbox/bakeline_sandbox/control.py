@@ -44,6 +44,7 @@ class ControlApi:
             ("GET", "faults"): self.read_delayed_calls,
             ("GET", "pending"): self.read_pending_seconds,
             ("POST", "reset"): self.reset_state,
+            ("POST", "settle"): self.settle,
             ("POST", "publish"): self.publish_vendor_ami,
             ("POST", "slack"): self.plan_webhook_errors,
             ("POST", "faults"): self.plan_faults,
@@ -106,6 +107,14 @@ class ControlApi:
         self.faults.replace([])
         self.webhook.plan_errors(0, 0, 0)
         return {"reset": True}
+
+    def settle(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Ends the delays of everything that exists (`conditions/visibility.py`)."""
+        from .ec2.state import current_state
+
+        state = current_state()
+        with state.lock:
+            return state.conditions.visibility.settle()
 
     def publish_vendor_ami(self, body: dict[str, Any]) -> dict[str, Any]:
         """Publishes a newer vendor AMI."""

@@ -177,6 +177,30 @@ def test_deregistered_image_stays_in_lists_for_a_while(api: Api) -> None:
     assert_error(CODES["image"], ec2.describe_images, ImageIds=[image])
 
 
+def test_prepared_images_are_visible_at_once(api: Api) -> None:
+    api.control("visibility", {"image": LONG, "snapshot": LONG, "tag": LONG})
+    entry = {"name": "one", "tags": {"b": "1"}, "snapshot_tags": {"b": "2"}}
+    (image,) = api.add_images(entry)
+    assert api.image_ids(**by_tag("b")) == [image]
+    assert len(api.client("ec2").describe_snapshots(**by_tag("b"))["Snapshots"]) == 1
+
+
+def test_settle_ends_the_delays_of_what_exists(api: Api) -> None:
+    ec2, code = api.client("ec2"), CODES["key-pair"]
+    first, second = api.add_images({"name": "one"}, {"name": "two"})
+    api.control("visibility", {"key-pair": LONG, "tag": LONG, "deregistered": LONG})
+    ec2.create_key_pair(KeyName="k")
+    ec2.create_tags(Resources=[first], Tags=[{"Key": "b", "Value": ""}])
+    ec2.deregister_image(ImageId=second)
+    assert api.control("settle", {}) == {"settled": 3}
+    ec2.describe_key_pairs(KeyNames=["k"])
+    assert api.image_ids(**by_tag("b")) == [first]
+    assert_error(CODES["image"], ec2.describe_images, ImageIds=[second])
+    ec2.create_key_pair(KeyName="l")
+    assert_error(code, ec2.describe_key_pairs, KeyNames=["l"])
+    assert api.control("visibility")["tag"] == LONG
+
+
 def test_delay_ends_by_itself(api: Api) -> None:
     ec2, seconds = api.client("ec2"), 1.0
     api.control("visibility", {"key-pair": seconds})

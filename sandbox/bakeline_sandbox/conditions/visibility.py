@@ -1,12 +1,14 @@
 """Delays the visibility of new resources, tags and permissions, as EC2's eventual consistency does.
 
+    settle      {}
     visibility  {"security-group"?: n, "key-pair"?: n, "instance"?: n, "image"?: n, "snapshot"?: n,
                 "tag"?: n, "launch-permission"?: n, "deregistered"?: n}     seconds
 
 Until its delay is over, a new resource is missing from all lists, and every call that refers to it
 answers NotFound. New tags are missing from lists and do not match filters; a call that names IDs
 returns them. A new permission does not allow CopyImage. `deregistered` is the time for which
-DescribeImages still returns a deregistered AMI to its owner.
+DescribeImages still returns a deregistered AMI to its owner. `settle` ends the delays of everything
+that exists, so that a test can prepare a state; the delays of later changes stay.
 """
 
 from __future__ import annotations
@@ -104,6 +106,13 @@ class Visibility:
         self.delays = {kind: check_number(value, kind) for kind, value in members.items()}
         return self.describe()
 
+    def settle(self) -> dict[str, Any]:
+        """Makes everything visible that exists now; the delays stay."""
+        count = len(self._hidden) + len(self._old_tags) + len(self._permissions)
+        count += len(self._deregistered)
+        self._hidden, self._old_tags, self._permissions, self._deregistered = [], {}, {}, []
+        return {"settled": count}
+
     def _is_new(self, kind: str, created_at: float) -> bool:
         return created_at + self.delays.get(kind, 0) > time.monotonic()
 
@@ -158,6 +167,11 @@ class Visibility:
             for resource_id in resource_ids:
                 change = (time.monotonic(), dict(ec2.tags.get(resource_id, {})))
                 self._old_tags.setdefault((id(ec2), resource_id), []).append(change)
+
+    def settle_tags(self, ec2: Any, resource_ids: list[str]) -> None:
+        """Makes the current tags of some resources visible."""
+        for resource_id in resource_ids:
+            self._old_tags.pop((id(ec2), resource_id), None)
 
     def _take_tags(
         self, ec2: Any, action: str, parameters: dict[str, Any]

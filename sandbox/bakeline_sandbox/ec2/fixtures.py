@@ -21,7 +21,7 @@ Each endpoint is `POST /_bakeline/control/<name>` with a JSON body. Times are IS
                 "state"?: available, disabled, pending or failed, "shared"?: [accounts or "all"],
                 "protection"?, "architecture"?, "description"?, "source"?: "region:ami",
                 "tags"?: {}, "snapshot_tags"?: {}, "kms_key"?: "aws/ebs" or a key of the account}]
-                creates AMIs in this order, with the content of a vendor AMI
+                creates AMIs in this order, visible at once, with the content of a vendor AMI
 """
 
 from __future__ import annotations
@@ -200,6 +200,7 @@ def _create_image(entry: dict[str, Any]) -> str:
         image.launch_permissions.append(permission)
     image.add_tags(entry.get("tags", {}))
     snapshot.add_tags(entry.get("snapshot_tags", {}))
+    current_state().conditions.visibility.settle_tags(ec2, [image_id, snapshot.id])
     return image_id
 
 
