@@ -86,6 +86,8 @@ pub struct Options {
     pub on_failure: OnFailure,
     /// True to keep failed resources for inspection.
     pub keep_failed: bool,
+    /// Total time for which a scope repeats undos that fail with transient errors.
+    pub undo_patience: Duration,
     /// Token that is cancelled when the user interrupts the run.
     pub interrupt: CancellationToken,
 }
@@ -110,6 +112,7 @@ struct Shared {
     outputs: Mutex<Outputs>,
     cancel: CancellationToken,
     keep_failed: bool,
+    undo_patience: Duration,
 }
 
 impl Engine {
@@ -122,6 +125,7 @@ impl Engine {
             outputs: Mutex::new(Outputs::default()),
             cancel: CancellationToken::new(),
             keep_failed: options.keep_failed,
+            undo_patience: options.undo_patience,
         });
         self.events.on_event(&Event::RunStarted {
             run: plan.run.clone(),

@@ -13,10 +13,6 @@ use super::{Engine, Shared, StepContext, StepOutput, round_to_millis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Action, Step};
 
-/// Total time for which a scope repeats undos that fail with transient errors. Throttling and outages
-/// of a service usually end within minutes.
-const UNDO_PATIENCE: Duration = Duration::from_secs(300);
-
 /// Runs the steps in order. After a failure, undoes the finished steps, newest first.
 pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semaphore) -> ScopeEnd {
     let permit = tokio::select! {
@@ -263,7 +259,7 @@ async fn keep_for_inspection(shared: &Shared, failed: &Step, error: &Error) -> O
 async fn rollback_steps(shared: &Shared, done: Vec<EndedStep<'_>>) -> (Vec<String>, Vec<String>) {
     let (mut stuck, mut left) = (Vec::new(), Vec::new());
     let mut moved: Option<&Step> = None;
-    let mut patience = UNDO_PATIENCE;
+    let mut patience = shared.undo_patience;
     for ended in done.into_iter().rev() {
         let step = ended.step;
         let lost = || shared.engine.effects.lock_loss().is_some();

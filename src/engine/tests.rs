@@ -150,6 +150,7 @@ async fn run_with_limits(
                 jobs,
                 on_failure,
                 keep_failed: false,
+                undo_patience: std::time::Duration::from_secs(300),
                 interrupt: CancellationToken::new(),
             },
         )

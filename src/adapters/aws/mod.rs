@@ -63,7 +63,10 @@ impl Aws {
         let configured = aws_config::default_provider::retry_config::default_provider()
             .retry_config()
             .await;
-        loader = loader.retry_config(complete_retry_config(configured));
+        let is_set = |name| crate::adapters::system::variable(name).is_some();
+        let has_mode = is_set("AWS_RETRY_MODE");
+        let has_attempts = is_set("AWS_MAX_ATTEMPTS");
+        loader = loader.retry_config(complete_retry_config(configured, has_mode, has_attempts));
         Self {
             config: loader.load().await,
             clients: Mutex::new(BTreeMap::new()),
@@ -98,14 +101,17 @@ impl Aws {
     }
 }
 
-/// Completes the retry settings of environment and profile. The mode `adaptive` also slows down the
+/// Completes the retry settings of environment and profile. `has_mode` and `has_attempts` are true if
+/// the environment sets them, perhaps to the SDK's default. The mode `adaptive` also slows down the
 /// calls that follow a throttled one, for all jobs of the run.
-fn complete_retry_config(configured: RetryConfig) -> RetryConfig {
-    let is_set = |name| crate::adapters::system::variable(name).is_some();
+fn complete_retry_config(
+    configured: RetryConfig,
+    has_mode: bool,
+    has_attempts: bool,
+) -> RetryConfig {
     let standard = RetryConfig::standard();
-    let has_mode = is_set("AWS_RETRY_MODE") || configured.mode() != standard.mode();
-    let has_attempts =
-        is_set("AWS_MAX_ATTEMPTS") || configured.max_attempts() != standard.max_attempts();
+    let has_mode = has_mode || configured.mode() != standard.mode();
+    let has_attempts = has_attempts || configured.max_attempts() != standard.max_attempts();
     let attempts = if has_attempts {
         configured.max_attempts()
     } else {
@@ -132,5 +138,26 @@ impl IdentityReader for Aws {
             account: answer.account.unwrap_or_default(),
             arn: answer.arn.unwrap_or_default(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::retry::{RetryConfig, RetryMode};
+
+    use super::complete_retry_config;
+
+    #[test]
+    fn retry_settings_of_the_environment_take_precedence() {
+        let standard = RetryConfig::standard();
+        let found = |configured: &RetryConfig, has_mode, has_attempts| {
+            let config = complete_retry_config(configured.clone(), has_mode, has_attempts);
+            (config.mode(), config.max_attempts())
+        };
+        assert_eq!(found(&standard, false, false), (RetryMode::Adaptive, 10));
+        assert_eq!(found(&standard, true, false), (RetryMode::Standard, 10));
+        assert_eq!(found(&standard, false, true), (RetryMode::Adaptive, 3));
+        let profile = RetryConfig::standard().with_max_attempts(7);
+        assert_eq!(found(&profile, false, false), (RetryMode::Adaptive, 7));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::context::{self, LoadedCatalog};
 use super::lock::{self, LockScope};
@@ -50,6 +51,16 @@ const SESSION_TOOLS: [(&str, &str); 2] = [
 /// Default number of locations that a run works on in parallel. EC2 itself limits the copies: 20 at a
 /// time for each destination (Amazon EBS User Guide, "Quotas").
 pub(crate) const LOCATION_JOBS: usize = 256;
+
+/// Returns the time for which failed undos are repeated. Throttling and outages of AWS usually end within
+/// minutes. The local EC2 has none that it does not simulate.
+fn undo_patience() -> Duration {
+    Duration::from_secs(if context::ec2_endpoint().is_some() {
+        10
+    } else {
+        300
+    })
+}
 
 /// Options for the execution of a plan.
 #[derive(Debug, Clone, Copy)]
@@ -143,6 +154,7 @@ pub(crate) async fn execute_plan(
         location_jobs,
         on_failure,
         keep_failed,
+        undo_patience: undo_patience(),
         interrupt: lock.interrupt.clone(),
     };
     let outcome = engine.run(plan, &options).await;

@@ -166,6 +166,7 @@ impl TestEnv {
             location_jobs: 1,
             on_failure: OnFailure::Stop,
             keep_failed: false,
+            undo_patience: std::time::Duration::from_secs(300),
             interrupt: CancellationToken::new(),
         };
         let (store, journal, shell, events) = (

@@ -67,7 +67,9 @@ class Sandbox:
         self.status = json.loads(self.command("status", "--json"))
         words = shlex.split(self.command("status", "--env"))
         exports = dict(word.split("=", 1) for word in words if "=" in word)
-        self.env = {**clean_env(), **exports, "BAKELINE_SANDBOX_DIR": str(self.dir)}
+        # With the default of ten attempts, each persistent fault would take a minute.
+        limits = {"AWS_MAX_ATTEMPTS": "4"}
+        self.env = {**clean_env(), **exports, **limits, "BAKELINE_SANDBOX_DIR": str(self.dir)}
         if self.packer:
             self.env |= self.packer.environment(self.env)
 
