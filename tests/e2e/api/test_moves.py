@@ -87,6 +87,34 @@ def test_rollback_after_a_new_promotion_goes_back_again(history: SeededHistory) 
             assert marked == (version == TWO and "Prod" in tags(ami)["bakeline:rolled-back"]), tags(ami)
 
 
+@pytest.mark.parametrize("wanted", [None, ONE], ids=["newest", "given"])
+def test_rollback_without_current_ami_uses_the_version_before(history: SeededHistory, wanted: str | None) -> None:
+    """The current AMI of Prod is deregistered by hand in every location."""
+    image, table = history.image(promoted=True)
+    for place in table.cells:
+        [ami] = [a for a in history.observer.amis(place, image) if tags(a)["bakeline:version"] == TWO]
+        history.observer.client("ec2", place).deregister_image(ImageId=ami["ImageId"])
+    pointer = f"/bakeline/{history.catalog.name}/{image}/Prod/x86_64"
+    read = lambda place: history.observer.client("ssm", place).get_parameter(Name=pointer)["Parameter"]["Value"]
+    before = {place: read(place) for place in table.cells}
+    done = history.catalog.bakeline("doctor", "--apply", want=5)
+    assert f"bakeline rollback {image} --env Prod" in done.err, done
+    assert {place: read(place) for place in table.cells} == before, "doctor deletes no pointer that rollback repairs"
+    found = history.catalog.bakeline("latest", image, "--env", "Prod", want=6)
+    assert found.out == "" and "does not exist" in found.err, found
+    history.catalog.bakeline("rollback", image, "--env", "Prod", *(["--to", wanted] if wanted else []), want=0)
+    for place in table.cells:
+        [ami] = history.observer.amis(place, image)
+        assert tags(ami)["bakeline:version"] == ONE and "Prod=" in tags(ami)["bakeline:current"], tags(ami)
+        assert read(place) == ami["ImageId"]
+    assert history.catalog.bakeline("latest", image, "--env", "Prod", want=0).out.strip() == read(table.home)
+    mark = history.sandbox.mark()
+    done = history.catalog.bakeline("rollback", image, "--env", "Prod", want=0)
+    assert f"returned to {ONE} already" in done.err, done
+    assert [action for action in history.sandbox.changes(mark) if action != "AssumeRole"] == []
+    history.catalog.bakeline("doctor", want=0)
+
+
 def sharing_of(history: SeededHistory, image: str) -> dict[str, object]:
     """Returns the permissions of the other account on the original, and the tag that records them."""
     home = (OWN, history.sandbox.region)
