@@ -126,6 +126,7 @@ pub(crate) async fn query_cloud(
         evidence: Evidence::default(),
         parameters: remote.parameters,
         unreachable: remote.unread,
+        unread_references: Vec::new(),
     };
     if matches!(need, Need::Sources | Need::Manifests) {
         inventory.evidence =
@@ -156,7 +157,7 @@ impl RemoteFacts {
         need: Need,
     ) {
         if let Err(error) = self.query(clouds, settings, &location, need).await {
-            self.unread.push((location, error.one_line()));
+            self.unread.push((location, error.with_advice()));
         }
     }
 
