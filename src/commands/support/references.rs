@@ -31,40 +31,85 @@ pub(crate) async fn load_inventory(
         return gather::load_inventory(loaded, args, gather::Need::Images).await;
     }
     let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
-    let unsaved = InventoryArgs {
-        inventory: None,
-        save_inventory: None,
-    };
-    let mut inventory = gather::load_inventory(loaded, &unsaved, gather::Need::Images).await?;
+    let inventory = load_references_to(loaded, &clouds, None, decide).await?;
+    if let Some(file) = &args.save_inventory {
+        context::write_json(file, &inventory)?;
+    }
+    Ok(inventory)
+}
+
+/// Selects AMIs of an inventory.
+pub(crate) type Select<'s> = &'s dyn Fn(&Inventory) -> BTreeSet<AmiId>;
+
+/// Loads all AMIs, and the references to those that `select` returns.
+pub(crate) async fn load_references_to(
+    loaded: &LoadedCatalog,
+    clouds: &Clouds,
+    select: Option<Select<'_>>,
+    decide: impl Fn(&Inventory) -> Vec<RetentionDecision>,
+) -> Result<Inventory> {
+    let mut inventory = gather::query_cloud(loaded, clouds, gather::Need::Images).await?;
+    let selected = select.map(|select| select(&inventory));
+    let is_selected = |id: &AmiId| selected.as_ref().is_none_or(|ids| ids.contains(id));
     let mut found: BTreeSet<Reference> = BTreeSet::new();
-    let amis = inventory
-        .images
-        .iter()
-        .map(|a| (&a.owner, &a.region, &a.id));
+    let amis = inventory.images.iter().filter(|a| is_selected(&a.id));
+    let amis = amis.map(|a| (&a.owner, &a.region, &a.id));
     for (location, ids) in group_by_location(&inventory.account, amis) {
-        let read = list_references(&clouds, &location, &ids).await;
+        let read = list_references(clouds, &location, &ids).await;
         found.extend(references_or_unread(&mut inventory, location, read));
     }
-    found.extend(parameter_references(loaded, &clouds, &mut inventory).await);
+    found.extend(parameter_references(loaded, clouds, &mut inventory).await);
     inventory.references = found.iter().cloned().collect();
     let going = decide(&inventory);
-    let going = going.iter().filter(|f| f.retire);
+    let going = going.iter().filter(|f| f.retire && is_selected(&f.ami));
     let amis = going.clone().map(|f| (&f.owner, &f.region, &f.ami));
     for (location, ids) in group_by_location(&inventory.account, amis) {
-        let read = reported_references(&clouds, &location, &ids).await;
+        let read = reported_references(clouds, &location, &ids).await;
+        let read = read.map(Option::unwrap_or_default);
         found.extend(references_or_unread(&mut inventory, location, read));
     }
     // Deprecation does not affect other accounts, so only later stages need the launch permissions.
     let further = going.filter(|f| f.due_stages.contains(&RetirementStage::Disable));
     let amis = further.map(|f| (&f.owner, &f.region, &f.ami));
     for (location, ids) in group_by_location(&inventory.account, amis) {
-        let read = launch_permissions(&clouds, &location, ids).await;
+        let read = launch_permissions(clouds, &location, ids).await;
         found.extend(references_or_unread(&mut inventory, location, read));
     }
     inventory.references = found.into_iter().collect();
-    if let Some(file) = &args.save_inventory {
-        context::write_json(file, &inventory)?;
+    Ok(inventory)
+}
+
+/// Loads the AMIs of these published image names, and the references to those that `select` returns:
+/// the references that EC2 reports, and launch configurations. Without the SSM parameters of other
+/// locations, this does not prove that an AMI is unused.
+pub(crate) async fn load_reported(
+    loaded: &LoadedCatalog,
+    clouds: &Clouds,
+    images: &BTreeSet<String>,
+    select: Select<'_>,
+) -> Result<Inventory> {
+    let need = gather::Need::Images;
+    let mut inventory = gather::query_selected(loaded, clouds, need, Some(images)).await?;
+    let selected = select(&inventory);
+    let amis = inventory.images.iter().filter(|a| selected.contains(&a.id));
+    let amis = amis.map(|a| (&a.owner, &a.region, &a.id));
+    for (location, ids) in group_by_location(&inventory.account, amis) {
+        let read = match reported_references(clouds, &location, &ids).await {
+            Ok(Some(mut reported)) => {
+                launch_configurations(clouds, &location, &ids)
+                    .await
+                    .map(|found| {
+                        reported.extend(found);
+                        reported
+                    })
+            }
+            Ok(None) => list_references(clouds, &location, &ids).await,
+            Err(error) => Err(error),
+        };
+        let found = references_or_unread(&mut inventory, location, read);
+        inventory.references.extend(found);
     }
+    inventory.references.sort();
     Ok(inventory)
 }
 
@@ -94,6 +139,16 @@ async fn list_references(
 ) -> Result<Vec<Reference>> {
     let cloud = clouds.at(location)?;
     Ok(cloud.references(&location.region, amis).await?)
+}
+
+/// Returns the launch configurations with these AMIs, which EC2 does not report.
+async fn launch_configurations(
+    clouds: &Clouds,
+    location: &Location,
+    amis: &[AmiId],
+) -> Result<Vec<Reference>> {
+    let cloud = clouds.at(location)?;
+    Ok(cloud.launch_configurations(&location.region, amis).await?)
 }
 
 /// Returns the SSM parameters of every location that contain the ID of one of the inventory's AMIs.
@@ -146,17 +201,17 @@ fn group_by_location<'a>(
 /// Maximum number of AMIs in one request.
 const CHUNK: usize = 10;
 
-/// Returns the references that EC2 reports. Empty if the endpoint does not support the call.
+/// Returns the references that EC2 reports, or none if the endpoint does not support the call.
 async fn reported_references(
     clouds: &Clouds,
     location: &Location,
     amis: &[AmiId],
-) -> Result<Vec<Reference>> {
+) -> Result<Option<Vec<Reference>>> {
     let (cloud, region) = (clouds.shared(location)?, &location.region);
     let (first, rest) = amis.split_at(amis.len().min(CHUNK));
     let Some(mut out) = cloud.reported_references(region, first).await? else {
         tracing::info!(%region, "EC2 does not report references; own listing only");
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let chunks: Vec<Vec<AmiId>> = rest.chunks(CHUNK).map(<[AmiId]>::to_vec).collect();
     let ask = |cloud: Arc<dyn Cloud>, region: Region, chunk: Vec<AmiId>| async move {
@@ -169,7 +224,9 @@ async fn reported_references(
     let (parameters, others): (Vec<_>, Vec<_>) = out
         .into_iter()
         .partition(|reference| reference.kind == "parameter");
-    Ok(add_location(parameters, location).chain(others).collect())
+    Ok(Some(
+        add_location(parameters, location).chain(others).collect(),
+    ))
 }
 
 /// Returns the launch permissions of AMIs as references.
