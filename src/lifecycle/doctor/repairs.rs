@@ -135,23 +135,31 @@ impl Doctor<'_, '_> {
                 }
                 continue;
             }
-            let description = format!(
-                "pointer {} is {}, but no version is current",
-                pointer.name, pointer.value
-            );
-            if let Some(manual_action) =
-                self.return_to_earlier_version(&pointer.location, &image, arch, &env)
-            {
-                self.report(&pointer.location, description, Some(manual_action));
-                continue;
-            }
-            self.report(&pointer.location, description, None);
-            out.push(Repair::Unpublish {
-                location: pointer.location.clone(),
-                pointer: pointer.name.clone(),
-            });
+            out.extend(self.obsolete_pointer_repair(pointer, (&image, arch), &env));
         }
         out
+    }
+
+    /// Reports a pointer of an environment without a current version. Returns its deletion unless an
+    /// earlier version can become current.
+    fn obsolete_pointer_repair(
+        &mut self,
+        pointer: &Pointer,
+        (image, arch): (&ImageName, Arch),
+        env: &EnvName,
+    ) -> Option<Repair> {
+        let (location, name) = (&pointer.location, &pointer.name);
+        let description = format!(
+            "pointer {name} is {}, but no version is current",
+            pointer.value
+        );
+        let manual_action = self.return_to_earlier_version(location, image, arch, env);
+        let deletion = manual_action.is_none().then(|| Repair::Unpublish {
+            location: location.clone(),
+            pointer: name.clone(),
+        });
+        self.report(location, description, manual_action);
+        deletion
     }
 
     /// Returns the command that makes an earlier version current in an environment without a current
