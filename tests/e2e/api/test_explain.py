@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.catalog import VENDOR, Catalog
@@ -81,9 +80,9 @@ def test_explain_of_an_unused_version_reads_every_reference(many: ManyAmis) -> N
     old, place = 3, (OWN, SECOND)
     ssm = many.observer.client("ssm", (OWN, many.sandbox.region))
     amis, calls = explain(many, f"im02@202601{old:02}.1")
-    assert {ami["prune"] for ami in amis.values()} == {"deprecate"}, amis
+    assert all(str(ami["prune"]).startswith("deprecate on") for ami in amis.values()), amis
     reported = calls.count("DescribeImageReferences")
-    assert reported == len(many.places), "only the AMIs of the version"
+    assert reported == 2 * len(many.places), "only for the AMIs of the version, before and after the other references"
     value = json.dumps({place[1]: many.ident(place, 2, old)})
     ssm.put_parameter(Name="/central/amis", Value=value, Type="String")
     amis, _ = explain(many, f"im02@202601{old:02}.1")
