@@ -94,6 +94,10 @@ pub(super) async fn launch_instance(
         )
         .tag_specifications(tag_specification(ResourceType::Instance, &request.tags))
         .tag_specifications(tag_specification(ResourceType::Volume, &request.tags))
+        .tag_specifications(tag_specification(
+            ResourceType::NetworkInterface,
+            &request.tags,
+        ))
         .client_token(&request.token);
     let answer = call
         .send()

@@ -32,6 +32,7 @@ pub(crate) fn start_logging() {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     let _set = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(ui::stderr_is_terminal())
         .with_writer(std::io::stderr)
         .try_init();
 }

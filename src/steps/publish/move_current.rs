@@ -237,6 +237,14 @@ pub(in crate::steps) async fn apply_tags(
     Ok(())
 }
 
+/// Returns the tags of a new SSM parameter: those of the builder, and the catalog.
+pub(in crate::steps) fn pointer_tags(steps: &Steps) -> Tags {
+    let settings = &steps.catalog.settings;
+    let mut out = settings.builder.tags.clone();
+    out.insert(tags::CATALOG.to_owned(), settings.name.to_string());
+    out
+}
+
 /// Writes the pointer and waits until it reads back.
 pub(in crate::steps) async fn publish_pointer(
     steps: &Steps,
@@ -245,15 +253,12 @@ pub(in crate::steps) async fn publish_pointer(
     to: &AmiId,
     context: &StepContext<'_>,
 ) -> Result<()> {
-    let catalog = Tags::from([(
-        tags::CATALOG.to_owned(),
-        steps.catalog.settings.name.to_string(),
-    )]);
+    let wanted = pointer_tags(steps);
     steps
         .cloud_for(step)?
         .change(&step.region)
         .await?
-        .put_parameter(&step.region, pointer, to, &catalog)
+        .put_parameter(&step.region, pointer, to, &wanted)
         .await?;
     let what = format!("SSM parameter {pointer} in {} to read {to}", step.region);
     crate::steps::poll::poll_until(steps, READ_BACK_LIMIT, &context.cancel, &what, || async {
@@ -310,14 +315,15 @@ async fn restore_pointer(steps: &Steps, step: &Step, movement: &Move, new: &AmiI
                 .await
         }
         Some(holder) => {
-            let catalog = Tags::from([(
-                tags::CATALOG.to_owned(),
-                steps.catalog.settings.name.to_string(),
-            )]);
             cloud
                 .change(&step.region)
                 .await?
-                .put_parameter(&step.region, &movement.pointer, &holder.ami, &catalog)
+                .put_parameter(
+                    &step.region,
+                    &movement.pointer,
+                    &holder.ami,
+                    &pointer_tags(steps),
+                )
                 .await
         }
     };
