@@ -146,6 +146,14 @@ impl Error {
     pub fn one_line(&self) -> String {
         self.chain().join(": ")
     }
+
+    /// Formats the whole chain and the hints on one line.
+    #[must_use]
+    pub fn with_advice(&self) -> String {
+        let mut parts = vec![self.one_line()];
+        parts.extend(self.hints().into_iter().map(str::to_owned));
+        parts.join("; ")
+    }
 }
 
 /// Returns an error and its causes, from the outermost to the innermost.

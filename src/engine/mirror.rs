@@ -1,9 +1,11 @@
-//! Copies the journal to the store. The local file is authoritative. A store that fails is reported
-//! once, at the end of the run.
+//! Copies the journal to the store, one object per line. When the run ends, one object with all lines
+//! replaces them, so that the number of objects does not grow with the lines of all runs. The local
+//! file is authoritative. A store that fails is reported once, at the end of the run.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -13,6 +15,9 @@ use crate::ports::{Clock, Journal, Store, StoreError};
 
 /// Longest wait, at the end of a run, for lines that are not yet in the store.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Maximum number of parallel deletions.
+const MAX_CONCURRENT: usize = 16;
 
 /// Journal whose lines are also written to the store, in the background.
 pub struct JournalMirror {
@@ -40,15 +45,21 @@ impl JournalMirror {
         let (sender, mut lines) = mpsc::unbounded_channel::<String>();
         let writer = tokio::spawn(async move {
             let (mut seq, mut missing) = (0, MissingLines::default());
+            let mut text = String::new();
             while let Some(line) = lines.recv().await {
                 seq += 1;
+                text.push_str(&line);
                 if let Err(error) = store
-                    .put(&keys::journal(&catalog, &run, seq), line.as_bytes())
+                    .put(&keys::journal_line(&catalog, &run, seq), line.as_bytes())
                     .await
                 {
                     missing.lines += 1;
                     missing.first.get_or_insert(error);
                 }
+            }
+            if seq > 0 && pack(&*store, &catalog, &run, seq, &text).await {
+                // The complete journal has the missing lines.
+                missing = MissingLines::default();
             }
             missing
         });
@@ -84,6 +95,33 @@ impl JournalMirror {
             }
         }
     }
+}
+
+/// Replaces the lines of a run by one object. Returns false if the object was not written; then the
+/// lines stay. A line that was not deleted is ignored, because readers prefer the complete journal.
+async fn pack(
+    store: &dyn Store,
+    catalog: &CatalogName,
+    run: &RunId,
+    lines: u64,
+    text: &str,
+) -> bool {
+    let key = keys::journal(catalog, run);
+    if let Err(error) = store.put(&key, text.as_bytes()).await {
+        tracing::debug!(%error, "the lines of the journal stay");
+        return false;
+    }
+    let deletions = (1..=lines).map(|seq| async move {
+        let key = keys::journal_line(catalog, run, seq);
+        if let Err(error) = store.delete(&key).await {
+            tracing::debug!(%error, "a line of the journal stays");
+        }
+    });
+    stream::iter(deletions)
+        .buffer_unordered(MAX_CONCURRENT)
+        .collect::<Vec<()>>()
+        .await;
+    true
 }
 
 impl Journal for JournalMirror {
@@ -136,14 +174,32 @@ mod tests {
                 continue;
             }
             assert_eq!(missing, None);
-            assert_eq!(
-                objects.values().flatten().copied().collect::<Vec<u8>>(),
-                file.text().into_bytes()
-            );
-            assert_eq!(
-                objects.keys().next().map(String::as_str),
-                Some("acme/runs/run1/journal/000001.json")
-            );
+            let packed = ("acme/runs/run1/journal.jsonl".to_owned(), file.text());
+            let objects = objects.into_iter();
+            let objects: Vec<(String, String)> = objects
+                .map(|(key, text)| (key, String::from_utf8(text).expect("text")))
+                .collect();
+            assert_eq!(objects, [packed], "one object replaces the lines");
         }
+    }
+
+    #[tokio::test]
+    async fn lines_are_in_the_store_while_the_run_is_active() {
+        let store = Arc::new(MemoryStore::default());
+        let mirror = JournalMirror::start(
+            Arc::new(MemoryJournal::default()),
+            Arc::clone(&store) as _,
+            "acme".into(),
+            "run1".into(),
+        );
+        mirror.append("a").expect("written");
+        let keys = || -> Vec<String> {
+            let objects = store.objects.lock().expect("no panic");
+            objects.keys().cloned().collect()
+        };
+        while keys().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(keys(), ["acme/runs/run1/journal/000001.json"]);
     }
 }

@@ -2,12 +2,61 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::{BuildHistory, ImageName, RunId};
 
 /// Maximum number of durations for one image.
 const MAX_DURATIONS: usize = 5;
+/// Number of results that histories are built from.
+pub const MAX_RESULTS: usize = 20;
+/// Version of the format of [`RecentResults`].
+const RECENT_SCHEMA: u32 = 1;
+/// Keys of an image in a result that histories are built from.
+const HISTORY_KEYS: [&str; 4] = ["image", "status", "seconds", "failure"];
+
+/// Results of the newest runs, reduced to what histories are built from.
+#[derive(Serialize, Deserialize)]
+struct RecentResults {
+    schema: u32,
+    /// Results, newest first. Run IDs sort by time.
+    results: Vec<(RunId, Value)>,
+}
+
+/// Parses the results of the newest runs, newest first. Returns none for another format.
+#[must_use]
+pub fn parse_recent(bytes: &[u8]) -> Option<Vec<(RunId, Value)>> {
+    let recent: RecentResults = serde_json::from_slice(bytes).ok()?;
+    (recent.schema == RECENT_SCHEMA).then_some(recent.results)
+}
+
+/// Adds the result of a run to those of the newest runs, and formats them for the store.
+#[must_use]
+pub fn add_recent(mut results: Vec<(RunId, Value)>, run: &RunId, report: &Value) -> Vec<u8> {
+    results.retain(|(other, _)| other != run);
+    results.push((run.clone(), report.clone()));
+    results.sort_by(|a, b| b.0.cmp(&a.0));
+    results.truncate(MAX_RESULTS);
+    for (_, report) in &mut results {
+        reduce_report(report);
+    }
+    let recent = RecentResults {
+        schema: RECENT_SCHEMA,
+        results,
+    };
+    serde_json::to_vec(&recent).unwrap_or_default()
+}
+
+/// Removes everything from a result that histories are not built from.
+fn reduce_report(report: &mut Value) {
+    let images = report.get_mut("images").and_then(Value::as_array_mut);
+    let mut images = images.map(std::mem::take).unwrap_or_default();
+    for image in images.iter_mut().filter_map(Value::as_object_mut) {
+        image.retain(|key, _| HISTORY_KEYS.contains(&key.as_str()));
+    }
+    *report = serde_json::json!({ "images": images });
+}
 
 /// Returns the build history of each image. `reports` are ordered newest first; invalid reports are ignored.
 #[must_use]
@@ -56,7 +105,7 @@ pub fn build_histories(reports: &[(RunId, Value)]) -> BTreeMap<ImageName, BuildH
 mod tests {
     use serde_json::json;
 
-    use super::build_histories;
+    use super::{MAX_RESULTS, add_recent, build_histories, parse_recent};
     use crate::model::{ImageName, RunId};
 
     #[test]
@@ -104,5 +153,27 @@ mod tests {
             (vec![30], None)
         );
         assert!(!found.contains_key(&ImageName::from("d")));
+    }
+
+    #[test]
+    fn recent_results_give_the_same_histories() {
+        let report = |n: usize| json!({"run": "x", "images": [{"image": format!("i{}", n % 3), "status": "released", "seconds": n, "ami": "ami-1"}]});
+        let (mut stored, mut all) = (Vec::new(), Vec::new());
+        for n in 1..=2 * MAX_RESULTS {
+            let run = RunId::from(format!("{n:03}").as_str());
+            let before = parse_recent(&stored).unwrap_or_default();
+            stored = add_recent(before, &run, &report(n));
+            all.insert(0, (run, report(n)));
+        }
+        let recent = parse_recent(&stored).expect("own format");
+        assert_eq!(recent.len(), MAX_RESULTS);
+        assert_eq!(
+            build_histories(&recent),
+            build_histories(&all[..MAX_RESULTS])
+        );
+        assert!(!String::from_utf8_lossy(&stored).contains("ami-1"));
+        assert_eq!(parse_recent(br#"{"schema": 2, "results": []}"#), None);
+        let again = add_recent(recent.clone(), &recent[0].0, &report(1));
+        assert_eq!(parse_recent(&again).map(|r| r.len()), Some(MAX_RESULTS));
     }
 }

@@ -91,10 +91,28 @@ pub fn report(catalog: &CatalogName, run: &RunId) -> String {
     format!("{catalog}/runs/{run}/result.json")
 }
 
-/// Returns the key of one line of a run's journal.
+/// Returns the prefix of one run.
 #[must_use]
-pub fn journal(catalog: &CatalogName, run: &RunId, seq: u64) -> String {
+pub fn run(catalog: &CatalogName, run: &RunId) -> String {
+    format!("{catalog}/runs/{run}")
+}
+
+/// Returns the key of one line of a run's journal. The lines exist until the run ends.
+#[must_use]
+pub fn journal_line(catalog: &CatalogName, run: &RunId, seq: u64) -> String {
     format!("{catalog}/runs/{run}/journal/{seq:06}.json")
+}
+
+/// Returns the key of the complete journal of a run that has ended.
+#[must_use]
+pub fn journal(catalog: &CatalogName, run: &RunId) -> String {
+    format!("{catalog}/runs/{run}/journal.jsonl")
+}
+
+/// Returns the key of the results of the newest runs, so that a plan does not list all runs.
+#[must_use]
+pub fn recent_results(catalog: &CatalogName) -> String {
+    format!("{catalog}/recent-results.json")
 }
 
 /// Returns the prefix of all runs.

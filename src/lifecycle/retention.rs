@@ -31,6 +31,9 @@ pub struct RetentionRules<'a> {
     /// Locations that could not be read. Their SSM parameters may contain the ID of any AMI, so no
     /// AMI moves beyond deprecation while a location cannot be read.
     pub unreachable: Vec<String>,
+    /// Accounts and Regions in which the references to the AMIs could not be read. Their AMIs are
+    /// kept.
+    pub unread_references: BTreeSet<(String, Region)>,
     /// True if shared AMIs may move beyond deprecation.
     pub shared_ok: bool,
     /// Image that is being retired. The rules `current`, `newest`, `young`, `reserve` and `orphaned`
@@ -60,6 +63,14 @@ impl<'a> RetentionRules<'a> {
                 .iter()
                 .map(|(location, _)| location.to_string())
                 .collect(),
+            unread_references: inventory
+                .unread_references
+                .iter()
+                .map(|(location, _)| {
+                    let account = location.account.as_ref().unwrap_or(&inventory.account);
+                    (account.clone(), location.region.clone())
+                })
+                .collect(),
             shared_ok: false,
             retired_images: None,
         }
@@ -83,6 +94,14 @@ impl<'a> RetentionRules<'a> {
     pub(super) fn level(&self, record: &Record<'_>) -> Option<usize> {
         let value = record.tag(self.environment_key);
         self.environments.iter().position(|(tag, _)| *tag == value)
+    }
+
+    /// Returns whether the references to an AMI are unknown, because its location could not be read.
+    pub(super) fn has_unread_references(&self, record: &Record<'_>) -> bool {
+        let ami = record.ami;
+        self.unread_references
+            .iter()
+            .any(|(owner, region)| *owner == ami.owner && *region == ami.region)
     }
 
     /// Returns the retention settings that apply to an AMI.
@@ -272,7 +291,7 @@ fn decide_record(
         retire,
         due_stages: stages.due,
         next_due: stages.upcoming.map(|(_, due)| due),
-        restore: !retire && record.state == State::Retiring,
+        restore: !retire && record.state == State::Retiring && !rules.has_unread_references(record),
         results,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::catalog::Settings;
 use crate::lifecycle::{Record, level};
-use crate::model::{EnvName, ImageName, State, Version};
+use crate::model::{Arch, EnvName, ImageName, State, Version};
 
 /// Returns a version and all versions that are layered on it, parents first. The tag
 /// `bakeline:parent` of all locations decides. The name of an image that left the catalog means all
@@ -64,12 +64,26 @@ pub fn find_replacement<'r, 'a>(
     if let Some((.., record)) = holder.max_by_key(|(since, version, _)| (*since, *version)) {
         return Some(record);
     }
+    let unaffected: Vec<&Record<'a>> = here.iter().filter(|r| !is_affected(r)).collect();
+    newest_reached(settings, unaffected, (&revoked.image, revoked.arch), env)
+}
+
+/// Returns the newest released AMI of an image that reached an environment, among the AMIs of one
+/// location.
+#[must_use]
+pub fn newest_reached<'r, 'a>(
+    settings: &Settings,
+    here: impl IntoIterator<Item = &'r Record<'a>>,
+    (image, arch): (&ImageName, Arch),
+    env: &EnvName,
+) -> Option<&'r Record<'a>>
+where
+    'a: 'r,
+{
     let level = settings.environment_level(env)?;
-    let there =
-        |r: &&Record<'_>| level::reached_level(settings, r).is_some_and(|reached| reached >= level);
-    here.iter()
-        .filter(same)
+    here.into_iter()
+        .filter(|r| r.image == *image && r.arch == arch && r.is_usable())
         .filter(|r| r.state == State::Released)
-        .filter(there)
+        .filter(|r| level::reached_level(settings, r).is_some_and(|reached| reached >= level))
         .max_by_key(|r| r.version)
 }

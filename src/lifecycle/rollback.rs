@@ -2,7 +2,7 @@
 
 use crate::catalog::{Catalog, Image, Settings};
 use crate::lifecycle::{Record, current, level, locations, lookup, tags};
-use crate::model::{EnvName, ImageName, Inventory, Location, State, Version};
+use crate::model::{Arch, EnvName, ImageName, Inventory, Location, State, Version};
 
 /// Rollback at one location.
 #[derive(Debug, Clone)]
@@ -20,8 +20,8 @@ pub struct LocationRollback<'a> {
 pub struct RollbackMove<'a> {
     /// The version that becomes current.
     pub to: Version,
-    /// Newest version that is no longer current.
-    pub from: Version,
+    /// Newest version that is no longer current; none if no version was current.
+    pub from: Option<Version>,
     /// Changes by location, without locations that are already at the target version.
     pub locations: Vec<LocationRollback<'a>>,
 }
@@ -41,8 +41,10 @@ pub enum RollbackError {
     /// Environment that the catalog does not define.
     #[error("unknown environment `{0}`")]
     UnknownEnvironment(EnvName),
-    /// Environment without a current version.
-    #[error("no version of `{image}` is current in `{env}`")]
+    /// Environment without a current version, and without a version to return to.
+    #[error(
+        "no version of `{image}` is current in `{env}`, and no released version reached it at all its locations"
+    )]
     NotCurrent {
         /// Name of the image.
         image: ImageName,
@@ -92,9 +94,10 @@ pub enum RollbackError {
 }
 
 /// Decides a rollback of `image` in `env`. The target is `wanted`, or the newest released version
-/// before the current one that reached `env` and exists at every location. A repeated rollback
-/// never goes further back: it completes an interrupted one, and changes nothing after a complete
-/// one.
+/// before the current one that reached `env` and exists at every location. If no version is current,
+/// for example because its AMI was deregistered by hand, the target is the newest such version. A
+/// repeated rollback never goes further back: it completes an interrupted one, and changes nothing
+/// after a complete one.
 ///
 /// # Errors
 /// The reason why the rollback has no target version.
@@ -105,29 +108,45 @@ pub fn decide_rollback<'a>(
     (image, env): (&Image, &EnvName),
     wanted: Option<Version>,
 ) -> Result<RollbackDecision<'a>, RollbackError> {
-    let versions = VersionsInEnvironment::new(&catalog.settings, inventory, records, image, env)?;
+    let asked = (&image.name, image.arch);
+    let versions = VersionsInEnvironment::new(&catalog.settings, inventory, records, asked, env)?;
     let current = versions.current_versions();
-    let Some((&newest, &oldest)) = current.iter().max().zip(current.iter().min()) else {
-        return Err(RollbackError::NotCurrent {
-            image: image.name.clone(),
-            env: env.clone(),
-        });
-    };
-    let to = match wanted {
-        Some(version) => versions.check_requested(version)?,
-        None if (oldest != newest || versions.is_interrupted(oldest))
-            && versions.is_everywhere(oldest) =>
+    let range = current
+        .iter()
+        .max()
+        .copied()
+        .zip(current.iter().min().copied());
+    let to = match (wanted, range) {
+        (Some(version), _) => versions.check_requested(version)?,
+        (None, None) => versions
+            .newest_reached(None)
+            .ok_or_else(|| RollbackError::NotCurrent {
+                image: image.name.clone(),
+                env: env.clone(),
+            })?,
+        (None, Some((newest, oldest)))
+            if (oldest != newest || versions.is_interrupted(oldest))
+                && versions.is_everywhere(oldest) =>
         {
             oldest
         }
-        None => {
+        (None, Some((newest, oldest))) => {
             if let Some(from) = versions.rolled_back_from(oldest) {
-                let why = format!(
-                    "`{env}` was rolled back from {from} already; name an earlier version with --to"
-                );
+                let done = if from == oldest {
+                    format!("`{env}` returned to {from}")
+                } else {
+                    format!("`{env}` was rolled back from {from}")
+                };
+                let why = format!("{done} already; name an earlier version with --to");
                 return Ok(RollbackDecision::Keep(oldest, why));
             }
-            versions.newest_before(newest)?
+            versions.newest_reached(Some(newest)).ok_or_else(|| {
+                RollbackError::NoEarlierVersion {
+                    image: image.name.clone(),
+                    env: env.clone(),
+                    before: newest,
+                }
+            })?
         }
     };
     let locations = versions.location_rollbacks(to);
@@ -138,16 +157,30 @@ pub fn decide_rollback<'a>(
     let from = locations.iter().flat_map(|r| &r.from).map(|r| r.version);
     Ok(RollbackDecision::Move(RollbackMove {
         to,
-        from: from.max().unwrap_or(newest),
+        from: from.max().or(range.map(|(newest, _)| newest)),
         locations,
     }))
+}
+
+/// Returns whether a rollback of an environment without a current version has a target.
+#[must_use]
+pub fn has_target(
+    settings: &Settings,
+    inventory: &Inventory,
+    records: &[Record<'_>],
+    asked: (&ImageName, Arch),
+    env: &EnvName,
+) -> bool {
+    VersionsInEnvironment::new(settings, inventory, records, asked, env)
+        .is_ok_and(|versions| versions.newest_reached(None).is_some())
 }
 
 /// Versions of an image at the reachable locations of an environment.
 struct VersionsInEnvironment<'r, 'a> {
     settings: &'r Settings,
     account: &'r str,
-    image: &'r Image,
+    image: &'r ImageName,
+    arch: Arch,
     env: &'r EnvName,
     /// Level of the environment.
     level: usize,
@@ -162,7 +195,7 @@ impl<'r, 'a> VersionsInEnvironment<'r, 'a> {
         settings: &'r Settings,
         inventory: &'r Inventory,
         records: &[Record<'a>],
-        image: &'r Image,
+        (image, arch): (&'r ImageName, Arch),
         env: &'r EnvName,
     ) -> Result<Self, RollbackError> {
         let (level, environment) = settings
@@ -173,7 +206,7 @@ impl<'r, 'a> VersionsInEnvironment<'r, 'a> {
         locations.retain(|p| locations::unreachable_reason(inventory, p).is_none());
         let mut records: Vec<Record<'a>> = records
             .iter()
-            .filter(|r| r.image == image.name && r.arch == image.arch)
+            .filter(|r| r.image == *image && r.arch == arch)
             .cloned()
             .collect();
         records.sort_by_key(|r| r.version);
@@ -181,6 +214,7 @@ impl<'r, 'a> VersionsInEnvironment<'r, 'a> {
             settings,
             account: &inventory.account,
             image,
+            arch,
             env,
             level,
             locations,
@@ -196,8 +230,7 @@ impl<'r, 'a> VersionsInEnvironment<'r, 'a> {
     fn current_versions(&self) -> Vec<Version> {
         let current = |location| {
             let here = self.records_at(location);
-            lookup::find_current(&here, &self.image.name, self.env, self.image.arch)
-                .map(|r| r.version)
+            lookup::find_current(&here, self.image, self.env, self.arch).map(|r| r.version)
         };
         self.locations.iter().filter_map(current).collect()
     }
@@ -223,7 +256,8 @@ impl<'r, 'a> VersionsInEnvironment<'r, 'a> {
             .any(|r| r.version > version && r.current.contains_key(self.env))
     }
 
-    /// Returns the version that the environment was rolled back from when `version` became current.
+    /// Returns the version that the environment was rolled back from when `version` became current:
+    /// `version` itself if the environment had no current version.
     fn rolled_back_from(&self, version: Version) -> Option<Version> {
         let home = self.records_at(&locations::home(self.settings));
         let since = home
@@ -236,24 +270,21 @@ impl<'r, 'a> VersionsInEnvironment<'r, 'a> {
         home.iter().filter(left).map(|r| r.version).max()
     }
 
-    /// Returns the newest released version before `before` that exists at every location.
-    fn newest_before(&self, before: Version) -> Result<Version, RollbackError> {
+    /// Returns the newest released version that reached the environment and exists at every
+    /// location; with `before` only an earlier one.
+    fn newest_reached(&self, before: Option<Version>) -> Option<Version> {
         let home = self.records_at(&locations::home(self.settings));
         home.iter()
-            .filter(|r| r.version < before && r.state == State::Released && self.has_reached(r))
+            .filter(|r| before.is_none_or(|before| r.version < before))
+            .filter(|r| r.state == State::Released && self.has_reached(r))
             .map(|r| r.version)
             .filter(|v| self.is_everywhere(*v))
             .max()
-            .ok_or_else(|| RollbackError::NoEarlierVersion {
-                image: self.image.name.clone(),
-                env: self.env.clone(),
-                before,
-            })
     }
 
     /// Returns the requested version if it is released and usable at every location.
     fn check_requested(&self, version: Version) -> Result<Version, RollbackError> {
-        let image = self.image.name.clone();
+        let image = self.image.clone();
         match self.records.iter().find(|r| r.version == version) {
             None => Err(RollbackError::UnknownVersion { image, version }),
             Some(record) if record.state != State::Released => Err(RollbackError::NotReleased {

@@ -261,6 +261,11 @@ fn reference_rule(
         .filter(|r| r.kind != SHARED && !is_own_pointer(r))
         .map(|r| format!("{} {}", r.kind, r.referrer))
         .collect();
+    if referrers.is_empty() && rules.has_unread_references(record) {
+        let (account, region) = (&record.ami.owner, &record.ami.region);
+        let reason = format!("references in account {account}, {region}, could not be read");
+        return kept("referenced", reason);
+    }
     if referrers.is_empty() {
         return not_kept("referenced", "not referenced");
     }

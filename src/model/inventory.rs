@@ -183,6 +183,10 @@ pub struct Inventory {
     #[serde(default)]
     #[serde(rename = "unread")]
     pub unreachable: Vec<(Location, String)>,
+    /// Locations in which the references to the AMIs could not be read, with the reason. Prune keeps
+    /// the AMIs in these locations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread_references: Vec<(Location, String)>,
 }
 
 /// Version of the [`Inventory`] format that this version of bakeline reads and writes.

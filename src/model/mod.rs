@@ -44,6 +44,18 @@ pub fn ami_name(
     format!("{catalog}/{}/{arch}/{version}-{run}", image.published())
 }
 
+/// Parses the run of an AMI name that [`ami_name`] returned.
+#[must_use]
+pub fn run_in_ami_name(catalog: &CatalogName, name: &str) -> Option<RunId> {
+    let rest = name.strip_prefix(catalog.as_str())?.strip_prefix('/')?;
+    let [_image, _arch, version_and_run] = rest.split('/').collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let (version, run) = version_and_run.split_once('-')?;
+    version.parse::<Version>().ok()?;
+    Some(RunId::from(run))
+}
+
 /// Returns the name of the SSM parameter for the current AMI:
 /// `/bakeline/<catalog>/<image>/<env>/<arch>`.
 #[must_use]

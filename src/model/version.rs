@@ -45,6 +45,20 @@ impl Version {
     }
 }
 
+impl Version {
+    /// Returns the days by which the date of the version is ahead of `now`, if it is more than one.
+    #[must_use]
+    pub fn days_ahead(self, now: Timestamp) -> Option<i64> {
+        let part = |value: u32| i8::try_from(value).ok();
+        let year = i16::try_from(self.day / 10_000).ok()?;
+        let month = part(self.day / 100 % 100)?;
+        let day = jiff::civil::Date::new(year, month, part(self.day % 100)?).ok()?;
+        let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let days = day.duration_since(today).as_hours() / 24;
+        (days > 1).then_some(days)
+    }
+}
+
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&format!("{:08}.{}", self.day, self.number))

@@ -41,10 +41,10 @@ pub fn plan_rollback(
             (decision(PlanVerdict::Keep, why, Some(version)), Vec::new())
         }
         Ok(RollbackDecision::Move(rollback)) => {
-            let reason = format!(
-                "`{env}` moves back from {} to {}",
-                rollback.from, rollback.to
-            );
+            let reason = match rollback.from {
+                Some(from) => format!("`{env}` moves back from {from} to {}", rollback.to),
+                None => format!("`{env}` returns to {}: no version is current", rollback.to),
+            };
             let steps =
                 rollback_steps(catalog, inventory, &records, image, env, &rollback, &reason);
             let mut decision = decision(PlanVerdict::Rollback, reason, Some(rollback.to));
@@ -151,6 +151,17 @@ fn pointer_move(
             .filter_map(|r| r.current.get(env).copied()),
     );
     now.insert(env.clone(), since);
+    let mut before = decision_tags(&rollback.to, &settings.environment_key);
+    let mut tags = Tags::from([(tags::CURRENT.to_owned(), current::format(&now))]);
+    if rollback.from.is_empty() {
+        // No replaced AMI can record the rollback, so the target does. A repeated rollback
+        // recognizes itself by this tag.
+        let marks = rollback.to.tag(tags::ROLLED_BACK);
+        before.insert(tags::ROLLED_BACK.to_owned(), marks.to_owned());
+        let mut marks = current::parse(marks);
+        marks.insert(env.clone(), since);
+        tags.insert(tags::ROLLED_BACK.to_owned(), current::format(&marks));
+    }
     Move {
         env: env.clone(),
         pointer: pointer_name(&settings.name, &rollback.to.image, env, rollback.to.arch),
@@ -160,8 +171,8 @@ fn pointer_move(
             .iter()
             .map(|r| rollback_tags(catalog, r, env, since))
             .collect(),
-        before: decision_tags(&rollback.to, &settings.environment_key),
-        tags: Tags::from([(tags::CURRENT.to_owned(), current::format(&now))]),
+        before,
+        tags,
         untag: Vec::new(),
     }
 }

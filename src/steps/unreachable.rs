@@ -21,6 +21,6 @@ impl StepEffect for Unreachable<'_> {
         _context: &StepContext<'_>,
     ) -> Result<StepOutput> {
         Err(Error::new(ErrorKind::StepFailed, self.why)
-            .hint("nothing was changed there; run again when the location responds"))
+            .hint("nothing was changed there; run the command again when it can be read"))
     }
 }

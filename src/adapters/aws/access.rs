@@ -1,7 +1,8 @@
 //! Creates and deletes EC2 key pairs and security groups.
 
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{IpPermission, IpRange, KeyType, ResourceType};
+use aws_sdk_ec2::types::builders::IpPermissionBuilder;
+use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, KeyType, ResourceType};
 
 use super::Aws;
 use super::clients::Clients;
@@ -107,21 +108,7 @@ pub(super) async fn allow_ssh(clients: &Clients, id: &str, from: &[String]) -> C
     if from.is_empty() {
         return Ok(());
     }
-    let ranges = from
-        .iter()
-        .map(|cidr| {
-            IpRange::builder()
-                .cidr_ip(cidr)
-                .description("bakeline")
-                .build()
-        })
-        .collect();
-    let ssh = IpPermission::builder()
-        .ip_protocol("tcp")
-        .from_port(22)
-        .to_port(22)
-        .set_ip_ranges(Some(ranges))
-        .build();
+    let ssh = ssh_permission(from);
     let call = clients
         .ec2
         .authorize_security_group_ingress()
@@ -136,6 +123,25 @@ pub(super) async fn allow_ssh(clients: &Clients, id: &str, from: &[String]) -> C
         Err(error) if error.kind != CloudErrorKind::Duplicate => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Returns the permission for SSH from IPv4 and IPv6 ranges.
+fn ssh_permission(from: &[String]) -> IpPermission {
+    let description = "bakeline";
+    let permission = IpPermission::builder()
+        .ip_protocol("tcp")
+        .from_port(22)
+        .to_port(22);
+    let add = |permission: IpPermissionBuilder, cidr: &String| {
+        if cidr.contains(':') {
+            let range = Ipv6Range::builder().cidr_ipv6(cidr);
+            permission.ipv6_ranges(range.description(description).build())
+        } else {
+            let range = IpRange::builder().cidr_ip(cidr);
+            permission.ip_ranges(range.description(description).build())
+        }
+    };
+    from.iter().fold(permission, add).build()
 }
 
 async fn find_vpc(clients: &Clients, subnet: &str) -> CloudResult<String> {

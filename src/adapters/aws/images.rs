@@ -1,7 +1,7 @@
 //! Describes AMIs and deregisters them with their snapshots.
 
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{Filter, Image, SnapshotReturnCodes};
+use aws_sdk_ec2::types::{Filter, Image, ImageState, SnapshotReturnCodes};
 
 use super::clients::Clients;
 use super::errors::cloud_error;
@@ -98,7 +98,11 @@ pub(super) async fn describe_images(
     Ok(out)
 }
 
+/// Converts an AMI. EC2 lists a deregistered AMI for a while, which counts as missing.
 fn convert_image(clients: &Clients, image: Image) -> Option<Ami> {
+    if image.state == Some(ImageState::Deregistered) {
+        return None;
+    }
     let snapshots = image.block_device_mappings.unwrap_or_default().into_iter();
     let tags = image.tags.unwrap_or_default().into_iter();
     Some(Ami {

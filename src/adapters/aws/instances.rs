@@ -16,6 +16,9 @@ use crate::ports::{
     LaunchRequest,
 };
 
+/// Instances per page. Without a page size, a call on a large account may time out.
+const PAGE_SIZE: i32 = 500;
+
 #[async_trait]
 impl InstanceReader for Aws {
     async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>> {
@@ -91,6 +94,10 @@ pub(super) async fn launch_instance(
         )
         .tag_specifications(tag_specification(ResourceType::Instance, &request.tags))
         .tag_specifications(tag_specification(ResourceType::Volume, &request.tags))
+        .tag_specifications(tag_specification(
+            ResourceType::NetworkInterface,
+            &request.tags,
+        ))
         .client_token(&request.token);
     let answer = call
         .send()
@@ -128,7 +135,7 @@ pub(super) async fn describe_instance(
 }
 
 pub(super) async fn list_tagged(clients: &Clients, tags: &Tags) -> CloudResult<Vec<Instance>> {
-    let mut call = clients.ec2.describe_instances();
+    let mut call = clients.ec2.describe_instances().max_results(PAGE_SIZE);
     for (key, value) in tags {
         call = call.filters(filter(format!("tag:{key}"), value));
     }

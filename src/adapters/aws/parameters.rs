@@ -1,7 +1,7 @@
 //! Reads and writes SSM parameters that hold AMI IDs.
 
 use async_trait::async_trait;
-use aws_sdk_ssm::types::{ParameterStringFilter, ParameterType, Tag};
+use aws_sdk_ssm::types::{Parameter, ParameterStringFilter, ParameterType, Tag};
 
 use super::Aws;
 use super::clients::Clients;
@@ -9,6 +9,8 @@ use super::errors::{cloud_error, require_field};
 use crate::model::{AmiId, Reference, Region, Tags};
 use crate::ports::{CloudError, CloudErrorKind, CloudResult, ParameterReader, ParameterWriter};
 
+/// Data type of a parameter with an AMI ID.
+const IMAGE_TYPE: &str = "aws:ec2:image";
 /// Names per call (SSM API Reference, GetParameters).
 const NAMES_PER_CALL: usize = 10;
 
@@ -16,6 +18,20 @@ const NAMES_PER_CALL: usize = 10;
 impl ParameterReader for Aws {
     async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>> {
         get_parameter(&self.clients(region), name).await
+    }
+
+    async fn other_parameter_type(
+        &self,
+        region: &Region,
+        name: &str,
+    ) -> CloudResult<Option<String>> {
+        let found = read_parameter(&self.clients(region), name).await?;
+        Ok(found.and_then(|parameter| {
+            let kind = parameter.r#type.as_ref().map_or("", ParameterType::as_str);
+            let data_type = parameter.data_type.as_deref().unwrap_or("text");
+            let fits = kind == ParameterType::String.as_str() && data_type == IMAGE_TYPE;
+            (!fits).then(|| format!("{kind}, {data_type}"))
+        }))
     }
 
     async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>> {
@@ -45,15 +61,19 @@ impl ParameterWriter for Aws {
 }
 
 pub(super) async fn get_parameter(clients: &Clients, name: &str) -> CloudResult<Option<String>> {
+    let found = read_parameter(clients, name).await?;
+    Ok(found.and_then(|parameter| parameter.value))
+}
+
+async fn read_parameter(clients: &Clients, name: &str) -> CloudResult<Option<Parameter>> {
     let answer = clients.ssm.get_parameter().name(name).send().await;
     match answer.map_err(|e| cloud_error("GetParameter", &clients.region, &e)) {
-        Ok(answer) => Ok(require_field(
+        Ok(answer) => Ok(Some(require_field(
             answer.parameter,
             "Parameter",
             "GetParameter",
             &clients.region,
-        )?
-        .value),
+        )?)),
         Err(e) if e.kind == CloudErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }
@@ -75,7 +95,7 @@ pub(super) async fn put_parameter(
             .name(name)
             .value(value.as_str())
             .r#type(ParameterType::String)
-            .data_type("aws:ec2:image")
+            .data_type(IMAGE_TYPE)
     };
     // A call cannot combine tags and Overwrite, so the first call creates a new parameter.
     let tags: Vec<Tag> = tags

@@ -10,6 +10,10 @@ use super::errors::cloud_error;
 use crate::model::{AmiId, Reference};
 use crate::ports::CloudResult;
 
+/// Instances per page. Without a page size, a call on a large account may time out.
+const INSTANCES_PER_PAGE: i32 = 1000;
+/// Launch templates, or versions of one, per page (maximum of EC2).
+const TEMPLATES_PER_PAGE: i32 = 200;
 /// Values per filter (limit of EC2).
 const VALUES_PER_FILTER: usize = 200;
 
@@ -48,7 +52,8 @@ async fn add_instances(
         .ec2
         .describe_instances()
         .filters(by_image.build())
-        .filters(by_state.build());
+        .filters(by_state.build())
+        .max_results(INSTANCES_PER_PAGE);
     let mut pages = call.into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|e| cloud_error("DescribeInstances", &clients.region, &e))?;
@@ -78,6 +83,7 @@ async fn add_launch_templates(
     let mut pages = clients
         .ec2
         .describe_launch_templates()
+        .max_results(TEMPLATES_PER_PAGE)
         .into_paginator()
         .send();
     let mut ids = Vec::new();
@@ -95,6 +101,7 @@ async fn add_launch_templates(
             .ec2
             .describe_launch_template_versions()
             .launch_template_id(&id)
+            .max_results(TEMPLATES_PER_PAGE)
             .into_paginator()
             .send();
         while let Some(page) = versions.next().await {

@@ -7,6 +7,9 @@ use super::errors::cloud_error;
 use crate::model::{AmiId, Reference};
 use crate::ports::CloudResult;
 
+/// Launch configurations per page (maximum of Auto Scaling).
+const MAX_RECORDS: i32 = 100;
+
 /// Adds the launch configurations that name one of the `wanted` AMIs to `out`.
 pub(super) async fn add_launch_configurations(
     clients: &Clients,
@@ -16,6 +19,7 @@ pub(super) async fn add_launch_configurations(
     let mut pages = clients
         .autoscaling
         .describe_launch_configurations()
+        .max_records(MAX_RECORDS)
         .into_paginator()
         .send();
     while let Some(page) = pages.next().await {

@@ -11,6 +11,9 @@ use crate::ports::{CloudResult, ImageQuery, TemporaryQuery};
 /// Names of Packer's key pairs and security groups (packer-plugin-amazon, `step_key_pair`,
 /// `step_security_group`).
 const PACKER_NAMES: &str = "packer_*";
+/// Resources per page (the lowest maximum, that of DescribeVolumes). Without a page size, a call on a
+/// large account may time out.
+const PAGE_SIZE: i32 = 500;
 
 pub(super) async fn list_temporaries(
     clients: &Clients,
@@ -71,7 +74,12 @@ async fn list_instances(
     query: &TemporaryQuery,
     used: &mut BTreeSet<String>,
 ) -> CloudResult<Vec<TemporaryResource>> {
-    let mut pages = clients.ec2.describe_instances().into_paginator().send();
+    let mut pages = clients
+        .ec2
+        .describe_instances()
+        .max_results(PAGE_SIZE)
+        .into_paginator()
+        .send();
     let mut out = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|e| cloud_error("DescribeInstances", &clients.region, &e))?;
@@ -137,6 +145,7 @@ async fn list_snapshots(
     let mut pages = clients
         .ec2
         .describe_snapshots()
+        .max_results(PAGE_SIZE)
         .owner_ids("self")
         .filters(owner_filter(query))
         .into_paginator()
@@ -162,6 +171,7 @@ async fn list_volumes(
     let mut pages = clients
         .ec2
         .describe_volumes()
+        .max_results(PAGE_SIZE)
         .filters(owner_filter(query))
         .into_paginator()
         .send();
@@ -189,6 +199,7 @@ async fn list_groups(
         let mut pages = clients
             .ec2
             .describe_security_groups()
+            .max_results(PAGE_SIZE)
             .filters(wanted)
             .into_paginator()
             .send();

@@ -51,6 +51,16 @@ impl UsageReader for Aws {
         references::find_references(&self.clients(region), amis).await
     }
 
+    async fn launch_configurations(
+        &self,
+        region: &Region,
+        amis: &[AmiId],
+    ) -> CloudResult<Vec<Reference>> {
+        let (wanted, mut out) = (amis.iter().map(AmiId::as_str).collect(), BTreeSet::new());
+        super::scaling::add_launch_configurations(&self.clients(region), &wanted, &mut out).await?;
+        Ok(out.into_iter().collect())
+    }
+
     async fn reported_references(
         &self,
         region: &Region,

@@ -43,6 +43,8 @@ pub struct FakeCloudState {
     pub images: BTreeMap<AmiId, Ami>,
     /// Snapshots with their tags.
     pub snapshots: BTreeMap<SnapshotId, Tags>,
+    /// Reason for which every instance terminates as soon as it was seen running.
+    pub early_end: Option<String>,
     /// Instances, including terminated ones.
     pub instances: BTreeMap<InstanceId, FakeInstance>,
     /// Key pairs with their tags.
@@ -373,11 +375,15 @@ impl FakeCloudState {
             "shutting-down" => "terminated".clone_into(&mut instance.status),
             _ => {}
         }
+        let reason = self.early_end.clone().filter(|_| status == "terminated");
+        if status == "running" && self.early_end.is_some() {
+            "terminated".clone_into(&mut instance.status);
+        }
         let (private_ip, public_ip) = (Some("10.0.0.1".to_owned()), Some("192.0.2.1".to_owned()));
         Some(Instance {
             id: id.clone(),
             status,
-            reason: None,
+            reason,
             private_ip,
             public_ip,
         })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
@@ -15,9 +15,20 @@ pub struct MemoryStore {
     pub objects: Mutex<BTreeMap<String, Vec<u8>>>,
     /// Writes are refused.
     pub read_only: AtomicBool,
+    /// Number of GET and LIST requests.
+    reads: AtomicUsize,
 }
 
+/// Keys that one LIST request of S3 returns.
+const KEYS_PER_LIST: usize = 1_000;
+
 impl MemoryStore {
+    /// Returns the number of GET and LIST requests so far. A long list needs several, as in S3.
+    #[must_use]
+    pub fn reads(&self) -> usize {
+        self.reads.load(Ordering::SeqCst)
+    }
+
     fn check_writable(&self, action: &'static str, key: &str) -> StoreResult<()> {
         if !self.read_only.load(Ordering::SeqCst) {
             return Ok(());
@@ -39,6 +50,7 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn get(&self, key: &str) -> StoreResult<Option<Vec<u8>>> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
         Ok(self.objects(|o| o.get(key).cloned()))
     }
 
@@ -59,12 +71,13 @@ impl Store for MemoryStore {
 
     async fn list(&self, prefix: &str) -> StoreResult<Vec<String>> {
         let below = format!("{prefix}/");
-        Ok(self.objects(|o| {
-            o.keys()
-                .filter(|k| k.starts_with(&below))
-                .cloned()
-                .collect()
-        }))
+        let found: Vec<String> = self.objects(|o| {
+            let keys = o.keys().filter(|k| k.starts_with(&below));
+            keys.cloned().collect()
+        });
+        let requests = found.len().div_ceil(KEYS_PER_LIST).max(1);
+        self.reads.fetch_add(requests, Ordering::SeqCst);
+        Ok(found)
     }
 
     async fn delete(&self, key: &str) -> StoreResult<()> {

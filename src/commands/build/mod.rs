@@ -1,6 +1,7 @@
 //! Commands that build images and explain builds.
 
 pub(super) mod changelog;
+mod clock;
 pub(super) mod plan;
 pub(super) mod play;
 pub(super) mod probe;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::since;
+use super::{clock, since};
 use crate::adapters::system::new_run_id;
 use crate::cli::{Format, Plan as Args};
 use crate::commands::summary;
@@ -50,6 +50,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         plan_release(&loaded.catalog, &inventory, &request)
     };
     templates::check_planned_templates(&loaded.catalog, &plan)?;
+    clock::warn_future_versions(&loaded.catalog.settings, &inventory);
     print_plan(
         &plan,
         &inventory,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::changelog;
+use super::{changelog, clock};
 use crate::adapters::system::variable;
 use crate::catalog::Catalog;
 use crate::cli::{InventoryArgs, Release};
@@ -36,6 +36,7 @@ pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
         Some(file) => read_reviewed_plan(file, &loaded.catalog, &inventory, &request.run)?,
         None => plan_release(&loaded.catalog, &inventory, &request),
     };
+    clock::warn_future_versions(&loaded.catalog.settings, &inventory);
     ui::say(&summary::decision_table(&plan));
     if let Some(blocked) = summary::blocked_error(&plan) {
         return Err(blocked);

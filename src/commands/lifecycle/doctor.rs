@@ -93,7 +93,7 @@ fn print_findings(findings: &[Discrepancy]) {
         .map(|f| vec![f.location.clone(), f.description.clone(), repair(f)])
         .collect();
     if !rows.is_empty() {
-        ui::data(&ui::table::columns(
+        ui::data(&ui::table::wrapped_columns(
             &["LOCATION", "FINDING", "REPAIR"],
             &rows,
         ));

@@ -1,25 +1,28 @@
 //! Implements `bakeline explain`: shows the lineage, checks, locations and retention of a version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::catalog::{Catalog, Settings};
 use crate::checks::{Phase, summary};
-use crate::cli::{Explain as Args, InventoryArgs};
+use crate::cli::Explain as Args;
 use crate::commands::support::context::{self, LoadedCatalog};
 use crate::commands::support::{references, unreachable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::evidence::{keys, manifest};
 use crate::lifecycle::retention::{RetentionDecision, RetentionRules, decide_retention};
-use crate::lifecycle::{Record, lookup, tags};
+use crate::lifecycle::{Record, lookup, revoke, tags};
 use crate::model::{
     AmiId, Arch, EnvName, ImageName, Inventory, Manifest, Probe, Region, State, Timestamp, Version,
 };
 use crate::ports::Store;
 use crate::steps::check::controls::CheckReport;
 use crate::ui;
+
+/// Values that one filter may have (limit of EC2).
+const MAX_FILTER_VALUES: usize = 200;
 
 /// Facts about one version.
 #[derive(Debug, Serialize)]
@@ -70,12 +73,7 @@ struct AmiDetails {
 
 pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
-    let unsaved = InventoryArgs {
-        inventory: None,
-        save_inventory: None,
-    };
-    let fates = |inventory: &Inventory| retention_decisions(&loaded.catalog, inventory);
-    let inventory = references::load_inventory(&loaded, &unsaved, fates).await?;
+    let inventory = load_facts(&loaded, &args.what).await?;
     unreachable::warn_unreachable(&inventory);
     let records = Record::read_all(&inventory.images, &loaded.catalog.settings);
     let found = find_record(&loaded.catalog, &inventory, &records, &args.what)?;
@@ -87,6 +85,66 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         ui::data(&render_text(&story));
     }
     Ok(0)
+}
+
+/// Loads the facts about a version. If its AMIs are kept, the AMIs of the image and its relatives and
+/// the references that EC2 reports are enough, because further references could only keep them, too.
+async fn load_facts(loaded: &LoadedCatalog, what: &str) -> Result<Inventory> {
+    let catalog = &loaded.catalog;
+    let clouds = context::connect_clouds(&catalog.settings).await?;
+    if let Some(images) = related_images(catalog, what) {
+        let select = |inventory: &Inventory| version_amis(catalog, inventory, what, false);
+        let inventory = references::load_reported(loaded, &clouds, &images, &select).await?;
+        let asked = select(&inventory);
+        let decisions = retention_decisions(catalog, &inventory);
+        let mut asked_decisions = decisions.iter().filter(|d| asked.contains(&d.ami));
+        if !asked.is_empty() && asked_decisions.all(|d| !d.retire) {
+            return Ok(inventory);
+        }
+    }
+    let select = |inventory: &Inventory| version_amis(catalog, inventory, what, true);
+    let decide = |inventory: &Inventory| retention_decisions(catalog, inventory);
+    references::load_references_to(loaded, &clouds, Some(&select), decide).await
+}
+
+/// Returns the published names of an image, its ancestors and its descendants. None if the argument
+/// names no image of the catalog, or if there are too many names for a filter.
+fn related_images(catalog: &Catalog, what: &str) -> Option<BTreeSet<String>> {
+    let name = ImageName::from(what.split_once('@').map_or(what, |(image, _)| image));
+    let image = catalog.images.get(&name)?;
+    let descends = |other: &&ImageName| {
+        let lineage = catalog.lineage(other);
+        lineage.iter().any(|ancestor| ancestor.name == image.name)
+    };
+    let ancestors = catalog.lineage(&name).into_iter().map(|i| &i.name);
+    let related = ancestors.chain(catalog.images.keys().filter(descends));
+    let published: BTreeSet<String> = related.map(|n| n.published().to_owned()).collect();
+    (published.len() <= MAX_FILTER_VALUES).then_some(published)
+}
+
+/// Returns the AMIs of a version in all locations, with `children` also those that are layered on it.
+fn version_amis(
+    catalog: &Catalog,
+    inventory: &Inventory,
+    what: &str,
+    children: bool,
+) -> BTreeSet<AmiId> {
+    let settings = &catalog.settings;
+    let records = Record::read_all(&inventory.images, settings);
+    let Ok(asked) = find_record(catalog, inventory, &records, what) else {
+        return BTreeSet::new();
+    };
+    let own = (asked.image.clone(), asked.version);
+    let versions = match children {
+        true => revoke::affected_versions(settings, &records, &own.0, own.1),
+        false => vec![own],
+    };
+    let is_selected = |r: &&Record<'_>| {
+        let mut versions = versions.iter();
+        r.arch == asked.arch && versions.any(|(image, v)| *image == r.image && *v == r.version)
+    };
+    let selected = records.iter().filter(is_selected);
+    selected.map(|r| r.ami.id.clone()).collect()
 }
 
 fn retention_decisions(catalog: &Catalog, inventory: &Inventory) -> Vec<RetentionDecision> {

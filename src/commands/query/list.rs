@@ -71,7 +71,7 @@ fn record_row(record: &Record<'_>) -> Vec<String> {
         record.image.to_string(),
         record.version.to_string(),
         record.arch.to_string(),
-        record.state.as_str().to_owned(),
+        state_cell(record),
         if current.is_empty() {
             "-".to_owned()
         } else {
@@ -86,10 +86,19 @@ fn record_row(record: &Record<'_>) -> Vec<String> {
     ]
 }
 
+/// Returns the state of a version, and the state of its AMI in EC2 unless it is available.
+fn state_cell(record: &Record<'_>) -> String {
+    let state = record.state.as_str();
+    match record.ami.status.as_str() {
+        "available" => state.to_owned(),
+        status => format!("{state} ({status})"),
+    }
+}
+
 fn record_json(record: &Record<'_>) -> serde_json::Value {
     let parent = record.parent.as_ref().map(|(i, v)| format!("{i}@{v}"));
     json!({
-        "image": record.image, "version": record.version, "arch": record.arch, "state": record.state,
+        "image": record.image, "version": record.version, "arch": record.arch, "state": record.state, "status": record.ami.status,
         "current": record.current, "ami": record.ami.id, "region": record.ami.region, "name": record.ami.name,
         "created": record.ami.created, "parent": parent, "base": record.tag(tags::BASE), "run": record.tag(tags::RUN),
     })

@@ -94,6 +94,7 @@ fn print_restored(ran: &run::RunResult, record: &Record<'_>, ami: &str) {
                 state,
                 permissions,
                 lost,
+                refused,
                 ..
             } = output
             else {
@@ -109,6 +110,11 @@ fn print_restored(ran: &run::RunResult, record: &Record<'_>, ami: &str) {
             if *lost > 0 {
                 ui::say(&format!(
                     "warning: {lost} launch permissions are not recorded and cannot be restored"
+                ));
+            }
+            if let Some(error) = refused {
+                ui::say(&format!(
+                    "warning: the AMI was public, and EC2 refused to make it public again: {error}; turn off Block Public Access for AMIs in this Region, then share it with everybody"
                 ));
             }
         }

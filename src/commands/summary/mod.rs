@@ -6,8 +6,8 @@ mod message;
 use serde::Serialize;
 
 use crate::catalog::Catalog;
-use crate::commands::support::context;
 use crate::commands::support::run::RunResult;
+use crate::commands::support::{context, stored_evidence};
 use crate::engine::StepOutput;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::{Error, ErrorKind, Result};
@@ -266,8 +266,8 @@ pub(super) async fn finish_run(
     if let Err(e) = ran.directory.write("result.json", &text, false) {
         ui::say(&format!("warning: cannot write the result: {e}"));
     }
-    let key = crate::evidence::keys::report(&catalog.settings.name, &report.run);
-    if let Err(e) = ran.store.put(&key, &text).await {
+    let name = &catalog.settings.name;
+    if let Err(e) = stored_evidence::store_result(&*ran.store, name, &report.run, &text).await {
         ui::say(&format!(
             "warning: cannot write the result to the store: {e}"
         ));

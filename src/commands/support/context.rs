@@ -32,6 +32,7 @@ pub(crate) fn start_logging() {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     let _set = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(ui::stderr_is_terminal())
         .with_writer(std::io::stderr)
         .try_init();
 }
@@ -213,10 +214,19 @@ pub(crate) struct Clouds {
 impl Clouds {
     /// Returns the client for the account of a location.
     pub(crate) fn at(&self, location: &Location) -> Result<&dyn Cloud> {
+        self.arc_at(location).map(|cloud| &**cloud)
+    }
+
+    /// Returns the client as [`Self::at`] does, for tasks.
+    pub(crate) fn shared(&self, location: &Location) -> Result<Arc<dyn Cloud>> {
+        self.arc_at(location).map(Arc::clone)
+    }
+
+    fn arc_at(&self, location: &Location) -> Result<&Arc<dyn Cloud>> {
         let Some(account) = &location.account else {
-            return Ok(&*self.home);
+            return Ok(&self.home);
         };
-        self.others.get(account).map(|c| &**c).ok_or_else(|| {
+        self.others.get(account).ok_or_else(|| {
             Error::input(format!("the role for account {account} is missing"))
                 .hint("set `role` for its environment in bakeline.yaml")
         })

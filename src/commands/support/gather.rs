@@ -1,5 +1,6 @@
 //! Loads the inventory: the facts from AWS, Git, the store and the clock, or from a file.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::context::{self, Clouds, LoadedCatalog};
@@ -96,12 +97,25 @@ pub(crate) async fn query_cloud(
     clouds: &Clouds,
     need: Need,
 ) -> Result<Inventory> {
+    query_selected(loaded, clouds, need, None).await
+}
+
+/// Collects the inventory as [`query_cloud`] does, with the AMIs of these published image names only.
+pub(crate) async fn query_selected(
+    loaded: &LoadedCatalog,
+    clouds: &Clouds,
+    need: Need,
+    selected: Option<&BTreeSet<String>>,
+) -> Result<Inventory> {
     let cloud = &*clouds.home;
     let settings = &loaded.catalog.settings;
     let home = settings.home();
     let identity = cloud.identity(home).await.map_err(first_call_error)?;
-    let mut images = catalog_images(cloud, settings, home).await?;
-    let mut remote = RemoteFacts::default();
+    let mut images = catalog_images(cloud, settings, home, selected).await?;
+    let mut remote = RemoteFacts {
+        selected,
+        ..RemoteFacts::default()
+    };
     for location in locations::in_catalog(settings, &identity.account) {
         remote.collect(clouds, settings, location, need).await;
     }
@@ -126,6 +140,7 @@ pub(crate) async fn query_cloud(
         evidence: Evidence::default(),
         parameters: remote.parameters,
         unreachable: remote.unread,
+        unread_references: Vec::new(),
     };
     if matches!(need, Need::Sources | Need::Manifests) {
         inventory.evidence =
@@ -141,13 +156,15 @@ pub(crate) async fn query_cloud(
 
 /// Facts of all locations. A location that does not answer is recorded in `unread`.
 #[derive(Default)]
-struct RemoteFacts {
+struct RemoteFacts<'s> {
+    /// Published names of the images to read; all if none.
+    selected: Option<&'s BTreeSet<String>>,
     images: Vec<Ami>,
     parameters: Vec<Pointer>,
     unread: Vec<(Location, String)>,
 }
 
-impl RemoteFacts {
+impl RemoteFacts<'_> {
     async fn collect(
         &mut self,
         clouds: &Clouds,
@@ -156,7 +173,7 @@ impl RemoteFacts {
         need: Need,
     ) {
         if let Err(error) = self.query(clouds, settings, &location, need).await {
-            self.unread.push((location, error.one_line()));
+            self.unread.push((location, error.with_advice()));
         }
     }
 
@@ -169,8 +186,8 @@ impl RemoteFacts {
     ) -> Result<()> {
         let cloud = clouds.at(location)?;
         if *location != locations::home(settings) {
-            self.images
-                .extend(catalog_images(cloud, settings, &location.region).await?);
+            let images = catalog_images(cloud, settings, &location.region, self.selected);
+            self.images.extend(images.await?);
         }
         if need == Need::Pointers {
             let found = cloud
@@ -187,17 +204,23 @@ impl RemoteFacts {
     }
 }
 
-/// Returns all AMIs that are tagged with the name of this catalog.
-pub(crate) async fn catalog_images(
+/// Returns the AMIs that are tagged with the name of this catalog, and with one of these image names
+/// if there are any.
+async fn catalog_images(
     cloud: &dyn Cloud,
     settings: &Settings,
     region: &Region,
+    selected: Option<&BTreeSet<String>>,
 ) -> Result<Vec<Ami>> {
     let tags = Tags::from([(tags::CATALOG.to_owned(), settings.name.to_string())]);
-    let query = ImageQuery {
+    let mut query = ImageQuery {
         tags,
         ..ImageQuery::default()
     };
+    if let Some(names) = selected {
+        let names = names.iter().cloned().collect();
+        query.filters.insert(format!("tag:{}", tags::IMAGE), names);
+    }
     cloud.images(region, &query).await.map_err(first_call_error)
 }
 

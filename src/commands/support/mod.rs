@@ -4,6 +4,7 @@ mod command_locks;
 pub(super) mod context;
 pub(super) mod gather;
 pub(super) mod lock;
+pub(super) mod pointers;
 pub(super) mod references;
 pub(super) mod run;
 pub(super) mod store_inventory;

@@ -31,55 +31,124 @@ pub(crate) async fn load_inventory(
         return gather::load_inventory(loaded, args, gather::Need::Images).await;
     }
     let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
-    let unsaved = InventoryArgs {
-        inventory: None,
-        save_inventory: None,
-    };
-    let mut inventory = gather::load_inventory(loaded, &unsaved, gather::Need::Images).await?;
-    let mut found: BTreeSet<Reference> = BTreeSet::new();
-    for ((owner, region), ids) in group_by_location(
-        inventory
-            .images
-            .iter()
-            .map(|a| (&a.owner, &a.region, &a.id)),
-    ) {
-        found.extend(
-            owner_cloud(&clouds, &inventory, &owner)?
-                .references(&region, &ids)
-                .await?,
-        );
-    }
-    found.extend(parameter_references(loaded, &clouds, &mut inventory).await);
-    inventory.references = found.iter().cloned().collect();
-    let going = decide(&inventory);
-    let going = going.iter().filter(|f| f.retire);
-    for ((owner, region), ids) in
-        group_by_location(going.clone().map(|f| (&f.owner, &f.region, &f.ami)))
-    {
-        let location = Location {
-            account: (owner != inventory.account).then(|| owner.clone()),
-            region: region.clone(),
-        };
-        let listed =
-            reported_references(owner_cloud(&clouds, &inventory, &owner)?, &region, &ids).await?;
-        let (parameters, others) = listed
-            .into_iter()
-            .partition(|reference| reference.kind == "parameter");
-        found.extend(add_location(parameters, &location).chain::<Vec<Reference>>(others));
-    }
-    // Deprecation does not affect other accounts, so only later stages need the launch permissions.
-    let further = going.filter(|f| f.due_stages.contains(&RetirementStage::Disable));
-    for ((owner, region), ids) in group_by_location(further.map(|f| (&f.owner, &f.region, &f.ami)))
-    {
-        found.extend(
-            launch_permissions(owner_cloud(&clouds, &inventory, &owner)?, &region, ids).await?,
-        );
-    }
-    inventory.references = found.into_iter().collect();
+    let inventory = load_references_to(loaded, &clouds, None, decide).await?;
     if let Some(file) = &args.save_inventory {
         context::write_json(file, &inventory)?;
     }
     Ok(inventory)
+}
+
+/// Selects AMIs of an inventory.
+pub(crate) type Select<'s> = &'s dyn Fn(&Inventory) -> BTreeSet<AmiId>;
+
+/// Loads all AMIs, and the references to those that `select` returns.
+pub(crate) async fn load_references_to(
+    loaded: &LoadedCatalog,
+    clouds: &Clouds,
+    select: Option<Select<'_>>,
+    decide: impl Fn(&Inventory) -> Vec<RetentionDecision>,
+) -> Result<Inventory> {
+    let mut inventory = gather::query_cloud(loaded, clouds, gather::Need::Images).await?;
+    let selected = select.map(|select| select(&inventory));
+    let is_selected = |id: &AmiId| selected.as_ref().is_none_or(|ids| ids.contains(id));
+    let mut found: BTreeSet<Reference> = BTreeSet::new();
+    let amis = inventory.images.iter().filter(|a| is_selected(&a.id));
+    let amis = amis.map(|a| (&a.owner, &a.region, &a.id));
+    for (location, ids) in group_by_location(&inventory.account, amis) {
+        let read = list_references(clouds, &location, &ids).await;
+        found.extend(references_or_unread(&mut inventory, location, read));
+    }
+    found.extend(parameter_references(loaded, clouds, &mut inventory).await);
+    inventory.references = found.iter().cloned().collect();
+    let going = decide(&inventory);
+    let going = going.iter().filter(|f| f.retire && is_selected(&f.ami));
+    let amis = going.clone().map(|f| (&f.owner, &f.region, &f.ami));
+    for (location, ids) in group_by_location(&inventory.account, amis) {
+        let read = reported_references(clouds, &location, &ids).await;
+        let read = read.map(Option::unwrap_or_default);
+        found.extend(references_or_unread(&mut inventory, location, read));
+    }
+    // Deprecation does not affect other accounts, so only later stages need the launch permissions.
+    let further = going.filter(|f| f.due_stages.contains(&RetirementStage::Disable));
+    let amis = further.map(|f| (&f.owner, &f.region, &f.ami));
+    for (location, ids) in group_by_location(&inventory.account, amis) {
+        let read = launch_permissions(clouds, &location, ids).await;
+        found.extend(references_or_unread(&mut inventory, location, read));
+    }
+    inventory.references = found.into_iter().collect();
+    Ok(inventory)
+}
+
+/// Loads the AMIs of these published image names, and the references to those that `select` returns:
+/// the references that EC2 reports, and launch configurations. Without the SSM parameters of other
+/// locations, this does not prove that an AMI is unused.
+pub(crate) async fn load_reported(
+    loaded: &LoadedCatalog,
+    clouds: &Clouds,
+    images: &BTreeSet<String>,
+    select: Select<'_>,
+) -> Result<Inventory> {
+    let need = gather::Need::Images;
+    let mut inventory = gather::query_selected(loaded, clouds, need, Some(images)).await?;
+    let selected = select(&inventory);
+    let amis = inventory.images.iter().filter(|a| selected.contains(&a.id));
+    let amis = amis.map(|a| (&a.owner, &a.region, &a.id));
+    for (location, ids) in group_by_location(&inventory.account, amis) {
+        let read = match reported_references(clouds, &location, &ids).await {
+            Ok(Some(mut reported)) => {
+                launch_configurations(clouds, &location, &ids)
+                    .await
+                    .map(|found| {
+                        reported.extend(found);
+                        reported
+                    })
+            }
+            Ok(None) => list_references(clouds, &location, &ids).await,
+            Err(error) => Err(error),
+        };
+        let found = references_or_unread(&mut inventory, location, read);
+        inventory.references.extend(found);
+    }
+    inventory.references.sort();
+    Ok(inventory)
+}
+
+/// Returns the references that were read at a location. If the location could not be read, it is
+/// added to `inventory.unread_references`, and prune keeps its AMIs.
+fn references_or_unread(
+    inventory: &mut Inventory,
+    location: Location,
+    read: Result<Vec<Reference>>,
+) -> Vec<Reference> {
+    let error = match read {
+        Ok(found) => return found,
+        Err(error) => error,
+    };
+    let unread = &mut inventory.unread_references;
+    if unread.iter().all(|(known, _)| *known != location) {
+        unread.push((location, error.with_advice()));
+    }
+    Vec::new()
+}
+
+/// Returns the references to AMIs that bakeline finds in its own lists.
+async fn list_references(
+    clouds: &Clouds,
+    location: &Location,
+    amis: &[AmiId],
+) -> Result<Vec<Reference>> {
+    let cloud = clouds.at(location)?;
+    Ok(cloud.references(&location.region, amis).await?)
+}
+
+/// Returns the launch configurations with these AMIs, which EC2 does not report.
+async fn launch_configurations(
+    clouds: &Clouds,
+    location: &Location,
+    amis: &[AmiId],
+) -> Result<Vec<Reference>> {
+    let cloud = clouds.at(location)?;
+    Ok(cloud.launch_configurations(&location.region, amis).await?)
 }
 
 /// Returns the SSM parameters of every location that contain the ID of one of the inventory's AMIs.
@@ -105,7 +174,7 @@ async fn parameter_references(
                 add_location(found, &location).filter(|reference| known.contains(&reference.ami)),
             ),
             Err(error) if locations::unreachable_reason(inventory, &location).is_none() => {
-                inventory.unreachable.push((location, error.one_line()))
+                inventory.unreachable.push((location, error.with_advice()))
             }
             Err(_) => {}
         }
@@ -113,47 +182,36 @@ async fn parameter_references(
     out
 }
 
-type Locations = BTreeMap<(String, Region), Vec<AmiId>>;
-
+/// Groups AMIs by location. `own` is the account of the builder.
 fn group_by_location<'a>(
+    own: &str,
     amis: impl Iterator<Item = (&'a String, &'a Region, &'a AmiId)>,
-) -> Locations {
-    let mut out = Locations::new();
+) -> BTreeMap<Location, Vec<AmiId>> {
+    let mut out: BTreeMap<Location, Vec<AmiId>> = BTreeMap::new();
     for (owner, region, id) in amis {
-        out.entry((owner.clone(), region.clone()))
-            .or_default()
-            .push(id.clone());
+        let location = Location {
+            account: (owner != own).then(|| owner.clone()),
+            region: region.clone(),
+        };
+        out.entry(location).or_default().push(id.clone());
     }
     out
-}
-
-/// Returns the client for the account that owns an AMI.
-fn owner_cloud(clouds: &Clouds, inventory: &Inventory, owner: &str) -> Result<Arc<dyn Cloud>> {
-    if owner == inventory.account {
-        return Ok(Arc::clone(&clouds.home));
-    }
-    if let Some(cloud) = clouds.others.get(owner) {
-        return Ok(Arc::clone(cloud));
-    }
-    Err(Error::input(format!(
-        "cannot query references to the AMIs of account {owner}"
-    ))
-    .hint("add the account and its role to an environment in bakeline.yaml"))
 }
 
 /// Maximum number of AMIs in one request.
 const CHUNK: usize = 10;
 
-/// Returns the references that EC2 reports. Empty if the endpoint does not support the call.
+/// Returns the references that EC2 reports, or none if the endpoint does not support the call.
 async fn reported_references(
-    cloud: Arc<dyn Cloud>,
-    region: &Region,
+    clouds: &Clouds,
+    location: &Location,
     amis: &[AmiId],
-) -> Result<Vec<Reference>> {
+) -> Result<Option<Vec<Reference>>> {
+    let (cloud, region) = (clouds.shared(location)?, &location.region);
     let (first, rest) = amis.split_at(amis.len().min(CHUNK));
     let Some(mut out) = cloud.reported_references(region, first).await? else {
         tracing::info!(%region, "EC2 does not report references; own listing only");
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let chunks: Vec<Vec<AmiId>> = rest.chunks(CHUNK).map(<[AmiId]>::to_vec).collect();
     let ask = |cloud: Arc<dyn Cloud>, region: Region, chunk: Vec<AmiId>| async move {
@@ -163,15 +221,21 @@ async fn reported_references(
             .unwrap_or_default())
     };
     out.extend(query_all(&cloud, region, chunks, ask).await?);
-    Ok(out)
+    let (parameters, others): (Vec<_>, Vec<_>) = out
+        .into_iter()
+        .partition(|reference| reference.kind == "parameter");
+    Ok(Some(
+        add_location(parameters, location).chain(others).collect(),
+    ))
 }
 
 /// Returns the launch permissions of AMIs as references.
 async fn launch_permissions(
-    cloud: Arc<dyn Cloud>,
-    region: &Region,
+    clouds: &Clouds,
+    location: &Location,
     amis: Vec<AmiId>,
 ) -> Result<Vec<Reference>> {
+    let (cloud, region) = (clouds.shared(location)?, &location.region);
     let ask = |cloud: Arc<dyn Cloud>, region: Region, ami: AmiId| async move {
         let who = cloud.permissions(&region, &ami).await?;
         Ok(who

@@ -99,6 +99,7 @@ pub(crate) async fn execute_plan(
 ) -> Result<RunResult> {
     check_ansible(loaded, plan).await?;
     check_session_tools(loaded, plan)?;
+    super::pointers::check_pointer_types(loaded, plan).await?;
     let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
     let (directory, journal) = create_run_directory(plan, &saved)?;
     let lock = lock::command_locks(loaded, LockScope::All).await?;

@@ -1,7 +1,7 @@
 //! Reports locations that could not be read, and adjusts the exit code of commands.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Inventory;
+use crate::model::{Inventory, Location};
 use crate::ui;
 
 /// Prints a warning for each location that could not be read.
@@ -9,6 +9,12 @@ pub(crate) fn warn_unreachable(inventory: &Inventory) {
     for (location, why) in &inventory.unreachable {
         ui::say(&format!(
             "warning: {location} could not be read and is skipped: {why}"
+        ));
+    }
+    for (location, why) in &inventory.unread_references {
+        ui::say(&format!(
+            "warning: the references to the AMIs in {} could not be read, so these AMIs are kept: {why}",
+            account_and_region(inventory, location)
         ));
     }
 }
@@ -28,25 +34,35 @@ pub(crate) fn exit_code(inventory: &Inventory, result: Result<u8>) -> Result<u8>
 }
 
 fn incomplete_error(inventory: &Inventory, what: String) -> Option<Error> {
-    if inventory.unreachable.is_empty() {
-        return None;
-    }
-    let locations: Vec<String> = inventory
+    let locations = inventory
         .unreachable
         .iter()
-        .map(|(location, why)| format!("{location} ({why})"))
-        .collect();
-    let text = format!("{what}; cannot read: {}", locations.join(", "));
+        .map(|(location, why)| format!("{location} ({why})"));
+    let references = inventory.unread_references.iter().map(|(location, why)| {
+        let place = account_and_region(inventory, location);
+        format!("the references to the AMIs in {place} ({why})")
+    });
+    let unread: Vec<String> = locations.chain(references).collect();
+    if unread.is_empty() {
+        return None;
+    }
+    let text = format!("{what}; cannot read: {}", unread.join(", "));
     Some(
         Error::new(ErrorKind::StepFailed, text)
-            .hint("nothing was changed there; run the command again later"),
+            .hint("nothing was changed there; run the command again when it can be read"),
     )
+}
+
+/// Returns the account and the Region of a location for messages.
+fn account_and_region(inventory: &Inventory, location: &Location) -> String {
+    let account = location.account.as_ref().unwrap_or(&inventory.account);
+    format!("account {account}, {}", location.region)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{INVENTORY_SCHEMA, Location};
+    use crate::model::INVENTORY_SCHEMA;
 
     fn inventory(unread: bool) -> Inventory {
         let text = format!(

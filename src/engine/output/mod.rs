@@ -127,6 +127,9 @@ pub enum StepOutput {
         permissions: Vec<String>,
         /// Number of launch permissions without a record.
         lost: usize,
+        /// Error of EC2, if it refused the launch permission for everybody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
     },
     /// Removed pointers of an AMI.
     ClearedPointers {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Doctor, ImageRecord, ReachedLevels, Repair};
 use crate::catalog::Environment;
-use crate::lifecycle::{current, level, locations, sharing, tags};
+use crate::lifecycle::{Record, current, level, locations, revoke, rollback, sharing, tags};
 use crate::model::{
     Arch, EnvName, ImageName, Location, Pointer, Tags, TemporaryKind, TemporaryResource, Version,
     pointer_name,
@@ -135,17 +135,63 @@ impl Doctor<'_, '_> {
                 }
                 continue;
             }
-            let description = format!(
-                "pointer {} is {}, but no version is current",
-                pointer.name, pointer.value
-            );
-            self.report(&pointer.location, description, None);
-            out.push(Repair::Unpublish {
-                location: pointer.location.clone(),
-                pointer: pointer.name.clone(),
-            });
+            out.extend(self.obsolete_pointer_repair(pointer, (&image, arch), &env));
         }
         out
+    }
+
+    /// Reports a pointer of an environment without a current version. Returns its deletion unless an
+    /// earlier version can become current.
+    fn obsolete_pointer_repair(
+        &mut self,
+        pointer: &Pointer,
+        (image, arch): (&ImageName, Arch),
+        env: &EnvName,
+    ) -> Option<Repair> {
+        let (location, name) = (&pointer.location, &pointer.name);
+        let description = format!(
+            "pointer {name} is {}, but no version is current",
+            pointer.value
+        );
+        let manual_action = self.return_to_earlier_version(location, image, arch, env);
+        let deletion = manual_action.is_none().then(|| Repair::Unpublish {
+            location: location.clone(),
+            pointer: name.clone(),
+        });
+        self.report(location, description, manual_action);
+        deletion
+    }
+
+    /// Returns the command that makes an earlier version current in an environment without a current
+    /// version, if an AMI at the location is suitable: the AMI that would replace a revoked version.
+    fn return_to_earlier_version(
+        &self,
+        location: &Location,
+        image: &ImageName,
+        arch: Arch,
+        env: &EnvName,
+    ) -> Option<String> {
+        let environment = self.settings.environments.iter().find(|e| e.name == *env)?;
+        if !locations::in_environment(self.settings, environment, &self.inventory.account)
+            .contains(location)
+        {
+            return None;
+        }
+        let records: Vec<Record<'_>> = self.records.iter().map(|p| p.record.clone()).collect();
+        let here = locations::records_at(&records, location, &self.inventory.account);
+        let successor = revoke::newest_reached(self.settings, &here, (image, arch), env)?;
+        let command =
+            if rollback::has_target(self.settings, self.inventory, &records, (image, arch), env) {
+                format!("bakeline rollback {image} --env {env}")
+            } else if self.settings.environment_level(env) == Some(0) {
+                format!("bakeline release {image}")
+            } else {
+                format!("bakeline promote {image} --to {env}")
+            };
+        Some(format!(
+            "run `{command}`; version {} reached `{env}` before",
+            successor.version
+        ))
     }
 
     /// Returns the repairs for copy permissions that were not removed. A run removes them as soon

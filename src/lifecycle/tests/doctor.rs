@@ -73,6 +73,65 @@ fn doctor_repairs_pointers() {
 }
 
 #[test]
+fn doctor_keeps_pointer_if_an_earlier_version_can_become_current() {
+    let settings = catalog(
+        "environments: [{name: Test, regions: [eu-west-1]}, {name: Prod, regions: [eu-west-1]}]\n",
+    )
+    .settings;
+    let earlier = ami("jdk", ONE, &[("Environment", "Prod")]);
+    let diagnosis = diagnose(
+        &settings,
+        &inventory(vec![earlier.clone()], &[("jdk/Prod", "ami-gone")]),
+    );
+    assert_eq!(diagnosis.repairs, [], "the pointer is not deleted");
+    let [finding] = diagnosis.discrepancies.as_slice() else {
+        panic!("{diagnosis:?}")
+    };
+    assert_eq!(
+        finding.manual_action.as_deref(),
+        Some("run `bakeline rollback jdk --env Prod`; version 20261101.1 reached `Prod` before")
+    );
+    for unsuitable in [
+        ami("jdk", ONE, &[]),
+        ami(
+            "jdk",
+            ONE,
+            &[("Environment", "Prod"), (tags::STATE, "held")],
+        ),
+        ami(
+            "jdk",
+            ONE,
+            &[("Environment", "Prod"), (tags::STATE, "retiring")],
+        ),
+        ami("app", ONE, &[("Environment", "Prod")]),
+    ] {
+        assert_eq!(
+            repairs_of(vec![unsuitable], &[("jdk/Prod", "ami-gone")]),
+            ["/bakeline/acme/jdk/Prod/x86_64 -> nothing"]
+        );
+    }
+    // The second location has no AMI for a rollback, so another command is necessary.
+    let settings = catalog("").settings;
+    let diagnosis = diagnose(
+        &settings,
+        &inventory(vec![earlier], &[("jdk/Prod", "ami-gone")]),
+    );
+    let actions: Vec<_> = diagnosis
+        .discrepancies
+        .iter()
+        .filter_map(|d| d.manual_action.as_deref())
+        .collect();
+    assert_eq!(
+        (diagnosis.repairs.as_slice(), actions.as_slice()),
+        (
+            [].as_slice(),
+            ["run `bakeline promote jdk --to Prod`; version 20261101.1 reached `Prod` before"]
+                .as_slice()
+        )
+    );
+}
+
+#[test]
 fn doctor_removes_duplicate_current_tag() {
     // The older version loses the tag, and a newer one was being rolled back.
     let current_in_prod =

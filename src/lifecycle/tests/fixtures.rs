@@ -49,6 +49,7 @@ pub(super) fn inventory(images: Vec<Ami>, parameters: &[(&str, &str)]) -> Invent
         references: Vec::new(),
         parameters: parameters.iter().map(pointer).collect(),
         unreachable: Vec::new(),
+        unread_references: Vec::new(),
         evidence: crate::model::Evidence::default(),
     }
 }

@@ -2,9 +2,21 @@
 
 use super::fixtures::{catalog, copy, inventory};
 use super::{ami, version};
-use crate::lifecycle::rollback::{RollbackDecision, decide_rollback};
+use crate::lifecycle::rollback::{RollbackDecision, RollbackError, decide_rollback};
 use crate::lifecycle::{Record, tags};
 use crate::model::Ami;
+
+/// Describes the decision of a rollback, or its error.
+fn describe(decision: Result<RollbackDecision<'_>, RollbackError>) -> String {
+    match decision {
+        Ok(RollbackDecision::Move(back)) => {
+            let from = back.from.map_or("nothing".to_owned(), |v| v.to_string());
+            format!("{from} to {}", back.to)
+        }
+        Ok(RollbackDecision::Keep(version, _)) => format!("keeps {version}"),
+        Err(why) => why.to_string(),
+    }
+}
 
 #[test]
 fn repeated_rollback_never_goes_further_back() {
@@ -15,11 +27,7 @@ fn repeated_rollback_never_goes_further_back() {
     let choose = |amis: &[&Ami]| {
         let inventory = inventory(amis.iter().map(|a| (*a).clone()).collect(), &[]);
         let records = Record::read_all_published(&inventory.images, &"acme".into());
-        match decide_rollback(&catalog, &inventory, &records, asked, None) {
-            Ok(RollbackDecision::Move(back)) => format!("{} to {}", back.from, back.to),
-            Ok(RollbackDecision::Keep(version, _)) => format!("keeps {version}"),
-            Err(why) => why.to_string(),
-        }
+        describe(decide_rollback(&catalog, &inventory, &records, asked, None))
     };
     let prod = |version: &str, more: &[(&str, &str)]| {
         ami("jdk", version, &[&[("Environment", "Prod")], more].concat())
@@ -44,6 +52,18 @@ fn repeated_rollback_never_goes_further_back() {
     );
     let finished = three(&[(tags::ROLLED_BACK, "Prod=2026-11-06T00:00:00Z")]);
     assert_eq!(choose(&[&one, &two, &finished]), "keeps 20261102.1");
+    let returned = prod(
+        "20261102.1",
+        &[
+            (tags::CURRENT, "Prod=2026-11-06T00:00:00Z"),
+            (tags::ROLLED_BACK, "Prod=2026-11-06T00:00:00Z"),
+        ],
+    );
+    assert_eq!(
+        choose(&[&one, &returned]),
+        "keeps 20261102.1",
+        "no version was current before"
+    );
     for (other, why) in [
         (three(&[]), "held by hand, not by a rollback of Prod"),
         (
@@ -123,7 +143,36 @@ fn rollback_goes_to_newest_version_at_all_locations() {
         "version two is missing at one location"
     );
     assert!(rollback_target(with_copies(&[&three]), None).contains("no released version"));
-    assert!(rollback_target(with_copies(&[&one]), None).contains("no version of `jdk` is current"));
+}
+
+#[test]
+fn rollback_without_current_version_uses_newest_version_that_reached_the_environment() {
+    let (one, two) = (prod_version("20261101.1"), prod_version("20261102.1"));
+    let all = || with_copies(&[&one, &two]);
+    assert_eq!(rollback_target(all(), None), "20261102.1 at 2");
+    assert_eq!(
+        rollback_target(all(), Some("20261101.1")),
+        "20261101.1 at 2"
+    );
+    let mut disabled = current_version();
+    disabled.status = "disabled".to_owned();
+    assert_eq!(
+        rollback_target(with_copies(&[&one, &two, &disabled]), None),
+        "20261102.1 at 2",
+        "the current AMI is disabled"
+    );
+    let mut held = two.clone();
+    held.tags.insert(tags::STATE.to_owned(), "held".to_owned());
+    assert_eq!(
+        rollback_target(with_copies(&[&one, &held]), None),
+        "20261101.1 at 2",
+        "a held version is skipped"
+    );
+    let in_test = ami("jdk", "20261102.1", &[]);
+    assert_eq!(
+        rollback_target(with_copies(&[&in_test]), None),
+        "no version of `jdk` is current in `Prod`, and no released version reached it at all its locations"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Tests of retirement while a location cannot be read.
+//! Tests of retirement while a location or its references cannot be read.
 
 use super::retention::{oldest, oldest_with, tag};
 use crate::lifecycle::retention::RetentionRules;
@@ -48,4 +48,38 @@ fn unreadable_location_stops_retirement_at_deprecation() {
             "{stopped:?}"
         );
     }
+}
+
+#[test]
+fn unread_references_keep_the_amis_of_the_location() {
+    let unread = |owner: &str, region: &str| {
+        let location = (owner.to_owned(), region.into());
+        move |rules: &mut RetentionRules<'_>| {
+            rules.unread_references.insert(location.clone());
+        }
+    };
+    let own = oldest(|_| {}, &[]);
+    assert!(own.retire, "{own:?}");
+    let kept = oldest_with(|_| {}, &[], unread(&own.owner, own.region.as_str()));
+    assert!(!kept.retire, "{kept:?}");
+    let reason = format!(
+        "references in account {}, {}, could not be read",
+        own.owner, own.region
+    );
+    assert_eq!(kept.reason(), reason);
+    for other in [
+        oldest_with(|_| {}, &[], unread("222222222222", own.region.as_str())),
+        oldest_with(|_| {}, &[], unread(&own.owner, "us-east-1")),
+    ] {
+        assert_eq!(other.due_stages, own.due_stages, "other locations continue");
+    }
+    let retiring = |a: &mut Ami| {
+        tag(tags::STATE, "retiring")(a);
+        tag(tags::RETIRING, "deprecate=2026-01-01T00:00:00Z")(a);
+    };
+    let waiting = oldest_with(retiring, &[], unread(&own.owner, own.region.as_str()));
+    assert!(
+        !waiting.retire && !waiting.restore,
+        "it is unknown whether it is needed: {waiting:?}"
+    );
 }

@@ -105,6 +105,12 @@ pub fn collect_facts(catalog: &Catalog, inventory: &Inventory) -> PruneFacts {
     for (location, _) in &inventory.unreachable {
         out.insert(format!("unreadable location {location}"), BTreeMap::new());
     }
+    for (location, _) in &inventory.unread_references {
+        out.insert(
+            format!("unreadable references in {location}"),
+            BTreeMap::new(),
+        );
+    }
     for record in Record::read_all(&inventory.images, settings) {
         out.insert(
             format!("{} in {}", record.ami.id, record.ami.region),

@@ -10,6 +10,14 @@ use crate::model::{AmiId, Reference, Region, Tags};
 pub trait ParameterReader: Send + Sync {
     /// Reads an SSM parameter.
     async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>>;
+    /// Returns the type and data type of an SSM parameter that cannot hold an AMI ID of data type
+    /// `aws:ec2:image`, such as `SecureString, text`. None if it can, or if it does not exist. AWS
+    /// refuses to change either type of an existing parameter.
+    async fn other_parameter_type(
+        &self,
+        region: &Region,
+        name: &str,
+    ) -> CloudResult<Option<String>>;
     /// Lists the SSM parameters below a path with their values.
     async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>>;
     /// Lists all AMI IDs in the SSM parameters of a Region, including IDs of missing AMIs.

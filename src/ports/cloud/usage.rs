@@ -14,6 +14,12 @@ pub trait UsageReader: Send + Sync {
     /// Lists references to these AMIs in a Region: instances that are not terminated, launch
     /// templates and launch configurations.
     async fn references(&self, region: &Region, amis: &[AmiId]) -> CloudResult<Vec<Reference>>;
+    /// Lists the launch configurations of Auto Scaling with these AMIs.
+    async fn launch_configurations(
+        &self,
+        region: &Region,
+        amis: &[AmiId],
+    ) -> CloudResult<Vec<Reference>>;
     /// Lists the references that EC2 reports for these AMIs. Returns `None` if the endpoint does
     /// not support the call. Missing permissions are an error.
     async fn reported_references(

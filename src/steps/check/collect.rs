@@ -11,6 +11,7 @@ use crate::catalog::Access;
 use crate::checks::{self, CollectOptions, Control, Facts, Phase};
 use crate::engine::StepContext;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::InstanceId;
 use crate::plan::{Scope, Step, StepId};
 use crate::ports::{
     Clock, HostKeyPolicy, ScriptLimits, Shell, ShellError, ShellErrorKind, SshConfig, SshTarget,
@@ -132,7 +133,7 @@ pub(in crate::steps) async fn collect_from_instance(
 ) -> Result<(JudgedFacts, String)> {
     let ssm = steps.catalog.settings.builder.access == Access::Ssm;
     let (id, address) = context.outputs.instance(boot)?;
-    let host = if ssm { id.0 } else { address };
+    let host = if ssm { id.0.clone() } else { address };
     let target = instance_target(steps, &step.scope, user, &host);
     let source = SshFacts {
         shell: &*steps.shell,
@@ -142,9 +143,43 @@ pub(in crate::steps) async fn collect_from_instance(
         limits: ScriptLimits::NEW_INSTANCE,
         cancel: &context.cancel,
     };
-    let judged = source.judge(&*steps.clock).await;
-    let judged = judged.map_err(|e| e.hint(format!("instance {host} of {}", step.region)))?;
-    Ok((judged, host))
+    match source.judge(&*steps.clock).await {
+        Ok(judged) => Ok((judged, host)),
+        Err(error) => {
+            let error = error.hint(format!("instance {host} of {}", step.region));
+            Err(explain_ended_instance(steps, step, &id, error).await)
+        }
+    }
+}
+
+/// Returns the error of a check. If its instance does not run any more, the error names its state and
+/// the reason that EC2 gives.
+async fn explain_ended_instance(
+    steps: &Steps,
+    step: &Step,
+    id: &InstanceId,
+    error: Error,
+) -> Error {
+    if error.kind == ErrorKind::Interrupted {
+        return error;
+    }
+    // A failed call decides nothing; the error of the check stays.
+    let Ok(Some(instance)) = steps.cloud.instance(&step.region, id).await else {
+        return error;
+    };
+    if matches!(instance.status.as_str(), "pending" | "running") {
+        return error;
+    }
+    let reason = instance
+        .reason
+        .map_or_else(String::new, |r| format!(" ({r})"));
+    let text = format!(
+        "instance {id} of {} ended during the check: it is {}{reason}",
+        step.region, instance.status
+    );
+    Error::new(error.kind, text)
+        .because(error)
+        .hint("bakeline did not end it; find who did, for example in CloudTrail, and run again")
 }
 
 /// Returns a random text that separates our output from other output of a target. It cannot be

@@ -241,6 +241,14 @@ pub(in crate::steps) async fn apply_tags(
     Ok(())
 }
 
+/// Returns the tags of a new SSM parameter: those of the builder, and the catalog.
+pub(in crate::steps) fn pointer_tags(steps: &Steps) -> Tags {
+    let settings = &steps.catalog.settings;
+    let mut out = settings.builder.tags.clone();
+    out.insert(tags::CATALOG.to_owned(), settings.name.to_string());
+    out
+}
+
 /// Writes the pointer and waits until it reads back.
 pub(in crate::steps) async fn publish_pointer(
     steps: &Steps,
@@ -249,12 +257,9 @@ pub(in crate::steps) async fn publish_pointer(
     to: &AmiId,
     context: &StepContext<'_>,
 ) -> Result<()> {
-    let catalog = Tags::from([(
-        tags::CATALOG.to_owned(),
-        steps.catalog.settings.name.to_string(),
-    )]);
+    let wanted = pointer_tags(steps);
     let cloud = steps.cloud_for(step)?.change(&step.region).await?;
-    let call = cloud.put_parameter(&step.region, pointer, to, &catalog);
+    let call = cloud.put_parameter(&step.region, pointer, to, &wanted);
     created::create(steps, pointer_key(step, pointer), call, |()| to.to_string()).await?;
     let what = format!("SSM parameter {pointer} in {} to read {to}", step.region);
     crate::steps::poll::poll_until(steps, READ_BACK_LIMIT, &context.cancel, &what, || async {
@@ -352,14 +357,15 @@ async fn restore_pointer(steps: &Steps, step: &Step, movement: &Move, new: &AmiI
                 .await
         }
         Some(holder) => {
-            let catalog = Tags::from([(
-                tags::CATALOG.to_owned(),
-                steps.catalog.settings.name.to_string(),
-            )]);
             cloud
                 .change(&step.region)
                 .await?
-                .put_parameter(&step.region, &movement.pointer, &holder.ami, &catalog)
+                .put_parameter(
+                    &step.region,
+                    &movement.pointer,
+                    &holder.ami,
+                    &pointer_tags(steps),
+                )
                 .await
         }
     };

@@ -10,6 +10,7 @@ use crate::evidence::keys;
 use crate::lifecycle::tags;
 use crate::model::{Ami, AmiId, Region, Tags, Timestamp};
 use crate::plan::Step;
+use crate::ports::CloudErrorKind;
 use crate::steps::ami;
 use crate::steps::context::Steps;
 use crate::steps::poll;
@@ -18,6 +19,9 @@ use crate::steps::poll;
 const SCHEMA: u32 = 1;
 /// Longest wait for an enabled AMI. EnableImage returns before the AMI is available.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// Launch permission for everybody, which makes an AMI public.
+const EVERYBODY: &str = "all";
 
 /// Launch permissions in the store.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,6 +40,8 @@ pub(in crate::steps) struct RestoredPermissions {
     pub(in crate::steps) given: Vec<String>,
     /// Number of permissions without a record.
     pub(in crate::steps) lost: usize,
+    /// Error of EC2, if it refused the permission for everybody.
+    pub(in crate::steps) refused: Option<String>,
 }
 
 /// Records the launch permissions in the store and, as far as they fit, in a tag. Replaces an
@@ -150,6 +156,8 @@ pub(in crate::steps) async fn enable(
         }
         (_, Some((principals, lost))) => (principals, lost),
     };
+    let (everybody, mut given): (Vec<String>, Vec<String>) =
+        given.into_iter().partition(|who| who == EVERYBODY);
     if !given.is_empty() {
         cloud
             .change(&step.region)
@@ -157,7 +165,23 @@ pub(in crate::steps) async fn enable(
             .permit(&step.region, id, &given)
             .await?;
     }
-    Ok(RestoredPermissions { given, lost })
+    let mut refused = None;
+    if !everybody.is_empty() {
+        // A call of its own: Block Public Access refuses the whole call.
+        let change = cloud.change(&step.region).await?;
+        match change.permit(&step.region, id, &everybody).await {
+            Ok(()) => given.extend(everybody),
+            Err(error) if error.kind.is_transient() || error.kind == CloudErrorKind::Fenced => {
+                return Err(error.into());
+            }
+            Err(error) => refused = Some(error.to_string()),
+        }
+    }
+    Ok(RestoredPermissions {
+        given,
+        lost,
+        refused,
+    })
 }
 
 #[cfg(test)]

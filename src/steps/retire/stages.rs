@@ -391,6 +391,7 @@ impl StepEffect for Restore<'_> {
             state,
             permissions: restored.given,
             lost: restored.lost,
+            refused: restored.refused,
         })
     }
 }

@@ -226,6 +226,24 @@ async fn unreachable_instance_fails_the_step() {
 }
 
 #[tokio::test]
+async fn instance_that_ended_during_the_check_is_reported_with_its_reason() {
+    let setup = second_release().await;
+    *setup.shell.deaf.lock().expect("no panic") = true;
+    let reason = "Client.UserInitiatedShutdown: User initiated shutdown";
+    setup.cloud.state(|w| w.early_end = Some(reason.to_owned()));
+    let outcome = setup.release("run2").await;
+    let ScopeEnd::Failed { error, hints, .. } = outcome.end_of("base") else {
+        panic!("{outcome:?}")
+    };
+    assert!(
+        error.contains("ended during the check: it is terminated") && error.contains(reason),
+        "{error}"
+    );
+    assert!(hints.iter().any(|h| h.contains("CloudTrail")), "{hints:?}");
+    setup.assert_clean("the instance ended");
+}
+
+#[tokio::test]
 async fn failed_promotion_changes_nothing() {
     let start = second_release().await;
     let counted = start.next_run(Arc::clone(&start.catalog), "2026-11-24T12:00:00Z");

@@ -258,6 +258,7 @@ impl TestEnv {
             evidence: Evidence::default(),
             parameters,
             unreachable: Vec::new(),
+            unread_references: Vec::new(),
         }
     }
 

@@ -180,7 +180,7 @@ async fn restore_returns_ami_to_previous_state() {
             );
             let text = format!("{outcome:?}");
             assert!(
-                text.contains(&format!("lost: {missing} }}")),
+                text.contains(&format!("lost: {missing}, refused: None }}")),
                 "{context}: {text}"
             );
         }

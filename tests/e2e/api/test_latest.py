@@ -126,3 +126,50 @@ def test_documented_lookups_find_the_current_ami(seeded: SeededAmis) -> None:
     assert documented(seeded, "Stage") == ["", ""]
     seeded.sandbox.client("ec2").create_tags(Resources=[ami], Tags=[{"Key": "bakeline:state", "Value": "revoked"}])
     assert documented(seeded, "Prod")[1] == ""
+
+
+LISTED = """<?xml version="1.0" encoding="UTF-8"?>
+<DescribeImagesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>one</requestId><imagesSet><item>
+<imageId>ami-00000000000000001</imageId><imageOwnerId>123456789012</imageOwnerId><imageState>{state}</imageState>
+<name>lookup/base/x86_64/20260110.1-r</name><architecture>x86_64</architecture><tagSet>{tags}</tagSet>
+</item></imagesSet></DescribeImagesResponse>"""
+
+
+@pytest.mark.parametrize("state", ["available", "deregistered"])
+def test_deregistered_ami_that_ec2_still_lists_is_ignored(seeded: SeededAmis, state: str) -> None:
+    """EC2 lists a deregistered AMI for a while. The body is the answer of EC2, written by hand."""
+    ami = seeded.add("base", 10, {"bakeline:current": HERE})
+    publish_ami(seeded, ami)
+    [found] = seeded.sandbox.client("ec2").describe_images(ImageIds=[ami])["Images"]
+    pairs = "".join(f"<item><key>{t['Key']}</key><value>{t['Value']}</value></item>" for t in found["Tags"])
+    body = LISTED.format(state=state, tags=pairs)
+    fault = {"action": "DescribeImages", "status": 200, "body": body, "times": 10}
+    seeded.sandbox.control("faults", {"faults": [fault]})
+    try:
+        listed = json.loads(seeded.catalog.bakeline("list", "--json", want=0).out)
+        assert [one["ami"] for one in listed] == ([ami] if state == "available" else [])
+        seeded.catalog.bakeline("latest", "base", "--env", "Test", want=0 if state == "available" else 6)
+    finally:
+        seeded.sandbox.control("faults", {"faults": []})
+
+
+def test_list_shows_that_an_ami_is_disabled(seeded: SeededAmis) -> None:
+    ami = seeded.add("base", 10, {"bakeline:current": HERE})
+    assert "disabled" not in seeded.catalog.bakeline("list", want=0).out
+    disable_ami(seeded, ami)
+    assert "released (disabled)" in seeded.catalog.bakeline("list", want=0).out
+    [told] = json.loads(seeded.catalog.bakeline("list", "--json", want=0).out)
+    assert (told["state"], told["status"]) == ("released", "disabled")
+
+
+def test_log_lines_in_a_file_have_no_escape_sequences(seeded: SeededAmis) -> None:
+    done = seeded.catalog.bakeline("list", env={"BAKELINE_LOG": "debug"}, want=0)
+    assert "DEBUG" in done.err and "\x1b" not in done.err, done.err[:500]
+
+
+def test_plan_warns_of_versions_in_the_future(seeded: SeededAmis) -> None:
+    seeded.add("base", 10)
+    assert "ahead of the clock" not in seeded.catalog.bakeline("plan").err
+    seeded.add("base", 11, {"bakeline:version": "20990101.1"})
+    warned = seeded.catalog.bakeline("plan").err
+    assert "the newest version of `base` is 20990101.1" in warned and "ahead of the clock" in warned, warned

@@ -3,12 +3,18 @@ with boto3 in every location."""
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.catalog import tags
-from support.run import HANG, wait_until
+from support.catalog import VENDOR, tags
+from support.run import BAKELINE, HANG, wait_until
 from support.sandbox import Sandbox
 from support.seeded_history import ONE, TWO, SeededHistory, create_catalog
 from support.state import OTHER, OWN
@@ -87,6 +93,35 @@ def test_rollback_after_a_new_promotion_goes_back_again(history: SeededHistory) 
             assert marked == (version == TWO and "Prod" in tags(ami)["bakeline:rolled-back"]), tags(ami)
 
 
+@pytest.mark.parametrize("wanted", [None, ONE], ids=["newest", "given"])
+def test_rollback_without_current_ami_uses_the_version_before(history: SeededHistory, wanted: str | None) -> None:
+    """The current AMI of Prod is deregistered by hand in every location."""
+    image, table = history.image(promoted=True)
+    for place in table.cells:
+        [ami] = [a for a in history.observer.amis(place, image) if tags(a)["bakeline:version"] == TWO]
+        history.observer.client("ec2", place).deregister_image(ImageId=ami["ImageId"])
+    pointer = f"/bakeline/{history.catalog.name}/{image}/Prod/x86_64"
+    read = lambda place: history.observer.client("ssm", place).get_parameter(Name=pointer)["Parameter"]["Value"]
+    before = {place: read(place) for place in table.cells}
+    done = history.catalog.bakeline("doctor", "--apply", want=5)
+    assert f"bakeline rollback {image} --env Prod" in done.err, done
+    assert {place: read(place) for place in table.cells} == before, "doctor deletes no pointer that rollback repairs"
+    found = history.catalog.bakeline("latest", image, "--env", "Prod", want=6)
+    assert found.out == "" and "does not exist" in found.err, found
+    history.catalog.bakeline("rollback", image, "--env", "Prod", *(["--to", wanted] if wanted else []), want=0)
+    for place in table.cells:
+        [ami] = history.observer.amis(place, image)
+        assert tags(ami)["bakeline:version"] == ONE and "Prod=" in tags(ami)["bakeline:current"], tags(ami)
+        assert read(place) == ami["ImageId"]
+    assert history.catalog.bakeline("latest", image, "--env", "Prod", want=0).out.strip() == read(table.home)
+    mark = history.sandbox.mark()
+    done = history.catalog.bakeline("rollback", image, "--env", "Prod", want=0)
+    assert f"returned to {ONE} already" in done.err, done
+    assert [action for action in history.sandbox.changes(mark) if action != "AssumeRole"] == []
+    history.catalog.bakeline("rollback", image, "--env", "Test", want=0)
+    history.catalog.bakeline("doctor", want=0)
+
+
 def sharing_of(history: SeededHistory, image: str) -> dict[str, object]:
     """Returns the permissions of the other account on the original, and the tag that records them."""
     home = (OWN, history.sandbox.region)
@@ -151,3 +186,101 @@ def test_number_of_tries_comes_from_the_environment(history: SeededHistory, trie
     done = history.catalog.bakeline("list", env={"AWS_MAX_ATTEMPTS": str(tries)})
     assert done.code != 0 and "DescribeImages" in done.err, done
     assert len([call for call in history.sandbox.api(mark) if call["action"] == "DescribeImages"]) == tries
+
+
+def test_parameter_of_another_type_is_refused_before_any_copy(history: SeededHistory) -> None:
+    """AWS refuses to change the data type of a parameter, which a promotion would notice after its copies."""
+    image, table = history.image(promoted=False)
+    place = (OTHER, history.sandbox.region)
+    name = f"/bakeline/{history.catalog.name}/{image}/Prod/x86_64"
+    ssm = history.observer.client("ssm", place)
+    value = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    ssm.delete_parameter(Name=name)
+    ssm.put_parameter(Name=name, Value=value, Type="String", DataType="text")
+    mark = history.sandbox.mark()
+    done = history.catalog.bakeline("promote", image, "--to", "Prod", want=7)
+    assert name in done.err and OTHER in done.err and "aws ssm delete-parameter" in done.err, done
+    assert [action for action in history.sandbox.changes(mark) if action != "AssumeRole"] == []
+    ssm.delete_parameter(Name=name)
+    history.catalog.bakeline("promote", image, "--to", "Prod", want=0)
+    table.promote(TWO, "Prod")
+    history.observer.assert_matches(table, image)
+
+
+def test_new_parameter_has_the_tags_of_the_builder(sandbox: Sandbox, tmp_path: Path) -> None:
+    catalog = create_catalog(sandbox, tmp_path, "tagged", builder={"tags": {"cost-center": "4711"}})
+    tagged = SeededHistory(sandbox, catalog)
+    tagged.numbers = iter(range(1_000, 1_010))  # IDs of AMIs depend on the names of images.
+    image, _ = tagged.image(promoted=False)
+    place = (OTHER, sandbox.region)
+    name = f"/bakeline/tagged/{image}/Prod/x86_64"
+    ssm = tagged.observer.client("ssm", place)
+    ssm.delete_parameter(Name=name)
+    catalog.bakeline("promote", image, "--to", "Prod", want=0)
+    found = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]
+    assert {tag["Key"]: tag["Value"] for tag in found} == {"cost-center": "4711", "bakeline:catalog": "tagged"}
+
+
+def test_group_of_a_run_allows_ssh_from_ipv6_ranges(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The instance of this local EC2 never answers, so the run is cancelled."""
+    v4, v6 = "10.0.0.0/8", "2001:db8::/32"
+    catalog = create_catalog(sandbox, tmp_path, "ranges", builder={"access": {"cidrs": [v4, v6]}})
+    catalog.image("base", source=VENDOR, scripts=["scripts/mark.sh"])
+    ec2 = sandbox.client("ec2")
+    ours = [{"Name": "tag:bakeline:catalog", "Values": ["ranges"]}]
+    started = catalog.start("release", "base")
+    try:
+        rules = lambda: [
+            rule
+            for group in ec2.describe_security_groups(Filters=ours)["SecurityGroups"]
+            for rule in group["IpPermissions"]
+        ]
+        wait_until(lambda: rules() or started.poll() is not None, HANG, "the rule of the group")
+        [rule] = rules()
+        assert [found["CidrIp"] for found in rule["IpRanges"]] == [v4]
+        assert [found["CidrIpv6"] for found in rule["Ipv6Ranges"]] == [v6]
+    finally:
+        started.terminate()
+        started.wait(timeout=HANG)
+
+
+def test_denied_role_is_reported_with_the_advice_for_permissions(history: SeededHistory) -> None:
+    image, _ = history.image(promoted=False)
+    denied = {"action": "AssumeRole", "code": "AccessDenied", "status": 403, "times": 10_000}
+    history.sandbox.control("faults", {"faults": [denied]})
+    done = history.catalog.bakeline("promote", image, "--to", "Prod", want=4)
+    assert "AssumeRole" in done.err or "AccessDenied" in done.err, done
+    assert "when the location responds" not in done.err, done
+    assert "grant the action" in done.err or "provide AWS credentials" in done.err, done.err
+
+
+def test_table_of_doctor_fits_the_terminal(history: SeededHistory) -> None:
+    image, table = history.image(promoted=True)
+    for place in table.cells:
+        name = f"/bakeline/{history.catalog.name}/{image}/Prod/x86_64"
+        history.observer.client("ssm", place).delete_parameter(Name=name)
+    plain = history.catalog.bakeline("doctor", want=5).out
+    assert max(len(line) for line in plain.splitlines()) > 100, plain
+    shown = run_on_terminal([BAKELINE, "doctor"], history.catalog.at, history.sandbox.env, columns=100)
+    lines = shown.splitlines()
+    rows = [at for at, line in enumerate(lines) if line.startswith("LOCATION")]
+    assert rows, shown
+    ends = next(at for at, line in enumerate(lines) if line.startswith("error:"))
+    assert max(len(line) for line in lines[rows[0] : ends]) <= 100, shown
+
+
+def run_on_terminal(args: list[str], cwd: Path, env: dict[str, str], columns: int) -> str:
+    """Runs a program on a terminal of this width and returns what it prints."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    with subprocess.Popen(args, cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as started:
+        os.close(theirs)
+        shown = b""
+        try:
+            while chunk := os.read(ours, 65536):
+                shown += chunk
+        except OSError:
+            pass  # The terminal closes when the program ends.
+        started.wait(timeout=HANG)
+    os.close(ours)
+    return shown.decode().replace("\r\n", "\n")

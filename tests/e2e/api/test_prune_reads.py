@@ -13,6 +13,8 @@ import pytest
 from support.catalog import VENDOR, Catalog
 from support.sandbox import Sandbox
 from support.seeded_amis import HERE, SeededAmis
+from support.seeded_history import ROLE
+from support.state import OTHER, OWN, CloudObserver
 
 OTHER_REGION = "us-east-1"
 RETENTION = {"keep": 1, "disable_after": "0s", "deregister_after": "0s"}
@@ -96,3 +98,46 @@ def test_unreadable_parameters_of_a_region_stop_at_deprecation(seeded: SeededAmi
     seeded.sandbox.control("faults", {"faults": []})
     seeded.catalog.bakeline("prune", "--apply", want=0)
     assert old not in seeded.amis_by_id()
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "DescribeInstances",
+        "DescribeLaunchTemplates",
+        "DescribeLaunchConfigurations",
+        "DescribeImageReferences",
+        "DescribeImageAttribute",
+    ],
+)
+def test_denied_account_keeps_its_amis_and_no_others(sandbox: Sandbox, tmp_path: Path, action: str) -> None:
+    sandbox.reset()
+    ladder = [{"name": "Test", "accounts": [OWN, OTHER], "role": ROLE}]
+    project = {"retention": RETENTION, "brakes": {"percent": 100}, "environments": ladder}
+    catalog = Catalog(sandbox, tmp_path / "denied", "denied", regions=[sandbox.region], **project)
+    catalog.image("base", source=VENDOR)
+    seeded, observer = SeededAmis(sandbox, catalog), CloudObserver(sandbox, "denied")
+    old, theirs = seeded.add("base", 10), seeded.add("base", 10, account=OTHER)
+    seeded.add("base", 20, {"bakeline:current": HERE})
+    seeded.add("base", 20, {"bakeline:current": HERE}, account=OTHER)
+    other = observer.client("ec2", (OTHER, sandbox.region))
+
+    def read(ami: str) -> dict[str, object]:
+        [found] = other.describe_images(ImageIds=[ami], IncludeDisabled=True)["Images"]
+        return found
+
+    fault = {"action": action, "code": "UnauthorizedOperation", "status": 403, "account": OTHER, "times": 10_000}
+    sandbox.control("faults", {"faults": [fault]})
+    try:
+        before = read(theirs)
+        dry = catalog.bakeline("prune", want=0)
+        assert f"account {OTHER}, {sandbox.region}" in dry.err and action in dry.err, dry
+        assert "grant the action" in dry.err, "the message names the next step"
+        done = catalog.bakeline("prune", "--apply", want=4)
+        assert f"account {OTHER}, {sandbox.region}" in done.err and action in done.err, done
+        assert old not in seeded.amis_by_id(), "the own account is not held up"
+        assert read(theirs) == before
+    finally:
+        sandbox.control("faults", {"faults": []})
+    catalog.bakeline("prune", "--apply", want=0)
+    assert not other.describe_images(Owners=["self"], Filters=[{"Name": "image-id", "Values": [theirs]}])["Images"]

@@ -127,3 +127,29 @@ def test_every_retirement_stage_and_restore_matches_oracle(sandbox: Sandbox, tmp
     late = ladder.catalog.bakeline("restore", ladder.ids[gone, places[0]], want=6)
     assert "deregistered AMIs cannot be restored" in late.err, late
     assert [action for action in sandbox.changes(mark) if action != "AssumeRole"] == []
+
+
+def test_restore_reports_that_an_ami_cannot_become_public_again(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Block Public Access refuses the permission for everybody, after the AMI was enabled."""
+    sandbox.reset()
+    ladder = RetirementScenario(sandbox, tmp_path / "public")
+    name, home = ladder.back, ladder.places[0]
+    ec2, ami = ladder.observer.client("ec2", home), ladder.ids[ladder.back, home]
+    add = {"Add": [{"Group": "all"}, {"UserId": STRANGER}]}
+    ec2.modify_image_attribute(ImageId=ami, LaunchPermission=add)
+    ladder.prune("--shared-ok")
+    ladder.advance_days(8)
+    ladder.prune("--shared-ok")
+    [found] = ec2.describe_images(ImageIds=[ami], IncludeDisabled=True)["Images"]
+    assert found["State"] == "disabled", name
+    text = "You cannot publicly share this image as public sharing of AMIs is blocked."
+    fault = {"action": "ModifyImageAttribute", "code": "OperationNotPermitted", "status": 400, "times": 1, "after": 1}
+    sandbox.control("faults", {"faults": [{**fault, "message": text}]})
+    done = ladder.catalog.bakeline("restore", ami, want=0)
+    sandbox.control("faults", {"faults": []})
+    assert "Block Public Access" in done.err and "OperationNotPermitted" in done.err, done
+    [found] = ec2.describe_images(ImageIds=[ami])["Images"]
+    assert found["State"] == "available" and not found["Public"]
+    assert {"bakeline:state", "bakeline:retiring"} & {t["Key"] for t in found["Tags"]} == {"bakeline:state"}
+    who = ec2.describe_image_attribute(ImageId=ami, Attribute="launchPermission")["LaunchPermissions"]
+    assert who == [{"UserId": STRANGER}]

@@ -15,6 +15,15 @@ impl ParameterReader for FakeCloud {
         .await
     }
 
+    async fn other_parameter_type(
+        &self,
+        region: &Region,
+        name: &str,
+    ) -> CloudResult<Option<String>> {
+        self.call(("other_parameter_type", name, false), region, |_| Ok(None))
+            .await
+    }
+
     async fn parameters(&self, region: &Region, path: &str) -> CloudResult<Vec<(String, String)>> {
         self.call(("parameters", path, false), region, |state| {
             let below = state

@@ -28,6 +28,20 @@ impl UsageReader for FakeCloud {
         .await
     }
 
+    async fn launch_configurations(
+        &self,
+        region: &Region,
+        amis: &[AmiId],
+    ) -> CloudResult<Vec<Reference>> {
+        let about = amis.first().map_or("", |a| a.as_str());
+        self.call(("launch_configurations", about, false), region, |state| {
+            let mut found = state.references_to(amis);
+            found.retain(|r| r.kind == "launch-configuration");
+            Ok(found)
+        })
+        .await
+    }
+
     async fn reported_references(
         &self,
         region: &Region,

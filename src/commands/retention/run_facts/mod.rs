@@ -4,8 +4,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use futures_util::{StreamExt as _, stream};
 
 use crate::commands::support::context::LoadedCatalog;
 use crate::commands::support::{lock, stored_evidence};
@@ -13,36 +15,23 @@ use crate::engine::unfinished;
 use crate::error::Result;
 use crate::evidence::keys;
 use crate::lifecycle::sweep::RunFacts;
-use crate::model::{CatalogName, RunId, TemporaryKind, TemporaryResource};
+use crate::lifecycle::tags;
+use crate::model::{CatalogName, RunId, TemporaryKind, TemporaryResource, run_in_ami_name};
 use crate::plan::Plan;
 use crate::ports::Store;
 
-/// Reads the facts about all runs from the store and the locks.
+/// Maximum number of parallel lists.
+const MAX_CONCURRENT: usize = 16;
+
+/// Reads the facts about the runs of these resources from the store, and those of the active runs
+/// from the locks.
 pub(super) async fn load_run_facts(
     loaded: &LoadedCatalog,
     store: &Arc<dyn Store>,
     things: &[TemporaryResource],
 ) -> Result<BTreeMap<RunId, RunFacts>> {
     let settings = &loaded.catalog.settings;
-    let mut out: BTreeMap<RunId, RunFacts> = BTreeMap::new();
-    let mut keys: BTreeMap<RunId, Vec<String>> = BTreeMap::new();
-    for key in store.list(&keys::runs(&settings.name)).await? {
-        let Some(run) = keys::run_in(&key) else {
-            continue;
-        };
-        out.entry(run.clone()).or_default();
-        keys.entry(run).or_default().push(key);
-    }
-    let bare: Vec<&str> = things
-        .iter()
-        .filter(|t| is_untagged(t))
-        .map(|t| t.name.as_str())
-        .collect();
-    if !bare.is_empty() {
-        for (run, amis) in planned_builds(&settings.name, &**store, &keys, &bare).await? {
-            out.entry(run).or_default().planned_amis = amis;
-        }
-    }
+    let mut out = stored_runs(&settings.name, &**store, things).await?;
     let locks = lock::environment_locks(settings, Arc::clone(store));
     let envs: Vec<_> = settings
         .environments
@@ -53,6 +42,58 @@ pub(super) async fn load_run_facts(
         out.entry(holder.run).or_default().active = true;
     }
     Ok(out)
+}
+
+/// Returns the facts about those runs of these resources that the store knows. The number of
+/// requests depends on the resources, not on the number of runs in the store.
+async fn stored_runs(
+    catalog: &CatalogName,
+    store: &dyn Store,
+    things: &[TemporaryResource],
+) -> Result<BTreeMap<RunId, RunFacts>> {
+    let tagged = things.iter().filter_map(|t| t.tags.get(tags::RUN));
+    let mut runs: BTreeSet<RunId> = tagged.map(|run| RunId::from(run.as_str())).collect();
+    let bare: Vec<&str> = things
+        .iter()
+        .filter(|t| is_untagged(t))
+        .map(|t| t.name.as_str())
+        .collect();
+    runs.extend(
+        bare.iter()
+            .filter_map(|name| run_in_ami_name(catalog, name)),
+    );
+    // Tags are not trusted as keys.
+    runs.retain(|run| is_run_id(run.as_str()));
+    let lists = runs.into_iter().map(|run| async move {
+        let keys = store.list(&keys::run(catalog, &run)).await;
+        keys.map(|keys| (run, keys))
+    });
+    let listed: Vec<_> = stream::iter(lists)
+        .buffer_unordered(MAX_CONCURRENT)
+        .collect()
+        .await;
+    let mut keys: BTreeMap<RunId, Vec<String>> = BTreeMap::new();
+    for list in listed {
+        let (run, found) = list?;
+        if !found.is_empty() {
+            keys.insert(run, found);
+        }
+    }
+    let mut out: BTreeMap<RunId, RunFacts> = keys
+        .keys()
+        .map(|run| (run.clone(), RunFacts::default()))
+        .collect();
+    if !bare.is_empty() {
+        for (run, amis) in planned_builds(catalog, store, &keys, &bare).await? {
+            out.entry(run).or_default().planned_amis = amis;
+        }
+    }
+    Ok(out)
+}
+
+fn is_run_id(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    !text.is_empty() && text.bytes().all(allowed)
 }
 
 /// Returns true for an AMI without tags.
@@ -92,24 +133,27 @@ async fn planned_builds(
     Ok(out)
 }
 
-/// Reads the journal and the result of a run from the store.
+/// Reads the journal and the result of a run from the store. A run that ended has one object with
+/// its journal. Other runs have one object for each line, as all runs of earlier versions.
 async fn read_run_record(
     catalog: &CatalogName,
     store: &dyn Store,
     run: &RunId,
     keys: &[String],
 ) -> Result<(String, Option<Vec<u8>>)> {
-    let journal = format!("{}/{run}/journal/", keys::runs(catalog));
-    let lines = keys
+    let journal = keys::journal(catalog, run);
+    let lines = format!("{}/journal/", keys::run(catalog, run));
+    let objects = if keys.contains(&journal) {
+        vec![(journal.clone(), journal)]
+    } else {
+        let lines = keys.iter().filter(|key| key.starts_with(&lines));
+        lines.map(|key| (key.clone(), key.clone())).collect()
+    };
+    let mut objects = stored_evidence::fetch_existing(store, objects).await?;
+    objects.sort();
+    let journal = objects
         .iter()
-        .filter(|key| key.starts_with(&journal))
-        .map(|key| (key.clone(), key.clone()))
-        .collect();
-    let mut lines = stored_evidence::fetch_existing(store, lines).await?;
-    lines.sort();
-    let journal = lines
-        .iter()
-        .map(|(_, line)| String::from_utf8_lossy(line))
+        .map(|(_, text)| String::from_utf8_lossy(text))
         .collect();
     Ok((journal, store.get(&keys::report(catalog, run)).await?))
 }

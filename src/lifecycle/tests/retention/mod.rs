@@ -52,6 +52,7 @@ pub(in crate::lifecycle::tests) fn decisions_with(
         environment_key: "Environment",
         references,
         unreachable: Vec::new(),
+        unread_references: std::collections::BTreeSet::new(),
         shared_ok: false,
         retired_images: None,
     };

@@ -103,6 +103,7 @@ fn audit(catalog: &Catalog, ami: Ami, store: StoreInventory) -> (Vec<String>, Ve
         references: Vec::new(),
         parameters: Vec::new(),
         unreachable: Vec::new(),
+        unread_references: Vec::new(),
         evidence: Evidence {
             store: Some(store),
             ..Evidence::default()

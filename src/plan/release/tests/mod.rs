@@ -107,6 +107,7 @@ fn inventory(images: Vec<Ami>, vendor: Option<&str>) -> Inventory {
         evidence: Evidence::default(),
         parameters: Vec::new(),
         unreachable: Vec::new(),
+        unread_references: Vec::new(),
     }
 }
 

@@ -1,0 +1,69 @@
+//! Checks before a run that its pointers can be written.
+
+use std::collections::BTreeSet;
+
+use futures_util::{StreamExt as _, stream};
+
+use super::context::{self, LoadedCatalog};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Location;
+use crate::plan::{Action, Plan, Step};
+
+/// Maximum number of parallel reads.
+const MAX_CONCURRENT: usize = 16;
+
+/// Fails if a plan writes an SSM parameter that exists with another type. AWS would refuse the write,
+/// but only after the build or the copies. A parameter that cannot be read decides nothing.
+pub(super) async fn check_pointer_types(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
+    let pointers: BTreeSet<(Location, String)> =
+        plan.steps.iter().flat_map(written_pointers).collect();
+    if pointers.is_empty() {
+        return Ok(());
+    }
+    let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
+    let reads = pointers.into_iter().map(|(location, name)| {
+        let cloud = clouds.shared(&location);
+        async move {
+            let cloud = cloud.ok()?;
+            let read = cloud.other_parameter_type(&location.region, &name).await;
+            read.ok()?.map(|kind| (location, name, kind))
+        }
+    });
+    let mut wrong: Vec<(Location, String, String)> = stream::iter(reads)
+        .buffer_unordered(MAX_CONCURRENT)
+        .filter_map(std::future::ready)
+        .collect()
+        .await;
+    wrong.sort();
+    let Some((location, name, kind)) = wrong.first() else {
+        return Ok(());
+    };
+    let text = format!(
+        "SSM parameter {name} in {location} has another type ({kind}), which cannot be changed to `aws:ec2:image`"
+    );
+    let mut error = Error::new(ErrorKind::Refused, text);
+    for (location, name, _) in &wrong {
+        error = error.hint(format!(
+            "delete it in {location} and run the command again: aws ssm delete-parameter --region {} --name {name}",
+            location.region
+        ));
+    }
+    Err(error.hint("nothing was changed"))
+}
+
+/// Returns the SSM parameters that a step writes.
+fn written_pointers(step: &Step) -> Vec<(Location, String)> {
+    let names: Vec<&String> = match &step.action {
+        Action::MoveCurrent { moves } => moves.iter().map(|m| &m.pointer).collect(),
+        Action::Publish { pointer, .. } => vec![pointer],
+        _ => Vec::new(),
+    };
+    let location = Location {
+        account: step.account.clone(),
+        region: step.region.clone(),
+    };
+    names
+        .into_iter()
+        .map(|name| (location.clone(), name.clone()))
+        .collect()
+}
