@@ -12,6 +12,7 @@ from moto.ec2.responses import EC2Response
 
 from . import (  # noqa: F401
     auto_scaling,
+    default_encryption,
     image_creation,
     image_lifecycle,
     image_references,
