@@ -17,4 +17,5 @@ mod tests;
 mod unreachable;
 
 pub use context::Steps;
+pub use publish::shareable::check_shareable;
 pub use publish::shares::Shares;

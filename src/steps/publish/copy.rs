@@ -1,4 +1,4 @@
-//! Copies AMIs to other Regions and accounts, waits for the copies, and tests a launch.
+//! Copies AMIs to other Regions and accounts, and waits for the copies.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -64,6 +64,7 @@ pub(in crate::steps) struct Copy<'a> {
     pub(in crate::steps) source: &'a AmiRef,
     pub(in crate::steps) from: &'a Region,
     pub(in crate::steps) name: &'a str,
+    pub(in crate::steps) kms_key: &'a Option<String>,
 }
 
 #[async_trait]
@@ -74,7 +75,9 @@ impl StepEffect for Copy<'_> {
         step: &Step,
         context: &StepContext<'_>,
     ) -> Result<StepOutput> {
-        let Self { source, from, name } = *self;
+        let Self {
+            source, from, name, ..
+        } = *self;
         let original = load_original(steps, from, &context.outputs.ami(source)?).await?;
         let origin = format!("{from}:{}", original.id);
         let (id, adopted) = match find_by_name(steps, step, name).await? {
@@ -89,13 +92,13 @@ impl StepEffect for Copy<'_> {
             Some(ami) if ami.status == "failed" => {
                 crate::steps::ami::deregister(steps, step, &ami).await?;
                 (
-                    start_copy(steps, step, &original, &origin, name).await?,
+                    start_copy(steps, step, &original, &origin, self).await?,
                     false,
                 )
             }
             Some(ami) => (adopt_copy(steps, step, &ami).await?, true),
             None => (
-                start_copy(steps, step, &original, &origin, name).await?,
+                start_copy(steps, step, &original, &origin, self).await?,
                 false,
             ),
         };
@@ -116,6 +119,14 @@ impl StepEffect for Copy<'_> {
             .await?
             .tag(&step.region, &[id.to_string()], &self_tag)
             .await?;
+        if original.imds_v2 && !ami.imds_v2 {
+            steps
+                .cloud_for(step)?
+                .change(&step.region)
+                .await?
+                .require_imds_v2(&step.region, &id)
+                .await?;
+        }
         Ok(StepOutput::Copy {
             ami: id,
             origin,
@@ -130,7 +141,9 @@ impl StepEffect for Copy<'_> {
         _output: Option<&StepOutput>,
         context: &StepContext<'_>,
     ) -> Result<()> {
-        let Self { source, from, name } = *self;
+        let Self {
+            source, from, name, ..
+        } = *self;
         let origin = format!("{from}:{}", context.outputs.ami(source)?);
         match find_by_name(steps, step, name).await? {
             Some(ami) if is_unfinished_copy(steps, &ami, &origin) => {
@@ -167,7 +180,7 @@ async fn start_copy(
     step: &Step,
     original: &Ami,
     origin: &str,
-    name: &str,
+    copy: &Copy<'_>,
 ) -> Result<AmiId> {
     let environment = steps.catalog.settings.environment_key.as_str();
     let not_copied = [
@@ -198,8 +211,9 @@ async fn start_copy(
     let request = CopyRequest {
         source_region: original.region.clone(),
         source: original.id.clone(),
-        name: name.to_owned(),
+        name: copy.name.to_owned(),
         tags: wanted,
+        kms_key: copy.kms_key.clone(),
         token: client_token(&parts),
     };
     Ok(steps
@@ -243,37 +257,5 @@ async fn poll_copy(
             let text = format!("copy {id} in {} is {status}{why}", step.region);
             Err(Error::new(ErrorKind::StepFailed, text).hint("run again to create a new copy"))
         }
-    }
-}
-
-/// Dry run of a launch. It starts no instance.
-pub(in crate::steps) struct TestLaunch<'a> {
-    pub(in crate::steps) ami: &'a AmiRef,
-}
-
-#[async_trait]
-impl StepEffect for TestLaunch<'_> {
-    async fn perform(
-        &self,
-        steps: &Steps,
-        step: &Step,
-        context: &StepContext<'_>,
-    ) -> Result<StepOutput> {
-        let Self { ami } = *self;
-        let id = context.outputs.ami(ami)?;
-        let arch = steps.image_of(&step.scope).map(|i| i.arch);
-        let builder = steps.builder_of(&step.scope);
-        let instance_type = builder.instance_type(arch.unwrap_or_default());
-        steps
-            .cloud_for(step)?
-            .dry_run_launch(&step.region, &id, instance_type)
-            .await
-            .map_err(|e| {
-                let text = format!("an instance of {id} would not start in {}", step.region);
-                Error::new(ErrorKind::StepFailed, text)
-                    .because(Error::from(e))
-                    .hint("no pointer names it; correct the problem and run again")
-            })?;
-        Ok(StepOutput::Launchable { launchable: id })
     }
 }
