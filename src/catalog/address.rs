@@ -86,6 +86,17 @@ impl AddressRange {
         }
     }
 
+    /// Returns true if all addresses are private: RFC 1918, and `fc00::/7` of RFC 4193.
+    pub(crate) fn is_private(self) -> bool {
+        let private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+        let mut private = private.iter().filter_map(|text| Self::parse(text).ok());
+        private.any(|range| {
+            self.length >= range.length
+                && self.network.is_ipv4() == range.network.is_ipv4()
+                && first_address(self.network, range.length) == range.network
+        })
+    }
+
     /// Returns the length from which on a range of this IP version is not wide.
     pub(crate) fn min_length(self) -> u32 {
         match self.network {
@@ -185,6 +196,30 @@ mod tests {
         }
         assert_eq!(width("0.0.0.0/0"), RangeWidth::Everything);
         assert_eq!(width("::/0"), RangeWidth::Everything);
+    }
+
+    #[test]
+    fn private_ranges_contain_no_public_address() {
+        let is_private = |text| AddressRange::parse(text).expect(text).is_private();
+        for text in [
+            "10.0.0.0/8",
+            "10.1.2.3/32",
+            "172.31.0.0/16",
+            "192.168.1.0/24",
+            "fd00::/8",
+        ] {
+            assert!(is_private(text), "{text}");
+        }
+        for text in [
+            "10.0.0.0/7",
+            "172.32.0.0/16",
+            "203.0.113.7/32",
+            "0.0.0.0/0",
+            "::/0",
+            "2001:db8::/32",
+        ] {
+            assert!(!is_private(text), "{text}");
+        }
     }
 
     #[test]

@@ -1,16 +1,19 @@
 //! Validates names, free text and tags of the catalog.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::catalog::codes;
+use crate::catalog::defaults::RESERVED_TAGS;
 use crate::catalog::raw::{TagMap, Text};
 use crate::catalog::syntax::{self, Syntax};
 use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 use crate::model::Tags;
 
-/// Number of tags for users. EC2 allows 50 on a resource and bakeline reserves 20.
-pub(crate) const MAX_TAGS: usize = 30;
+/// Tags that EC2 allows on a resource.
+const MAX_TAGS_OF_EC2: usize = 50;
+/// Number of tags for users: `builder.tags` and those of the image together.
+pub(crate) const MAX_TAGS: usize = MAX_TAGS_OF_EC2 - RESERVED_TAGS;
 /// EC2's limits for the key and value of a tag, in Unicode characters.
 pub(crate) const MAX_KEY: usize = 128;
 pub(crate) const MAX_VALUE: usize = 256;
@@ -200,7 +203,7 @@ impl Checker<'_, '_> {
                 &key.span,
                 format!("{} tags exceed the limit of {MAX_TAGS}", tags.len()),
             )
-            .help("EC2 allows 50 tags on a resource, and bakeline needs 20 of them");
+            .help(tag_limit_help());
         }
         for (key, value) in tags {
             let is_key_valid = self.check_user_tag_key(key, environment_key);
@@ -215,6 +218,29 @@ impl Checker<'_, '_> {
             }
         }
         out
+    }
+
+    /// Returns the tags of an image. Reports them if they exceed the limit together with those of the
+    /// builder.
+    pub(crate) fn check_image_tags(
+        &mut self,
+        tags: &TagMap,
+        environment_key: &str,
+        of_builder: &BTreeSet<String>,
+    ) -> Tags {
+        let checked = self.check_tags(tags, environment_key);
+        let mut own = tags.keys().filter(|key| !of_builder.contains(&key.value));
+        let first_above = MAX_TAGS.saturating_sub(of_builder.len());
+        if let Some(key) = own.nth(first_above).filter(|_| tags.len() <= MAX_TAGS) {
+            let count = first_above + 1 + own.count() + of_builder.len();
+            self.error(
+                codes::TAG_LIMIT,
+                &key.span,
+                format!("`tags` and `builder.tags` have {count} keys; the limit is {MAX_TAGS}"),
+            )
+            .help(tag_limit_help());
+        }
+        checked
     }
 
     /// Returns the value of a tag if EC2 accepts it.
@@ -259,6 +285,12 @@ impl Checker<'_, '_> {
         }
         self.check_line("the key of a tag", key, MAX_KEY).is_some()
     }
+}
+
+fn tag_limit_help() -> String {
+    format!(
+        "EC2 allows {MAX_TAGS_OF_EC2} tags on a resource, and bakeline needs {RESERVED_TAGS} of them"
+    )
 }
 
 /// Returns advice on how to write a character in ASCII.

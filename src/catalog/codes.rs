@@ -49,6 +49,7 @@ codes! {
     DUPLICATE_ENVIRONMENT = "CAT052", "two environments with one name or one tag value";
     UNKNOWN_REGION = "CAT053", "a Region of an environment that is not in `regions` of the catalog";
     DUPLICATE_ENTRY = "CAT054", "a duplicate entry in a list";
+    PARTITION = "CAT055", "a Region, role or key of another partition than the first Region";
     PATH = "CAT060", "a path that is absolute, outside the repository, or has invalid characters";
     PATH_ESCAPES = "CAT061", "a link to a target outside the repository";
     PATH_MISSING = "CAT062", "a file that does not exist";
@@ -74,6 +75,9 @@ codes! {
     OPEN_ACCESS = "CAT091", "an address range that contains a large part of the internet";
     TIME = "CAT092", "an invalid duration";
     STORE = "CAT093", "an invalid directory, bucket or prefix of the store";
+    KMS_KEY = "CAT094",
+        "a KMS key that does not exist in the Region, is missing for a Region, or cannot be shared";
+    ACCESS = "CAT095", "an access that cannot reach the instances";
     CHECK = "CAT100", "an invalid check";
     EXTENDS = "CAT101", "a cycle of profiles, or conflicting versions of one check";
     INPUT = "CAT102", "an undeclared input, or an invalid value of an input";

@@ -1,9 +1,11 @@
 //! Defines the defaults of `bakeline.yaml` and of images.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 
 use crate::catalog::types::{
-    Access, Brakes, Builder, Environment, Gates, Retention, StoreSettings,
+    Access, Brakes, Builder, Environment, Gates, Imds, Retention, StoreSettings, TrialLaunch,
 };
 use crate::model::{Arch, EnvName, Region, Tags};
 
@@ -32,6 +34,9 @@ pub const GATES: Gates = Gates {
     soak: SignedDuration::ZERO,
     parent: true,
 };
+/// Largest number of tags of bakeline on one AMI: those of a released version, the environment, and
+/// one for each of the copies to other accounts that run at the same time.
+pub const RESERVED_TAGS: usize = 25;
 /// Number of builds on top of the previous version before a build starts from the origin again.
 pub const REBASE_AFTER: u32 = 10;
 /// Validity of a lock without a renewal.
@@ -61,6 +66,8 @@ pub fn environments(regions: &[Region]) -> Vec<Environment> {
             regions: regions.to_vec(),
             accounts: Vec::new(),
             role: None,
+            kms_keys: BTreeMap::new(),
+            launch: Some(TrialLaunch::default()),
             retention: retention_for_level(&RETENTION, level),
             gates: GATES,
         })
@@ -95,7 +102,9 @@ pub fn builder() -> Builder {
         subnets: Vec::new(),
         instance_profile: None,
         public_address: false,
+        imds: Imds::V2,
         tags: Tags::new(),
+        kms_keys: BTreeMap::new(),
         access: Access::Cidrs(CIDRS.map(str::to_owned).to_vec()),
     }
 }

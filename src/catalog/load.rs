@@ -11,7 +11,9 @@ use crate::catalog::expand::{
 use crate::catalog::files::{Files, SETTINGS_FILE};
 use crate::catalog::image::draft::{ImageChecks, ImageContext, ImageDraft};
 use crate::catalog::image::link::Linker;
-use crate::catalog::image::{check_image_name, check_parent_name, parse_image};
+use crate::catalog::image::{
+    check_image_name, check_parent_name, parse_image, report_missing_profile,
+};
 use crate::catalog::loaded::{LoadedCatalog, drop_consequences};
 use crate::catalog::profiles::controls::ControlSources;
 use crate::catalog::profiles::overrides::{Overrides, parse_profile_uses};
@@ -90,6 +92,7 @@ pub fn load_with_unused(files: &dyn Files) -> LoadedCatalog {
         diagnostics: &mut diagnostics,
     };
     let linked = linker.link();
+    report_missing_profile(&known, &linked, &mut diagnostics);
     let all_waivers = waivers
         .iter()
         .chain(images.drafts.values().flat_map(|d| &d.waivers))
@@ -148,6 +151,9 @@ fn read_settings<'a>(
         max_age: None,
         rebase_after: defaults::REBASE_AFTER,
         require_errexit: false,
+        builder_tags: BTreeSet::new(),
+        is_access_private: false,
+        profile_needed: None,
     };
     let (settings, known) = parsed.unwrap_or_else(|| (None, fallback()));
     SettingsFile {

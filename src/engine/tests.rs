@@ -255,6 +255,7 @@ async fn ami_stays_when_move_undo_fails() {
         source: AmiRef::Known("ami-1".into()),
         from: "r".into(),
         name: String::new(),
+        kms_key: None,
     };
     plan.steps[2].action = Action::MoveCurrent { moves: Vec::new() };
     let behaviors = [

@@ -59,3 +59,52 @@ pub const NAME: &str = "Name";
 
 /// Maximum length of a tag value in characters (EC2 user guide, "Tag restrictions").
 pub const MAX_VALUE: usize = 256;
+
+/// Tags of bakeline that a released version can have at the same time, except the environment tag and
+/// those that record permissions. Later stages replace some of them: a retiring version is not
+/// current, and a copy has no permissions for copies.
+pub const RELEASED: [&str; 20] = [
+    SCHEMA,
+    CATALOG,
+    SELF,
+    IMAGE,
+    VERSION,
+    ARCH,
+    STATE,
+    CURRENT,
+    ROLLED_BACK,
+    PARENT,
+    BASE,
+    SOURCE,
+    DEPTH,
+    CHECKED,
+    RECIPE,
+    CHECKS,
+    RUN,
+    COMMIT,
+    BY,
+    NAME,
+];
+
+/// Copies of one version to other accounts that run at the same time. Each has a tag.
+pub const PARALLEL_SHARES: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::defaults::RESERVED_TAGS;
+
+    #[test]
+    fn catalog_reserves_the_tags_of_every_stage() {
+        let environment = 1;
+        let sharing = RELEASED.len() + environment + PARALLEL_SHARES;
+        let candidate =
+            RELEASED.len() - [CURRENT, ROLLED_BACK, CHECKED].len() + [EXPIRES, KEPT].len();
+        let retiring_copy =
+            RELEASED.len() + environment - 1 + [ORIGIN, RETIRING, PERMISSIONS].len();
+        for needed in [sharing, candidate, retiring_copy] {
+            assert!(needed <= RESERVED_TAGS, "{needed}");
+        }
+        assert_eq!(sharing, RESERVED_TAGS, "no more than needed");
+    }
+}

@@ -33,6 +33,12 @@ pub struct Ami {
     pub status: String,
     /// Name of the root device, such as `/dev/xvda`.
     pub root_device: String,
+    /// Devices of the EBS volumes in addition to the root device.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_devices: Vec<String>,
+    /// True if instances of the AMI require IMDSv2 by default (`ImdsSupport`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub imds_v2: bool,
     /// Snapshots of the AMI.
     pub snapshots: Vec<SnapshotId>,
     /// Tags of the AMI.
@@ -191,6 +197,15 @@ pub struct Inventory {
 
 /// Version of the [`Inventory`] format that this version of bakeline reads and writes.
 pub const INVENTORY_SCHEMA: u32 = 1;
+
+/// Returns true for a flag that need not be stored.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
 
 /// Deserializes tags into a compact map. A map that grows key by key is half empty, and an
 /// inventory has tens of thousands of them.

@@ -97,11 +97,16 @@ impl Publication<'_> {
             .filter(same)
             .filter(|r| r.version != self.version && r.current.contains_key(&self.env.name))
             .collect();
-        actions.push((
-            StepName::Launchable,
-            location.clone(),
-            Action::Launchable { ami: to.clone() },
-        ));
+        if self.env.launch.is_some() {
+            actions.push((
+                StepName::Launchable,
+                location.clone(),
+                Action::Launchable {
+                    ami: to.clone(),
+                    env: Some(self.env.name.clone()),
+                },
+            ));
+        }
         let moves = vec![self.pointer_move(found, to, &previous)];
         actions.push((
             StepName::Promote,
@@ -135,6 +140,11 @@ impl Publication<'_> {
                 source,
                 from,
                 name: self.name.clone(),
+                kms_key: self
+                    .catalog
+                    .settings
+                    .copy_key(self.env, location)
+                    .map(str::to_owned),
             },
         ));
         actions.extend(

@@ -155,9 +155,17 @@ pub enum Action {
         source: AmiRef,
         from: Region,
         name: String,
+        /// KMS key of the copy. `None` means the default of the account.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kms_key: Option<String>,
     },
     /// Ask EC2 by a dry run whether an instance of the AMI could start.
-    Launchable { ami: AmiRef },
+    Launchable {
+        ami: AmiRef,
+        /// Environment whose settings the launch has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        env: Option<EnvName>,
+    },
     /// Set tags of AMIs in one call; an empty value removes a tag. The step fails if `before` no
     /// longer matches.
     #[serde(rename = "mark")]

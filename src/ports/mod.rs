@@ -13,10 +13,10 @@ mod workspace;
 pub use builder::{BuildJob, BuildOutcome, BuilderError, ImageBuilder, OnLine};
 pub use cloud::{
     AccessReader, AccessWriter, Cloud, CloudError, CloudErrorKind, CloudReader, CloudResult,
-    CloudWriter, CopyRequest, Deregistration, GroupRequest, Identity, IdentityReader, ImageQuery,
-    ImageReader, ImageWriter, Instance, InstanceReader, InstanceWriter, LaunchRequest,
-    ParameterReader, ParameterWriter, ResourceReader, ResourceWriter, Retirement, TemporaryQuery,
-    UsageReader,
+    CloudWriter, CopyRequest, Deregistration, EncryptionReader, GroupRequest, Identity,
+    IdentityReader, ImageQuery, ImageReader, ImageWriter, Instance, InstanceReader, InstanceWriter,
+    LaunchRequest, ParameterReader, ParameterWriter, ResourceReader, ResourceWriter, Retirement,
+    TemporaryQuery, TrialOutcome, TrialRequest, UsageReader,
 };
 pub use http::{Http, HttpError, HttpResponse};
 pub use machine::{Clock, Processes, Vcs};

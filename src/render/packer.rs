@@ -40,6 +40,10 @@ pub struct RunValues {
     pub group: String,
     /// Name of the root device of the base AMI.
     pub root_device: String,
+    /// Other devices of the base AMI.
+    pub other_devices: Vec<String>,
+    /// KMS key of all volumes.
+    pub kms_key: Option<String>,
     /// EC2 endpoint, if it is not that of AWS.
     pub endpoint: Option<String>,
     /// Seconds between two polls of Packer.
@@ -78,6 +82,7 @@ struct PackerValues<'v> {
     group: &'v str,
     root_device: &'v str,
     volumes: Vec<VolumeValues<'v>>,
+    kms_key: &'v str,
     endpoint: &'v str,
     poll_seconds: u32,
     poll_attempts: u32,
@@ -141,15 +146,7 @@ pub fn files(
     let builder = image.builder(&catalog.settings);
     let is_recent = run.packer >= semver::Version::new(1, 7, 0);
     if builder.access == Access::Ssm && !is_recent {
-        let message = format!(
-            "`access: ssm` requires Packer 1.7 or newer; the installed version is {}",
-            run.packer
-        );
-        return Err(RenderError {
-            at: None,
-            template: TEMPLATE.to_owned(),
-            message,
-        });
+        return Err(old_packer_error(&run.packer));
     }
     let values = PackerValues {
         image: source_name(image),
@@ -169,7 +166,8 @@ pub fn files(
         key_file: &run.key_file,
         group: &run.group,
         root_device: &run.root_device,
-        volumes: volume_values(image, &run.root_device),
+        volumes: volume_values(image, run),
+        kms_key: run.kms_key.as_deref().unwrap_or(""),
         endpoint: run.endpoint.as_deref().unwrap_or(""),
         poll_seconds: run.poll_seconds,
         poll_attempts: MAX_WAIT_SECONDS / run.poll_seconds.max(1),
@@ -213,6 +211,17 @@ pub fn files(
     Ok(out)
 }
 
+/// Returns the error for SSM sessions with an old version of Packer.
+fn old_packer_error(version: &semver::Version) -> RenderError {
+    let message =
+        format!("`access: ssm` requires Packer 1.7 or newer; the installed version is {version}");
+    RenderError {
+        at: None,
+        template: TEMPLATE.to_owned(),
+        message,
+    }
+}
+
 /// Checks that a rendered own template has the parts without which a build would skip provisioners
 /// or checks, or would use resources of others.
 fn require_parts(
@@ -229,7 +238,8 @@ fn require_parts(
         Block::Check => "check-build",
     });
     let values = [&run.base_ami, &run.ami_name, &run.key_name, &run.group];
-    let mut parts = names.chain(values.into_iter().map(String::as_str));
+    let values = values.into_iter().chain(&run.kms_key);
+    let mut parts = names.chain(values.map(String::as_str));
     let Some(missing) = parts.find(|part| !rendered.contains(part)) else {
         return Ok(());
     };
@@ -276,8 +286,10 @@ fn insert_block_files(blocks: Vec<Block>, out: &mut BTreeMap<String, Vec<u8>>) {
     }
 }
 
-/// Returns the volumes that differ from those of the AMI that the build starts from.
-fn volume_values<'v>(image: &'v Image, root_device: &'v str) -> Vec<VolumeValues<'v>> {
+/// Returns the volumes that differ from those of the AMI that the build starts from. With a key,
+/// these are all volumes.
+fn volume_values<'v>(image: &'v Image, run: &'v RunValues) -> Vec<VolumeValues<'v>> {
+    let root_device = run.root_device.as_str();
     let value = |volume: &'v Volume| VolumeValues {
         device: volume.device.as_deref().unwrap_or(root_device),
         size: volume.size_gib.unwrap_or(0),
@@ -285,7 +297,20 @@ fn volume_values<'v>(image: &'v Image, root_device: &'v str) -> Vec<VolumeValues
         iops: volume.iops.unwrap_or(0),
         throughput: volume.throughput.unwrap_or(0),
     };
-    image.volumes.iter().map(value).collect()
+    let mut out: Vec<VolumeValues<'v>> = image.volumes.iter().map(value).collect();
+    let devices = std::iter::once(root_device).chain(run.other_devices.iter().map(String::as_str));
+    for device in devices.filter(|_| run.kms_key.is_some()) {
+        if !out.iter().any(|volume| volume.device == device) {
+            out.push(VolumeValues {
+                device,
+                size: 0,
+                kind: "",
+                iops: 0,
+                throughput: 0,
+            });
+        }
+    }
+    out
 }
 
 /// Returns the name of the Packer source. Packer allows no `.` in it.

@@ -1,7 +1,11 @@
 //! Converts errors of the cloud and the store into errors with an exit code and a hint.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{DETAILS_OMITTED, Error, ErrorKind};
 use crate::ports::{CloudError, CloudErrorKind, StoreError, StoreErrorKind};
+
+/// Hint for a denial whose encoded details were omitted.
+pub(in crate::steps) const DECODE: &str = "run again with BAKELINE_LOG=debug and pass the encoded details to \
+     `aws sts decode-authorization-message --encoded-message`";
 
 impl From<CloudError> for Error {
     fn from(error: CloudError) -> Self {
@@ -35,10 +39,8 @@ impl From<CloudError> for Error {
         if error.kind.is_transient() {
             converted = converted.transient();
         }
-        match hint {
-            Some(hint) => converted.hint(hint),
-            None => converted,
-        }
+        let details = error.message.contains(DETAILS_OMITTED).then_some(DECODE);
+        hint.into_iter().chain(details).fold(converted, Error::hint)
     }
 }
 

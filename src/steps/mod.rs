@@ -20,4 +20,5 @@ mod unreachable;
 pub use context::Steps;
 pub use created::Creations;
 pub use publish::location_copies::LocationCopies;
+pub use publish::shareable::check_shareable;
 pub use publish::shares::Shares;

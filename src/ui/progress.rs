@@ -71,6 +71,9 @@ impl EventSink for Progress {
                 self.print_line("run", &format!("{run}, {scopes} to do"))
             }
             Event::StepStarted { scope, verb, .. } => self.update_bar(scope, verb),
+            Event::Note { scope, text } if text.starts_with("warning: ") => {
+                self.print_line(scope, &printable(text));
+            }
             Event::Note { scope, text } => self.update_bar(scope, &printable(text)),
             Event::StepSucceeded {
                 scope,

@@ -29,11 +29,14 @@ CHECKS = [
     {"id": "hasty", "file": "/run/slow-is-ready", "exists": False, "phase": ["boot"]},
 ]
 
+ALIAS = "alias/images"
+
 
 @dataclass
 class Built:
     catalog: Catalog
     instance: dict[str, Any]
+    root: dict[str, Any]
     volumes: dict[str, dict[str, Any]]
 
 
@@ -41,7 +44,11 @@ class Built:
 def built(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     if sandbox.status["backend"] != "nspawn":
         pytest.skip("no service starts in a chroot")
-    catalog = Catalog(sandbox, tmp_path_factory.mktemp("instances"), "instances", builder={"instance_type": "t3.small"})
+    kms = sandbox.client("kms")
+    key = kms.create_key()["KeyMetadata"]
+    kms.create_alias(AliasName=ALIAS, TargetKeyId=key["KeyId"])
+    builder = {"instance_type": "t3.small", "kms_key": ALIAS}
+    catalog = Catalog(sandbox, tmp_path_factory.mktemp("instances"), "instances", builder=builder)
     catalog.file("files/slow.service", UNIT)
     catalog.file("scripts/setup.sh", SETUP)
     catalog.image(
@@ -71,12 +78,14 @@ def built(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     finally:
         started.kill()
     catalog.run = run
-    yield Built(catalog, instance, {volume["Attachments"][0]["Device"]: volume for volume in volumes})
+    others = {volume["Attachments"][0]["Device"]: volume for volume in volumes}
+    root = others.pop(instance["RootDeviceName"])
+    yield Built(catalog, instance, root, others)
 
 
 def test_build_instance_has_the_settings_of_the_image(built: Built) -> None:
     assert built.instance["InstanceType"] == "m5.large"
-    root = built.volumes.pop(built.instance["RootDeviceName"])
+    root = built.root
     shown = [root[key] for key in ("Size", "VolumeType", "Iops", "Throughput")]
     assert shown == [12, "gp3", 3500, 200], root
     [(device, volume)] = built.volumes.items()
@@ -87,6 +96,22 @@ def test_finished_ami_has_the_root_size(sandbox: Sandbox, built: Built) -> None:
     [ami] = built.catalog.images()
     assert tags(ami)["bakeline:image"] == "app"
     assert ami["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] == 12
+
+
+def test_volumes_and_ami_are_encrypted_with_the_key(sandbox: Sandbox, built: Built) -> None:
+    kms = sandbox.client("kms")
+    arn = kms.describe_key(KeyId=ALIAS)["KeyMetadata"]["Arn"]
+    [ami] = built.catalog.images()
+    disk = ami["BlockDeviceMappings"][0]["Ebs"]
+    snapshots = sandbox.client("ec2").describe_snapshots(SnapshotIds=[disk["SnapshotId"]])["Snapshots"]
+    for encrypted in (built.root, *built.volumes.values(), *snapshots):
+        assert encrypted["Encrypted"], encrypted
+        assert kms.describe_key(KeyId=encrypted["KmsKeyId"])["KeyMetadata"]["Arn"] == arn, encrypted
+
+
+def test_ami_requires_imds_v2(built: Built) -> None:
+    [ami] = built.catalog.images()
+    assert ami["ImdsSupport"] == "v2.0"
 
 
 def test_packer_waits_before_it_connects(built: Built) -> None:

@@ -9,6 +9,7 @@ use crate::model::Region;
 pub(super) struct Clients {
     pub(super) autoscaling: aws_sdk_autoscaling::Client,
     pub(super) ec2: aws_sdk_ec2::Client,
+    pub(super) kms: aws_sdk_kms::Client,
     pub(super) ssm: aws_sdk_ssm::Client,
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) region: Region,
@@ -24,6 +25,7 @@ impl Clients {
         Self {
             autoscaling: aws_sdk_autoscaling::Client::new(&config),
             ec2: aws_sdk_ec2::Client::new(&config),
+            kms: aws_sdk_kms::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
             region: region.clone(),

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{
-    ImageAttributeName, LaunchPermission, LaunchPermissionModifications, OperationType,
-    ResourceType, SnapshotAttributeName,
+    AttributeValue, ImageAttributeName, LaunchPermission, LaunchPermissionModifications,
+    OperationType, ResourceType, SnapshotAttributeName,
 };
 
 use super::clients::Clients;
@@ -23,6 +23,8 @@ pub(super) async fn copy_image(clients: &Clients, request: &CopyRequest) -> Clou
         .source_image_id(request.source.as_str())
         .name(&request.name)
         .client_token(&request.token)
+        .set_encrypted(request.kms_key.is_some().then_some(true))
+        .set_kms_key_id(request.kms_key.clone())
         .tag_specifications(tag_specification(ResourceType::Image, &request.tags))
         .tag_specifications(tag_specification(ResourceType::Snapshot, &request.tags));
     let answer = call
@@ -132,5 +134,18 @@ pub(super) async fn share(
             .await
             .map_err(|e| cloud_error("ModifySnapshotAttribute", &clients.region, &e))?;
     }
+    Ok(())
+}
+
+/// Sets `ImdsSupport` of an AMI to `v2.0`.
+pub(super) async fn require_imds_v2(clients: &Clients, ami: &AmiId) -> CloudResult<()> {
+    let value = AttributeValue::builder().value("v2.0").build();
+    let call = clients
+        .ec2
+        .modify_image_attribute()
+        .image_id(ami.as_str())
+        .imds_support(value);
+    let answer = call.send().await;
+    answer.map_err(|e| cloud_error("ModifyImageAttribute", &clients.region, &e))?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
-use crate::error::describe;
+use crate::error::{describe, omit_encoded_details};
 use crate::model::Region;
 use crate::ports::{CloudError, CloudErrorKind, CloudResult};
 
@@ -24,6 +24,10 @@ where
         (Some(code), None) => code.to_owned(),
         _ => describe(error),
     };
+    let (message, details) = omit_encoded_details(&message);
+    for detail in details {
+        tracing::debug!("encoded details of {action} in {region}: {detail}");
+    }
     let kind = match error {
         SdkError::ServiceError(_) if message.contains(NOT_SHARED) => CloudErrorKind::NotShared,
         SdkError::DispatchFailure(f) if f.is_user() || message.contains("credentials") => {
@@ -79,7 +83,7 @@ pub(super) fn require_field<T>(
 /// each action).
 fn error_kind(code: &str) -> CloudErrorKind {
     match code {
-        "ParameterNotFound" => CloudErrorKind::NotFound,
+        "ParameterNotFound" | "NotFoundException" => CloudErrorKind::NotFound,
         "DependencyViolation"
         | "InvalidGroup.InUse"
         | "InvalidSnapshot.InUse"

@@ -1,7 +1,7 @@
 //! Describes AMIs and deregisters them with their snapshots.
 
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{Filter, Image, ImageState, SnapshotReturnCodes};
+use aws_sdk_ec2::types::{Filter, Image, ImageState, ImdsSupportValues, SnapshotReturnCodes};
 
 use super::clients::Clients;
 use super::errors::cloud_error;
@@ -45,6 +45,10 @@ impl ImageWriter for Aws {
         on: bool,
     ) -> CloudResult<()> {
         copies::share(&self.clients(region), ami, what, account, on).await
+    }
+
+    async fn require_imds_v2(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
+        copies::require_imds_v2(&self.clients(region), ami).await
     }
 
     async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Deregistration> {
@@ -103,7 +107,13 @@ fn convert_image(clients: &Clients, image: Image) -> Option<Ami> {
     if image.state == Some(ImageState::Deregistered) {
         return None;
     }
-    let snapshots = image.block_device_mappings.unwrap_or_default().into_iter();
+    let root_device = image.root_device_name.unwrap_or_default();
+    let mappings = image.block_device_mappings.unwrap_or_default();
+    let volumes = mappings.iter().filter(|m| m.ebs.is_some());
+    let other_devices = volumes
+        .filter_map(|m| m.device_name.clone())
+        .filter(|device| *device != root_device)
+        .collect();
     let tags = image.tags.unwrap_or_default().into_iter();
     Some(Ami {
         id: AmiId(image.image_id?),
@@ -119,8 +129,11 @@ fn convert_image(clients: &Clients, image: Image) -> Option<Ami> {
             .state
             .map(|s| s.as_str().to_owned())
             .unwrap_or_default(),
-        root_device: image.root_device_name.unwrap_or_default(),
-        snapshots: snapshots
+        root_device,
+        other_devices,
+        imds_v2: image.imds_support == Some(ImdsSupportValues::V20),
+        snapshots: mappings
+            .into_iter()
             .filter_map(|m| m.ebs?.snapshot_id)
             .map(SnapshotId)
             .collect(),

@@ -6,14 +6,14 @@ use aws_sdk_ec2::types::{
     InstanceType, ResourceType, ShutdownBehavior,
 };
 
-use super::Aws;
 use super::clients::Clients;
 use super::errors::{cloud_error, exists};
 use super::tags::{filter, tag_specification};
-use crate::model::{AmiId, InstanceId, Region, Tags};
+use super::{Aws, dry_run};
+use crate::model::{InstanceId, Region, Tags};
 use crate::ports::{
     CloudError, CloudErrorKind, CloudResult, Instance, InstanceReader, InstanceWriter,
-    LaunchRequest,
+    LaunchRequest, TrialOutcome, TrialRequest,
 };
 
 /// Instances per page. Without a page size, a call on a large account may time out.
@@ -36,10 +36,9 @@ impl InstanceReader for Aws {
     async fn dry_run_launch(
         &self,
         region: &Region,
-        ami: &AmiId,
-        instance_type: &str,
-    ) -> CloudResult<()> {
-        dry_run_launch(&self.clients(region), ami, instance_type).await
+        request: &TrialRequest,
+    ) -> CloudResult<TrialOutcome> {
+        dry_run::dry_run_launch(&self.clients(region), request).await
     }
 }
 
@@ -183,36 +182,4 @@ fn convert_reservations(
             })
         })
         .collect()
-}
-
-/// Tests a launch with a dry run. `DryRunOperation` means success. `VPCIdNotSpecified` of an account
-/// without a default VPC also means success, because EC2 checks the AMI first.
-async fn dry_run_launch(clients: &Clients, ami: &AmiId, instance_type: &str) -> CloudResult<()> {
-    let call = clients
-        .ec2
-        .run_instances()
-        .image_id(ami.as_str())
-        .instance_type(InstanceType::from(instance_type))
-        .min_count(1)
-        .max_count(1)
-        .dry_run(true);
-    match call
-        .send()
-        .await
-        .map_err(|e| cloud_error("RunInstances", &clients.region, &e))
-    {
-        Ok(_) => Ok(()),
-        Err(e)
-            if ["DryRunOperation", "VPCIdNotSpecified"]
-                .iter()
-                .any(|code| e.message.starts_with(code)) =>
-        {
-            Ok(())
-        }
-        // DryRunOperation has status 412, which some endpoints report as a denial.
-        Err(e) if e.kind == CloudErrorKind::Denied && e.message.contains("DryRunOperation") => {
-            Ok(())
-        }
-        Err(e) => Err(e),
-    }
 }

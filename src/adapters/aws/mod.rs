@@ -1,8 +1,10 @@
-//! Implements the cloud port with the AWS SDK for EC2, SSM and STS. Each Region has its own clients.
+//! Implements the cloud port with the AWS SDK for EC2, KMS, SSM and STS. Each Region has its own clients.
 
 mod access;
 mod clients;
 mod copies;
+mod dry_run;
+mod encryption;
 mod errors;
 mod images;
 mod instances;

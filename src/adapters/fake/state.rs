@@ -6,7 +6,7 @@ use crate::model::{
     Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, TemporaryKind,
     TemporaryResource, Timestamp,
 };
-use crate::ports::{Instance, TemporaryQuery};
+use crate::ports::{Instance, TemporaryQuery, TrialRequest};
 
 /// A security group of the fake cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,14 @@ pub struct FakeCloudState {
     pub reports: bool,
     /// Copies by client token.
     pub tokens: BTreeMap<String, AmiId>,
+    /// KMS key of encryption by default.
+    pub default_key: Option<String>,
+    /// Reason why a dry run cannot test a launch.
+    pub untested: Option<String>,
+    /// Requests of dry runs.
+    pub trials: Vec<TrialRequest>,
+    /// KMS keys of encrypted AMIs.
+    pub keys: BTreeMap<AmiId, String>,
     /// Copies reach the state `failed`.
     pub copies_fail: bool,
     /// Number of reads of an AMI that still return the tags before a change.
@@ -130,6 +138,8 @@ impl FakeCloudState {
             created: format!("2026-11-22T12:00:{:02}Z", self.given % 60),
             status: "available".to_owned(),
             root_device: "/dev/xvda".to_owned(),
+            other_devices: Vec::new(),
+            imds_v2: false,
             snapshots: vec![snapshot],
             tags: tags.clone(),
             public: false,
@@ -139,6 +149,12 @@ impl FakeCloudState {
         };
         self.images.insert(id.clone(), ami);
         id
+    }
+
+    /// Records the KMS key of an AMI, if it is encrypted.
+    pub fn record_key(&mut self, ami: &AmiId, key: Option<&str>) {
+        self.keys
+            .extend(key.map(|key| (ami.clone(), key.to_owned())));
     }
 
     /// Returns the AMIs of this account, sorted by ID.

@@ -38,6 +38,9 @@ pub enum BuildBehavior {
     EndlessPending,
 }
 
+/// KMS key of the first volume in a Packer source.
+const KEY: &str = "/launch_block_device_mappings/0/kms_key_id";
+
 /// A builder that registers the AMIs of the rendered template.
 pub struct FakeBuilder {
     /// Cloud that gets the AMIs.
@@ -190,6 +193,7 @@ impl ImageBuilder for FakeBuilder {
                 }
                 BuildBehavior::Good | BuildBehavior::FailsLate => {
                     let ami = state.register(&region, &text("ami_name"), ACCOUNT, &tags("tags"));
+                    state.record_key(&ami, source.pointer(KEY).and_then(Value::as_str));
                     outcome.artifacts.push((region.clone(), ami));
                 }
                 _ => {}

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::catalog::checker::Checker;
 use crate::catalog::raw::{RawImage, RawImageBuilder, Text};
-use crate::catalog::settings::{parse_instance_types, parse_subnets};
-use crate::catalog::types::InstanceSettings;
+use crate::catalog::settings::{
+    SharedSettings, parse_imds, parse_instance_types, parse_subnets, warn_about_private_access,
+};
+use crate::catalog::types::{Image, InstanceSettings};
+use crate::catalog::yaml::source::Diagnostics;
 use crate::catalog::{codes, syntax};
 use crate::model::{Arch, ImageName};
 
@@ -22,10 +25,17 @@ pub(crate) struct InstanceDraft {
 }
 
 /// Checks the settings of one image.
-pub(super) fn parse_instance(raw: &RawImage, checker: &mut Checker<'_, '_>) -> InstanceDraft {
+pub(super) fn parse_instance(
+    raw: &RawImage,
+    known: &SharedSettings,
+    checker: &mut Checker<'_, '_>,
+) -> InstanceDraft {
     let none = RawImageBuilder::default();
     let builder = raw.builder.as_ref().unwrap_or(&none);
     let profile = builder.instance_profile.as_ref();
+    if known.is_access_private {
+        warn_about_private_access(builder.public_address.as_ref(), checker);
+    }
     InstanceDraft {
         types: parse_instance_types(
             builder.instance_type.as_ref(),
@@ -40,7 +50,8 @@ pub(super) fn parse_instance(raw: &RawImage, checker: &mut Checker<'_, '_>) -> I
                 profile,
                 &syntax::INSTANCE_PROFILE,
             ),
-            public_address: builder.public_address,
+            public_address: builder.public_address.as_ref().map(|public| public.value),
+            imds: builder.imds.map(parse_imds),
             login_user: raw.login_user.as_ref().and_then(|user| {
                 checker.check_name(codes::OWNER, "a login user", user, &syntax::LOGIN_USER)
             }),
@@ -102,5 +113,26 @@ fn settings_of(draft: &InstanceDraft, arch: Arch) -> InstanceSettings {
     InstanceSettings {
         instance_type: draft.types.get(&arch).map(|text| text.value.clone()),
         ..draft.own.clone()
+    }
+}
+
+/// Reports SSM sessions to instances without an instance profile, which the SSM agent needs.
+pub(crate) fn report_missing_profile(
+    known: &SharedSettings,
+    images: &BTreeMap<ImageName, Image>,
+    diagnostics: &mut Diagnostics,
+) {
+    let Some(span) = &known.profile_needed else {
+        return;
+    };
+    let without = |image: &&Image| image.instance.instance_profile.is_none();
+    if let Some(image) = images.values().find(without) {
+        let message = format!(
+            "`access: ssm` needs an instance profile, and the image `{}` has none",
+            image.name
+        );
+        diagnostics
+            .error(codes::ACCESS, span.clone(), message)
+            .help("set `instance_profile` to one with the policy AmazonSSMManagedInstanceCore");
     }
 }

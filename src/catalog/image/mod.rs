@@ -10,6 +10,8 @@ mod source;
 mod source_filters;
 mod volumes;
 
+pub(crate) use instance::report_missing_profile;
+
 use std::collections::BTreeMap;
 
 use crate::catalog::checker::{Checker, quote_text};
@@ -36,7 +38,7 @@ pub(crate) fn parse_image<'a>(
         .and_then(|d| checker.check_ascii_line("a description", d, defaults::MAX_DESCRIPTION));
     check_origin(&raw, removed_keys, checker);
     let provision = parse_provision(&raw, context, checker);
-    let instance = instance::parse_instance(&raw, checker);
+    let instance = instance::parse_instance(&raw, context.known, checker);
     let volumes = volumes::parse_volumes(&raw.volumes, raw.disk_gib, checker);
     let parent = raw.parent.filter(|_| raw.source.is_none());
     let known = context.known;
@@ -61,7 +63,7 @@ pub(crate) fn parse_image<'a>(
         checks,
         overrides,
         waivers,
-        tags: checker.check_tags(&raw.tags, &known.environment_key),
+        tags: checker.check_image_tags(&raw.tags, &known.environment_key, &known.builder_tags),
         volumes,
         instance,
         template: raw

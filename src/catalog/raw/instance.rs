@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::settings::RawImds;
 use super::text::Text;
 use crate::catalog::syntax;
+use crate::catalog::yaml::deserialize::Spanned;
 
 /// Settings of the build and test instances of an image. Each key overrides that of `builder` in
 /// `bakeline.yaml`, for the image and its children.
@@ -31,5 +33,7 @@ pub(crate) struct RawImageBuilder {
     #[schemars(regex(pattern = syntax::INSTANCE_PROFILE.pattern))]
     pub(crate) instance_profile: Option<Text>,
     /// True if instances get a public address and are reached at it.
-    pub(crate) public_address: Option<bool>,
+    pub(crate) public_address: Option<Spanned<bool>>,
+    /// IMDS versions of instances that start from the AMIs.
+    pub(crate) imds: Option<RawImds>,
 }

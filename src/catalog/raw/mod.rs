@@ -6,6 +6,8 @@
 mod arch;
 mod image;
 mod instance;
+mod kms;
+mod launch;
 mod profile;
 mod script;
 mod settings;
@@ -16,6 +18,8 @@ mod volume;
 pub(crate) use arch::RawArch;
 pub(crate) use image::*;
 pub(crate) use instance::*;
+pub(crate) use kms::RawKmsKey;
+pub(crate) use launch::RawLaunch;
 pub(crate) use profile::*;
 pub(crate) use script::*;
 pub(crate) use settings::*;

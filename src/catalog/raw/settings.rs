@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::kms::RawKmsKey;
+use super::launch::RawLaunch;
 use super::text::{TagMap, Text};
 use crate::catalog::syntax;
 use crate::catalog::yaml::deserialize::Spanned;
@@ -93,6 +95,13 @@ pub(crate) struct RawEnvironment {
     /// Role to assume in the account. With several accounts, the role of this name in each.
     #[schemars(regex(pattern = syntax::ROLE.pattern))]
     pub(crate) role: Option<Text>,
+    /// KMS key that encrypts the copies of the environment, or a map of its Regions to keys.
+    /// Default: the key of EBS encryption by default, if the account encrypts or the AMI is
+    /// encrypted.
+    pub(crate) kms_key: Option<Spanned<RawKmsKey>>,
+    /// Trial launch of AMIs at the locations of the environment besides home, before they become
+    /// current.
+    pub(crate) launch: Option<RawLaunch>,
     /// Retention of the environment. Default: `retention` of the catalog.
     pub(crate) retention: Option<Spanned<RawRetention>>,
     /// Promotion gates of the environment.
@@ -123,12 +132,29 @@ pub(crate) struct RawBuilder {
     #[schemars(regex(pattern = syntax::INSTANCE_PROFILE.pattern))]
     pub(crate) instance_profile: Option<Text>,
     /// True if instances get a public address and are reached at it. Default: `false`.
-    pub(crate) public_address: Option<bool>,
+    pub(crate) public_address: Option<Spanned<bool>>,
+    /// IMDS versions of instances that start from the AMIs. Default: `v2`.
+    pub(crate) imds: Option<RawImds>,
     /// Tags for all temporary resources.
     #[serde(default)]
     pub(crate) tags: TagMap,
+    /// KMS key that encrypts the volumes of builds, and so the AMIs. A map of Regions to keys also
+    /// encrypts the copies in the other Regions of the builder's account. Default: the encryption
+    /// by default of the account.
+    pub(crate) kms_key: Option<Spanned<RawKmsKey>>,
     /// Access to the instances. Default: SSH from the private address ranges.
     pub(crate) access: Option<Spanned<RawAccess>>,
+}
+
+/// Versions of the instance metadata service (IMDS).
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Imds")]
+pub(crate) enum RawImds {
+    /// Instances require IMDSv2 unless their launch sets something else.
+    V2,
+    /// Instances accept IMDSv1 too, unless their launch or account sets something else.
+    Optional,
 }
 
 /// Access to instances.

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use crate::catalog::address::{AddressRange, RangeWidth};
 use crate::catalog::checker::{Checker, quote_text};
-use crate::catalog::raw::{RawAccess, RawBuilder, Text};
-use crate::catalog::types::{Access, Builder};
+use crate::catalog::raw::{RawAccess, RawBuilder, RawImds, Text};
+use crate::catalog::settings::kms::parse_builder_keys;
+use crate::catalog::types::{Access, Builder, Imds};
+use crate::catalog::yaml::deserialize::Spanned;
 use crate::catalog::{codes, defaults, syntax};
-use crate::model::Arch;
+use crate::model::{Arch, Region};
 
 /// Checks the settings under `builder`.
 pub(super) fn parse_builder(
-    raw: RawBuilder,
+    raw: &RawBuilder,
+    regions: &[Region],
     environment_key: &str,
     checker: &mut Checker<'_, '_>,
 ) -> Builder {
@@ -20,6 +23,13 @@ pub(super) fn parse_builder(
     let own_types =
         parse_instance_types(raw.instance_type.as_ref(), &raw.instance_types, checker).into_iter();
     instance_types.extend(own_types.map(|(arch, text)| (arch, text.value)));
+    let access = raw
+        .access
+        .as_ref()
+        .map_or(default.access, |a| parse_access(&a.value, checker));
+    if is_private(&access) {
+        warn_about_private_access(raw.public_address.as_ref(), checker);
+    }
     Builder {
         instance_types,
         subnets: parse_subnets(raw.subnet.as_ref(), &raw.subnets, checker),
@@ -28,11 +38,14 @@ pub(super) fn parse_builder(
             raw.instance_profile.as_ref(),
             &syntax::INSTANCE_PROFILE,
         ),
-        public_address: raw.public_address.unwrap_or(default.public_address),
+        public_address: raw
+            .public_address
+            .as_ref()
+            .map_or(default.public_address, |public| public.value),
+        imds: raw.imds.map_or(default.imds, parse_imds),
         tags: checker.check_tags(&raw.tags, environment_key),
-        access: raw
-            .access
-            .map_or(default.access, |a| parse_access(&a.value, checker)),
+        kms_keys: parse_builder_keys(raw.kms_key.as_ref(), regions, checker),
+        access,
     }
 }
 
@@ -112,6 +125,14 @@ fn report_both_keys(key: &str, one: &Text, several: &[Text], checker: &mut Check
         .add_related(other, format!("`{key}s` is set here"));
 }
 
+/// Converts the setting.
+pub(crate) fn parse_imds(raw: RawImds) -> Imds {
+    match raw {
+        RawImds::V2 => Imds::V2,
+        RawImds::Optional => Imds::Optional,
+    }
+}
+
 fn parse_access(raw: &RawAccess, checker: &mut Checker<'_, '_>) -> Access {
     let RawAccess::Cidrs(list) = raw else {
         return Access::Ssm;
@@ -132,6 +153,33 @@ fn parse_access(raw: &RawAccess, checker: &mut Checker<'_, '_>) -> Access {
         }
     }
     Access::Cidrs(list.iter().map(|t| t.value.clone()).collect())
+}
+
+/// Returns true if SSH is allowed from private address ranges only.
+pub(super) fn is_private(access: &Access) -> bool {
+    let Access::Cidrs(ranges) = access else {
+        return false;
+    };
+    let mut parsed = ranges.iter().map(|text| AddressRange::parse(text));
+    parsed.all(|range| range.is_ok_and(AddressRange::is_private))
+}
+
+/// Warns about a public address at which no private address range is useful.
+pub(crate) fn warn_about_private_access(
+    public: Option<&Spanned<bool>>,
+    checker: &mut Checker<'_, '_>,
+) {
+    let Some(public) = public.filter(|public| public.value) else {
+        return;
+    };
+    let span = checker.source.span(public.span.clone());
+    let message = "the instances get a public address, but `access` allows private addresses only";
+    checker
+        .diagnostics
+        .warning(codes::ACCESS, span, message)
+        .help(
+            "add the public address of the runner to `access`, such as `{cidrs: [203.0.113.7/32]}`",
+        );
 }
 
 /// Warns about a range that contains the public addresses of very many networks.

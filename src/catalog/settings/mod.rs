@@ -1,23 +1,37 @@
 //! Checks the values of `bakeline.yaml`.
 
 mod builder;
+mod kms;
+mod launch;
+mod regions;
 mod retention;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::catalog::checker::{Checker, quote_text};
-use crate::catalog::raw::{RawEnvironment, RawNotifier, RawOnFailure, RawSettings, Text};
-use crate::catalog::settings::builder::parse_builder;
-pub(crate) use crate::catalog::settings::builder::{parse_instance_types, parse_subnets};
+use crate::catalog::checker::{Checker, MAX_VALUE, quote_text};
+use crate::catalog::raw::{
+    RawBuilder, RawEnvironment, RawGate, RawNotifier, RawOnFailure, RawSettings, Text,
+};
+use crate::catalog::settings::builder::{is_private, parse_builder};
+pub(crate) use crate::catalog::settings::builder::{
+    parse_imds, parse_instance_types, parse_subnets, warn_about_private_access,
+};
+use crate::catalog::settings::kms::{check_shareable, parse_environment_keys};
+use crate::catalog::settings::launch::parse_launch;
+use crate::catalog::settings::regions::{
+    check_partition, parse_catalog_regions, parse_region_subset,
+};
 use crate::catalog::settings::retention::{
     parse_brakes, parse_gates, parse_retention, parse_store,
 };
-use crate::catalog::types::{Environment, Notifier, OnFailure, Retention, Settings};
+use crate::catalog::types::{
+    Access, Builder, Environment, Notifier, OnFailure, Retention, Settings,
+};
 use crate::catalog::yaml::deserialize::Spanned;
 use crate::catalog::{codes, defaults, syntax};
 use crate::checks::Gate;
-use crate::diagnostic::nearest;
+use crate::diagnostic::{Span, nearest};
 use crate::model::{CatalogName, EnvName, Region};
 
 /// Settings that other files need, also if some settings are invalid.
@@ -36,6 +50,12 @@ pub(crate) struct SharedSettings {
     pub(crate) rebase_after: u32,
     /// True if a shell script without `set -e` is an error.
     pub(crate) require_errexit: bool,
+    /// Keys of the tags of the builder.
+    pub(crate) builder_tags: BTreeSet<String>,
+    /// True if only private addresses may connect by SSH.
+    pub(crate) is_access_private: bool,
+    /// Setting that requires an instance profile, unless the builder has one.
+    pub(crate) profile_needed: Option<Span>,
 }
 
 /// Checks the settings. Returns `None` if a setting is invalid.
@@ -49,28 +69,31 @@ pub(crate) fn parse_settings(
         .as_ref()
         .and_then(|n| checker.check_name(codes::NAME, "a valid catalog name", n, &syntax::NAME))
         .map(CatalogName);
-    let regions = parse_regions(raw.regions.as_deref().unwrap_or_default(), checker);
+    let regions = parse_catalog_regions(raw.regions.as_deref().unwrap_or_default(), checker);
     let environment_key = raw
         .tag_keys
         .and_then(|keys| parse_environment_key(&keys.environment?, checker))
         .unwrap_or(defaults::ENVIRONMENT_KEY.to_owned());
     let general = parse_retention(raw.retention.as_ref(), &defaults::RETENTION, checker);
     let errors_before_environments = checker.diagnostics.error_count();
-    let environments = match raw.environments {
-        Some(list) => parse_environments(&list, &regions, &general, checker),
+    let raw_environments = raw.environments.as_deref().unwrap_or_default();
+    let environments = match &raw.environments {
+        Some(list) => parse_environments(list, (&regions, &environment_key), &general, checker),
         None => default_environments(&regions, &general),
     };
     let names: Vec<EnvName> = environments.iter().map(|e| e.name.clone()).collect();
-    let are_environments_valid = checker.diagnostics.error_count() == errors_before_environments;
-    let names = are_environments_valid.then_some(names);
+    let are_valid = checker.diagnostics.error_count() == errors_before_environments;
+    let names = are_valid.then_some(names);
     let default_environment = match (&raw.default_environment, &names) {
         (Some(text), Some(names)) => find_environment(text, names, checker),
         _ => None,
     };
-    let builder = parse_builder(raw.builder.unwrap_or_default(), &environment_key, checker);
-    let notifiers = raw
-        .notifiers
-        .iter()
+    let raw_builder = raw.builder.unwrap_or_default();
+    let builder = parse_builder(&raw_builder, &regions, &environment_key, checker);
+    let (raw_key, keys) = (raw_builder.kms_key.as_ref(), &builder.kms_keys);
+    check_shareable(raw_key, raw_environments, (keys, &regions), checker);
+    let notifiers = raw.notifiers.iter();
+    let notifiers = notifiers
         .filter_map(|n| parse_notifier(n, checker))
         .collect();
     let known = SharedSettings {
@@ -80,22 +103,16 @@ pub(crate) fn parse_settings(
         max_age: raw.max_age.as_ref().and_then(|t| checker.parse_duration(t)),
         rebase_after: raw.rebase_after.unwrap_or(defaults::REBASE_AFTER),
         require_errexit: raw.scripts.and_then(|s| s.require_errexit).unwrap_or(false),
+        builder_tags: builder.tags.keys().cloned().collect(),
+        is_access_private: is_private(&builder.access),
+        profile_needed: profile_needed(&raw_builder, &builder, checker),
     };
     let store = raw.store.map_or_else(
         || Some(defaults::store()),
         |s| parse_store(&s, &regions, checker),
     );
-    let lease = raw
-        .lease
-        .as_ref()
-        .and_then(|t| checker.parse_duration(t))
-        .unwrap_or(defaults::LEASE);
-    let on_failure = match raw.on_failure {
-        None | Some(RawOnFailure::Stop) => OnFailure::Stop,
-        Some(RawOnFailure::Continue) => OnFailure::Continue,
-    };
-    let impact = raw.checks.and_then(|g| g.fail_from_impact);
-    let fail_from_impact = impact.unwrap_or_default();
+    let lease = raw.lease.as_ref().and_then(|t| checker.parse_duration(t));
+    let on_failure = raw.on_failure.map_or(OnFailure::Stop, parse_on_failure);
     let is_valid = !regions.is_empty() && checker.diagnostics.error_count() == errors_before;
     let settings = name
         .zip(store)
@@ -111,12 +128,33 @@ pub(crate) fn parse_settings(
             retention: general,
             brakes: parse_brakes(raw.brakes),
             store,
-            lease,
+            lease: lease.unwrap_or(defaults::LEASE),
             on_failure,
             notifiers,
-            gate: Gate { fail_from_impact },
+            gate: parse_gate(raw.checks.as_ref()),
         });
     (settings, known)
+}
+
+fn parse_gate(raw: Option<&RawGate>) -> Gate {
+    let fail_from_impact = raw.and_then(|gate| gate.fail_from_impact);
+    Gate {
+        fail_from_impact: fail_from_impact.unwrap_or_default(),
+    }
+}
+
+fn parse_on_failure(raw: RawOnFailure) -> OnFailure {
+    match raw {
+        RawOnFailure::Stop => OnFailure::Stop,
+        RawOnFailure::Continue => OnFailure::Continue,
+    }
+}
+
+/// Returns the setting that requires an instance profile, if the builder has none.
+fn profile_needed(raw: &RawBuilder, builder: &Builder, checker: &Checker<'_, '_>) -> Option<Span> {
+    let is_missing = builder.access == Access::Ssm && builder.instance_profile.is_none();
+    let access = raw.access.as_ref().filter(|_| is_missing)?;
+    Some(checker.source.span(access.span.clone()))
 }
 
 /// Returns the default environments with the retention of the catalog.
@@ -158,19 +196,6 @@ pub(crate) fn find_environment(
     None
 }
 
-fn parse_regions(list: &[Text], checker: &mut Checker<'_, '_>) -> Vec<Region> {
-    let mut seen = BTreeMap::new();
-    let mut out = Vec::new();
-    for text in list {
-        let name = checker.check_aws_name("a valid Region", Some(text), &syntax::REGION);
-        let Some(name) = name else { continue };
-        if checker.check_unique(&mut seen, text, codes::DUPLICATE_ENTRY, "Region") {
-            out.push(Region(name));
-        }
-    }
-    out
-}
-
 fn parse_environment_key(key: &Text, checker: &mut Checker<'_, '_>) -> Option<String> {
     if syntax::is_reserved_tag(&key.value) {
         checker
@@ -187,12 +212,13 @@ fn parse_environment_key(key: &Text, checker: &mut Checker<'_, '_>) -> Option<St
 
 fn parse_environments(
     list: &[Spanned<RawEnvironment>],
-    regions: &[Region],
+    (regions, environment_key): (&[Region], &str),
     general: &Retention,
     checker: &mut Checker<'_, '_>,
 ) -> Vec<Environment> {
     let mut parser = EnvironmentParser {
         regions,
+        environment_key,
         names: BTreeMap::new(),
         tag_values: BTreeMap::new(),
     };
@@ -201,13 +227,40 @@ fn parse_environments(
         let default = defaults::retention_for_level(general, out.len());
         out.extend(parser.parse(&raw.value, &default, checker));
     }
+    check_current_tag(list, checker);
     out
+}
+
+/// Reports environments whose names do not fit into `bakeline:current`, in which a version that is
+/// current in all of them has each name with a time.
+fn check_current_tag(list: &[Spanned<RawEnvironment>], checker: &mut Checker<'_, '_>) {
+    const TIME: usize = "=2026-01-01T00:00:00Z".len();
+    let mut length = 0;
+    for raw in list {
+        let Some(name) = &raw.value.name else {
+            continue;
+        };
+        let separator = usize::from(length > 0);
+        let before = length;
+        length += separator + name.value.chars().count() + TIME;
+        if before <= MAX_VALUE && length > MAX_VALUE {
+            let message = format!(
+                "the tag `bakeline:current` could have {length} characters with this environment; the limit is \
+                 {MAX_VALUE}"
+            );
+            checker
+                .error(codes::TAG_LIMIT, &name.span, message)
+                .help("use shorter names or fewer environments");
+        }
+    }
 }
 
 /// Parser of environments. Names and tag values must be unique.
 struct EnvironmentParser<'r> {
     /// Regions of the catalog.
     regions: &'r [Region],
+    /// Key of the environment tag.
+    environment_key: &'r str,
     names: BTreeMap<String, Range<usize>>,
     tag_values: BTreeMap<String, Range<usize>>,
 }
@@ -244,7 +297,8 @@ impl EnvironmentParser<'_> {
             .iter()
             .filter_map(|a| checker.check_aws_name("a valid account ID", Some(a), &syntax::ACCOUNT))
             .collect();
-        let role = checker.check_aws_name("a valid role ARN", raw.role.as_ref(), &syntax::ROLE);
+        let role = parse_role(raw.role.as_ref(), self.regions.first(), checker);
+        let kms_keys = parse_environment_keys(raw, &regions, self.regions.first(), checker);
         let retention = parse_retention(raw.retention.as_ref(), default_retention, checker);
         let gates = parse_gates(raw.gates.as_ref(), checker);
         if tag_value.as_deref() == Some("") {
@@ -264,42 +318,24 @@ impl EnvironmentParser<'_> {
             regions,
             accounts,
             role,
+            kms_keys,
+            launch: parse_launch(raw.launch.as_ref(), self.environment_key, checker),
             retention,
             gates,
         })
     }
 }
 
-fn parse_region_subset(
-    list: &[Text],
-    all: &[Region],
+/// Returns the ARN of a role. Reports a role of another partition than the Regions.
+fn parse_role(
+    text: Option<&Text>,
+    home: Option<&Region>,
     checker: &mut Checker<'_, '_>,
-) -> Vec<Region> {
-    let before = checker.diagnostics.error_count();
-    let chosen = parse_regions(list, checker);
-    if checker.diagnostics.error_count() > before || all.is_empty() {
-        return chosen;
-    }
-    for text in list
-        .iter()
-        .filter(|t| !all.iter().any(|r| r.as_str() == t.value))
-    {
-        let help = match nearest(&text.value, all.iter().map(Region::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "add it to `regions` at the top level".to_owned(),
-        };
-        checker
-            .error(
-                codes::UNKNOWN_REGION,
-                &text.span,
-                format!(
-                    "the Region `{}` is not in `regions` of the catalog",
-                    text.value
-                ),
-            )
-            .help(help);
-    }
-    chosen
+) -> Option<String> {
+    let role = checker.check_aws_name("a valid role ARN", text, &syntax::ROLE)?;
+    let (text, home) = (text?, home?);
+    let partition = role.split(':').nth(1).unwrap_or_default();
+    check_partition(("role", partition), &text.span, home, checker).then_some(role)
 }
 
 fn parse_notifier(raw: &RawNotifier, checker: &mut Checker<'_, '_>) -> Option<Notifier> {

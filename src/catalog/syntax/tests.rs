@@ -58,6 +58,25 @@ const EXAMPLES: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     (
+        "KMS_KEY",
+        &[
+            "1234abcd-12ab-34cd-56ef-1234567890ab",
+            "mrk-1234abcd12ab34cd56ef1234567890ab",
+            "alias/a/b_C-1",
+            "arn:aws:kms:eu-west-1:123456789012:alias/a",
+            "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab",
+        ],
+        &[
+            "alias/",
+            "alias/a b",
+            "a",
+            "key/1234abcd-12ab-34cd-56ef-1234567890ab",
+            "arn:aws:kms:eu-west-1:123456789012:1234abcd-12ab-34cd-56ef-1234567890ab",
+            "arn:aws:iam::123456789012:role/a",
+            "arn:aws:kms:eu-west-1:123:alias/a",
+        ],
+    ),
+    (
         "INSTANCE_TYPE",
         &["t3.small", "u-6tb1.112xlarge", "m7g.metal-24xl"],
         &["t3", "t3.", "T3.small", "t3.small; x"],

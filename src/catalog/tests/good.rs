@@ -142,6 +142,8 @@ fn all_settings_are_read() {
             regions: regions[..1].to_vec(),
             accounts: vec![],
             role: None,
+            kms_keys: std::collections::BTreeMap::new(),
+            launch: Some(crate::catalog::TrialLaunch::default()),
             retention: Retention {
                 keep: 9,
                 ..general.clone()
@@ -154,6 +156,8 @@ fn all_settings_are_read() {
             regions,
             accounts: vec!["123456789012".into()],
             role: Some("arn:aws:iam::123456789012:role/bakeline".into()),
+            kms_keys: std::collections::BTreeMap::new(),
+            launch: Some(crate::catalog::TrialLaunch::default()),
             retention: Retention {
                 keep: 0,
                 ..general.clone()
@@ -186,7 +190,7 @@ fn all_settings_are_read() {
     );
     let ssm = load_valid(&[(
         "bakeline.yaml",
-        "name: a\nregions: [eu-west-1]\nbuilder: {access: ssm}\n",
+        "name: a\nregions: [eu-west-1]\nbuilder: {access: ssm, instance_profile: build}\n",
     )]);
     assert_eq!(ssm.settings.builder.access, Access::Ssm);
 }

@@ -2,12 +2,13 @@
 
 use super::variables::{errors, image};
 use super::{BASE, load_valid, repository};
-use crate::catalog::{load, show_image};
+use crate::catalog::{Imds, load, show_image};
 use crate::model::{Arch, ImageName};
 
 /// Settings with an instance type and a subnet for all images.
 const WITH_BUILDER: &str = "name: acme\nregions: [eu-west-1]\n\
-    builder: {instance_type: t3.micro, subnet: subnet-00000001, instance_profile: general}\n";
+    builder: {instance_type: t3.micro, subnet: subnet-00000001, instance_profile: general, \
+    access: {cidrs: [203.0.113.7/32]}}\n";
 
 #[test]
 fn image_overrides_builder_key_by_key() {
@@ -38,6 +39,26 @@ fn image_overrides_builder_key_by_key() {
     let plain = image(&catalog, "plain");
     assert_eq!(plain.builder(&catalog.settings), catalog.settings.builder);
     assert_eq!(plain.login_user(), "admin");
+}
+
+#[test]
+fn image_overrides_imds() {
+    let catalog = load_valid(&[
+        ("bakeline.yaml", "name: acme\nregions: [eu-west-1]\n"),
+        ("images/base.yaml", BASE),
+        (
+            "images/child.yaml",
+            "parent: base\nbuilder: {imds: optional}\n",
+        ),
+        ("images/leaf.yaml", "parent: child\n"),
+    ]);
+    let imds = |name: &str| image(&catalog, name).builder(&catalog.settings).imds;
+    assert_eq!(
+        ["base", "child", "leaf"].map(imds),
+        [Imds::V2, Imds::Optional, Imds::Optional]
+    );
+    let inputs = image(&catalog, "leaf").instance.inputs();
+    assert_eq!(inputs, [("imds".to_owned(), "optional".to_owned())]);
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod corpus;
 mod good;
 mod helps;
 mod instance;
+mod kms;
+mod limits;
 mod linked;
 mod matrices;
 mod messages;

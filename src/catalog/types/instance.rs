@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::settings::Builder;
+use super::settings::{Builder, Imds};
 use crate::model::Arch;
 
 /// Settings that an image or one of its ancestors sets. Other settings are `None`.
@@ -16,6 +16,8 @@ pub struct InstanceSettings {
     pub instance_profile: Option<String>,
     /// True if instances get a public address and are reached at it.
     pub public_address: Option<bool>,
+    /// IMDS versions of instances that start from the AMIs.
+    pub imds: Option<Imds>,
     /// Login user.
     pub login_user: Option<String>,
     /// True if Packer requests a terminal for its commands.
@@ -36,6 +38,7 @@ impl InstanceSettings {
                 .instance_profile
                 .or_else(|| parent.instance_profile.clone()),
             public_address: self.public_address.or(parent.public_address),
+            imds: self.imds.or(parent.imds),
             login_user: self.login_user.or_else(|| parent.login_user.clone()),
             ssh_pty: self.ssh_pty.or(parent.ssh_pty),
             boot_wait: self.boot_wait.or(parent.boot_wait),
@@ -53,6 +56,13 @@ impl InstanceSettings {
             ),
             ("instance_profile", self.instance_profile.clone()),
             ("public_address", self.public_address.map(|v| v.to_string())),
+            (
+                "imds",
+                self.imds.map(|imds| match imds {
+                    Imds::V2 => "v2".to_owned(),
+                    Imds::Optional => "optional".to_owned(),
+                }),
+            ),
             ("login_user", self.login_user.clone()),
             ("ssh_pty", self.ssh_pty.map(|v| v.to_string())),
             (
@@ -80,6 +90,7 @@ impl InstanceSettings {
             out.instance_profile.clone_from(&self.instance_profile);
         }
         out.public_address = self.public_address.unwrap_or(out.public_address);
+        out.imds = self.imds.unwrap_or(out.imds);
         out
     }
 }

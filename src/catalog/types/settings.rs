@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use crate::checks::Gate;
-use crate::model::{Arch, CatalogName, EnvName, ImageName, Region, Tags};
+use crate::model::{Arch, CatalogName, EnvName, ImageName, Location, Region, Tags};
+
+/// Alias of the KMS key that AWS manages for EBS. AMIs that are encrypted with it cannot be shared.
+pub const AWS_MANAGED_KEY: &str = "alias/aws/ebs";
 
 /// Settings of a catalog.
 #[derive(Debug, Clone)]
@@ -78,6 +81,22 @@ impl Settings {
         self.environments.iter().position(|e| e.name == *env)
     }
 
+    /// Returns the KMS key of the volumes of builds. `None` means the default of the account.
+    #[must_use]
+    pub fn build_key(&self) -> Option<&str> {
+        self.builder.kms_keys.get(self.home()).map(String::as_str)
+    }
+
+    /// Returns the KMS key of a copy for an environment at a location. `None` means the default of
+    /// the account. The keys of the builder apply only in its account.
+    #[must_use]
+    pub fn copy_key<'s>(&'s self, env: &'s Environment, location: &Location) -> Option<&'s str> {
+        let own = env.kms_keys.get(&location.region);
+        let general = || self.builder.kms_keys.get(&location.region);
+        let key = own.or_else(|| general().filter(|_| location.account.is_none()));
+        key.map(String::as_str)
+    }
+
     /// Returns the Region of the builder.
     #[must_use]
     pub fn home(&self) -> &Region {
@@ -98,10 +117,25 @@ pub struct Environment {
     pub accounts: Vec<String>,
     /// Role to assume in the account. With several accounts, the role of this name in each.
     pub role: Option<String>,
+    /// KMS keys of the copies, by Region.
+    pub kms_keys: BTreeMap<Region, String>,
+    /// Trial launch, unless it is disabled.
+    pub launch: Option<TrialLaunch>,
     /// Retention of the environment.
     pub retention: Retention,
     /// Promotion gates of the environment.
     pub gates: Gates,
+}
+
+/// Settings of the trial launch at the locations of an environment besides home.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrialLaunch {
+    /// Subnets. Each location uses the first that exists there.
+    pub subnets: Vec<String>,
+    /// Instance types by architecture, instead of those of the builder.
+    pub instance_types: BTreeMap<Arch, String>,
+    /// Tags in addition to those of the builder.
+    pub tags: Tags,
 }
 
 /// Retention of versions, and waiting times of the retirement stages.
@@ -165,8 +199,12 @@ pub struct Builder {
     pub instance_profile: Option<String>,
     /// True if instances get a public address and are reached at it.
     pub public_address: bool,
+    /// IMDS versions of instances that start from the AMIs.
+    pub imds: Imds,
     /// Tags of all temporary resources.
     pub tags: Tags,
+    /// KMS keys by Region. That of the first Region encrypts builds.
+    pub kms_keys: BTreeMap<Region, String>,
     /// Access to the instances.
     pub access: Access,
 }
@@ -194,6 +232,16 @@ impl Builder {
         let (before, from) = self.subnets.split_at(at);
         from.iter().chain(before).map(String::as_str)
     }
+}
+
+/// Versions of the instance metadata service (IMDS).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Imds {
+    /// IMDSv2 only (`ImdsSupport` of the AMI). EC2 cannot undo it.
+    #[default]
+    V2,
+    /// IMDSv1 and IMDSv2.
+    Optional,
 }
 
 /// Access to instances for bakeline and Packer.

@@ -20,12 +20,13 @@ use crate::engine::mirror::JournalMirror;
 use crate::engine::outcome::Outcome;
 use crate::engine::{Effects, Engine, Options};
 use crate::error::{Error, ErrorKind, Result};
+use crate::lifecycle::tags::PARALLEL_SHARES;
 use crate::model::Inventory;
 use crate::plan::{self, Action, Plan, Scope, Step};
 use crate::ports::{ImageBuilder, Journal, Store, Workspace as _};
 use crate::provision::ansible::MIN_VERSION;
 use crate::steps::references::ParameterReferences;
-use crate::steps::{Creations, LocationCopies, Shares, Steps};
+use crate::steps::{Creations, LocationCopies, Shares, Steps, check_shareable};
 use crate::ui::progress::Progress;
 
 /// Result of a run and the location of its files.
@@ -100,6 +101,7 @@ pub(crate) async fn execute_plan(
     check_ansible(loaded, plan).await?;
     check_session_tools(loaded, plan)?;
     super::pointers::check_pointer_types(loaded, plan).await?;
+    check_encryption(loaded, inventory, plan).await?;
     let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
     let (directory, journal) = create_run_directory(plan, &saved)?;
     let lock = lock::command_locks(loaded, LockScope::All).await?;
@@ -278,6 +280,24 @@ async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
             ))
         }
     }
+}
+
+/// Checks that the AMIs of a plan can be shared with the other accounts that need them.
+async fn check_encryption(
+    loaded: &LoadedCatalog,
+    inventory: &Inventory,
+    plan: &Plan,
+) -> Result<()> {
+    let needs_sharing =
+        |step: &Step| matches!(step.action, Action::Build { .. } | Action::Share { .. });
+    if !plan.steps.iter().any(needs_sharing) {
+        return Ok(());
+    }
+    let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
+    for warning in check_shareable(&loaded.catalog, inventory, plan, &*clouds.home).await? {
+        crate::ui::say(&format!("warning: {warning}"));
+    }
+    Ok(())
 }
 
 /// Checks that the tools for SSM sessions are installed if a step connects to an instance through

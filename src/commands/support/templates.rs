@@ -84,7 +84,7 @@ pub(crate) fn template_findings<'c>(
 }
 
 fn render_errors(catalog: &Catalog, images: &[&Image]) -> Vec<Diagnostic> {
-    let values = placeholder_values();
+    let values = placeholder_values(catalog);
     let errors = images.iter().filter_map(|image| {
         let mut error = files(catalog, image, &values).err()?;
         if image.template.as_ref() == Some(&error.template) {
@@ -141,7 +141,7 @@ fn require_rendered<'c>(catalog: &Catalog, images: impl Iterator<Item = &'c Imag
     }
 }
 
-fn placeholder_values() -> RunValues {
+fn placeholder_values(catalog: &Catalog) -> RunValues {
     let text = "placeholder".to_owned();
     RunValues {
         region: text.clone(),
@@ -153,6 +153,8 @@ fn placeholder_values() -> RunValues {
         key_file: text.clone(),
         group: text.clone(),
         root_device: text.clone(),
+        other_devices: Vec::new(),
+        kms_key: catalog.settings.build_key().map(str::to_owned),
         endpoint: Some(text.clone()),
         poll_seconds: 1,
         user_data: String::new(),

@@ -42,6 +42,8 @@ fn ami(image: &str, version: &str, more: &[(&str, &str)]) -> Ami {
         created: "2026-11-01T12:00:00Z".to_owned(),
         status: "available".to_owned(),
         root_device: "/dev/xvda".to_owned(),
+        other_devices: Vec::new(),
+        imds_v2: false,
         snapshots: vec![SnapshotId::from("snap-1")],
         tags,
         public: false,

@@ -33,6 +33,8 @@ fn ami(name: &str, day: u32, deprecated: Option<&str>) -> Ami {
         created: format!("2026-11-{day:02}T00:00:00.000Z"),
         status: "available".to_owned(),
         root_device: "/dev/xvda".to_owned(),
+        other_devices: Vec::new(),
+        imds_v2: false,
         snapshots: Vec::new(),
         tags: Tags::new(),
         public: true,

@@ -33,6 +33,8 @@ pub struct CopyRequest {
     pub name: String,
     /// Tags of the copy and its snapshots, set by the call that creates them.
     pub tags: Tags,
+    /// KMS key that encrypts the copy. `None` means the default of the account.
+    pub kms_key: Option<String>,
     /// Client token that makes a repeated call idempotent.
     pub token: String,
 }
@@ -71,6 +73,8 @@ pub trait ImageWriter: Send + Sync {
         account: &str,
         on: bool,
     ) -> CloudResult<()>;
+    /// Makes instances of an AMI require IMDSv2 by default. EC2 cannot undo it. May be repeated.
+    async fn require_imds_v2(&self, region: &Region, ami: &AmiId) -> CloudResult<()>;
     /// Deregisters an AMI and deletes its snapshots, also those of an AMI that does not exist.
     async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Deregistration>;
 }

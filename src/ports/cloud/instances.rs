@@ -31,6 +31,29 @@ pub struct LaunchRequest {
     pub token: String,
 }
 
+/// Launch to test with a dry run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrialRequest {
+    /// AMI to launch.
+    pub ami: AmiId,
+    /// Instance type.
+    pub instance_type: String,
+    /// Subnets. The first that exists in the location is used. Empty means a default subnet.
+    pub subnets: Vec<String>,
+    /// Tags of the instance, its volumes and its network interface.
+    pub tags: Tags,
+}
+
+/// Result of a dry run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrialOutcome {
+    /// The instance could start.
+    Passed,
+    /// The account or the location refused the launch for a reason other than the AMI: a policy, a
+    /// quota, the network or the capacity.
+    Untested(String),
+}
+
 /// State of an instance as EC2 describes it.
 #[derive(Debug, Clone)]
 pub struct Instance {
@@ -54,13 +77,13 @@ pub trait InstanceReader: Send + Sync {
     /// Lists instances with these tags that are not terminated.
     async fn instances_with_tags(&self, region: &Region, tags: &Tags)
     -> CloudResult<Vec<Instance>>;
-    /// Checks with a dry run that an instance of the AMI could be launched.
+    /// Checks with a dry run that an instance of the AMI could be launched. The instance requires
+    /// IMDSv2.
     async fn dry_run_launch(
         &self,
         region: &Region,
-        ami: &AmiId,
-        instance_type: &str,
-    ) -> CloudResult<()>;
+        request: &TrialRequest,
+    ) -> CloudResult<TrialOutcome>;
 }
 
 /// Launches and terminates instances.

@@ -1,6 +1,7 @@
 //! Defines the port to EC2, SSM and STS. Each service has one trait for reads and one for changes.
 
 mod access;
+mod encryption;
 mod error;
 mod images;
 mod instances;
@@ -14,9 +15,12 @@ use async_trait::async_trait;
 use crate::model::Region;
 
 pub use access::{AccessReader, AccessWriter, GroupRequest};
+pub use encryption::EncryptionReader;
 pub use error::{CloudError, CloudErrorKind, CloudResult};
 pub use images::{CopyRequest, Deregistration, ImageQuery, ImageReader, ImageWriter};
-pub use instances::{Instance, InstanceReader, InstanceWriter, LaunchRequest};
+pub use instances::{
+    Instance, InstanceReader, InstanceWriter, LaunchRequest, TrialOutcome, TrialRequest,
+};
 pub use parameters::{ParameterReader, ParameterWriter};
 pub use resources::{ResourceReader, ResourceWriter, TemporaryQuery};
 pub use retirement::Retirement;
@@ -44,6 +48,7 @@ pub trait CloudReader:
     + ImageReader
     + InstanceReader
     + AccessReader
+    + EncryptionReader
     + ParameterReader
     + ResourceReader
     + UsageReader
@@ -55,6 +60,7 @@ impl<T> CloudReader for T where
         + ImageReader
         + InstanceReader
         + AccessReader
+        + EncryptionReader
         + ParameterReader
         + ResourceReader
         + UsageReader

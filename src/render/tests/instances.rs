@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::{CATALOG, render_files};
+use super::{CATALOG, render_files, run_values};
 use crate::catalog::{Image, InstanceSettings, Volume, VolumeType};
 use crate::model::ImageName;
-use crate::render::packer::RENDERED;
+use crate::render::packer::{RENDERED, RunValues, files};
 
 #[test]
 fn packer_template_has_instance_settings_of_the_image() {
@@ -23,6 +23,7 @@ fn packer_template_has_instance_settings_of_the_image() {
         subnets: vec!["subnet-00000002".to_owned()],
         instance_profile: Some("build".to_owned()),
         public_address: Some(true),
+        imds: None,
         login_user: Some("rocky".to_owned()),
         ssh_pty: Some(true),
         boot_wait: Some(jiff::SignedDuration::from_secs(90)),
@@ -82,4 +83,32 @@ fn packer_template_has_volumes_of_the_image() {
          "delete_on_termination": true},
     ]);
     assert_eq!(volumes_of(&image), expected);
+}
+
+#[test]
+fn packer_template_encrypts_every_volume_with_the_key() {
+    let mut image = CATALOG.images[&ImageName::from("jdk")].clone();
+    image.volumes = vec![Volume {
+        device: Some("/dev/sdf".to_owned()),
+        size_gib: Some(100),
+        ..Volume::default()
+    }];
+    let values = RunValues {
+        root_device: "/dev/xvda".to_owned(),
+        other_devices: vec!["/dev/sdf".to_owned(), "/dev/sdg".to_owned()],
+        kms_key: Some("alias/images".to_owned()),
+        ..run_values("key")
+    };
+    let rendered = files(&CATALOG, &image, &values).expect("it renders");
+    let packer: Value = serde_json::from_slice(&rendered[RENDERED]).expect("JSON");
+    let volume = |device: &str| {
+        serde_json::json!({"device_name": device, "encrypted": true, "kms_key_id": "alias/images",
+            "delete_on_termination": true})
+    };
+    let mut first = volume("/dev/sdf");
+    first["volume_size"] = 100.into();
+    assert_eq!(
+        packer["source"]["amazon-ebs"]["jdk"]["launch_block_device_mappings"],
+        serde_json::json!([first, volume("/dev/xvda"), volume("/dev/sdg")])
+    );
 }

@@ -51,6 +51,8 @@ fn run_values(text: &str) -> RunValues {
         key_file: own(),
         group: own(),
         root_device: own(),
+        other_devices: Vec::new(),
+        kms_key: None,
         endpoint: Some(format!("http://{text}")),
         poll_seconds: 1,
         user_data: own(),

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use crate::catalog::Imds;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::Result;
 use crate::lifecycle::tags;
@@ -59,6 +60,14 @@ impl StepEffect for TagCandidate<'_> {
                 .change(&step.region)
                 .await?
                 .tag(&step.region, &snapshots, &tags)
+                .await?;
+        }
+        if steps.builder_of(&step.scope).imds == Imds::V2 && !candidate.imds_v2 {
+            steps
+                .cloud_for(step)?
+                .change(&step.region)
+                .await?
+                .require_imds_v2(&step.region, &id)
                 .await?;
         }
         Ok(StepOutput::Candidate {

@@ -10,7 +10,7 @@ use super::login_failure::{login_failure, rights_failure};
 use super::script_failure::{failed_script, script_failure};
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, omit_encoded_details};
 use crate::model::{Ami, AmiId, ImageName, Tags, Version};
 use crate::plan::{AmiRef, Step, StepId, StepName};
 use crate::ports::{BuildJob, BuildOutcome, BuilderError, ImageQuery, Secret};
@@ -156,6 +156,8 @@ async fn prepare(
             .outputs
             .group(&StepId::new(step.scope.clone(), StepName::Group))?,
         root_device: base_ami.root_device,
+        other_devices: base_ami.other_devices,
+        kms_key: steps.catalog.settings.build_key().map(str::to_owned),
         endpoint: steps.endpoint.clone(),
         poll_seconds: if steps.endpoint.is_some() { 1 } else { 5 },
         user_data: image
@@ -300,6 +302,8 @@ fn failure_error(
     } else {
         format!("{status}: {messages}")
     };
+    // The log contains the encoded details.
+    let (text, _) = omit_encoded_details(&text);
     Error::new(ErrorKind::StepFailed, text).hint(log)
 }
 

@@ -1,4 +1,4 @@
-//! Copies AMIs to other Regions and accounts, waits for the copies, and tests a launch.
+//! Copies AMIs to other Regions and accounts, and waits for the copies.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -74,6 +74,7 @@ pub(in crate::steps) struct Copy<'a> {
     pub(in crate::steps) source: &'a AmiRef,
     pub(in crate::steps) from: &'a Region,
     pub(in crate::steps) name: &'a str,
+    pub(in crate::steps) kms_key: &'a Option<String>,
 }
 
 #[async_trait]
@@ -84,7 +85,9 @@ impl StepEffect for Copy<'_> {
         step: &Step,
         context: &StepContext<'_>,
     ) -> Result<StepOutput> {
-        let Self { source, from, name } = *self;
+        let Self {
+            source, from, name, ..
+        } = *self;
         let original = load_original(steps, from, &context.outputs.ami(source)?).await?;
         let origin = format!("{from}:{}", original.id);
         let mut slot = None;
@@ -130,6 +133,14 @@ impl StepEffect for Copy<'_> {
             .await?
             .tag(&step.region, &[id.to_string()], &self_tag)
             .await?;
+        if original.imds_v2 && !ami.imds_v2 {
+            steps
+                .cloud_for(step)?
+                .change(&step.region)
+                .await?
+                .require_imds_v2(&step.region, &id)
+                .await?;
+        }
         Ok(StepOutput::Copy {
             ami: id,
             origin,
@@ -144,7 +155,9 @@ impl StepEffect for Copy<'_> {
         _output: Option<&StepOutput>,
         context: &StepContext<'_>,
     ) -> Result<()> {
-        let Self { source, from, name } = *self;
+        let Self {
+            source, from, name, ..
+        } = *self;
         let origin = format!("{from}:{}", context.outputs.ami(source)?);
         let found = created::find_created(steps, &copy_key(step, name), || async {
             let found = find_by_name(steps, step, name).await?;
@@ -221,6 +234,7 @@ async fn start_copy(
         source: original.id.clone(),
         name: copy.name.to_owned(),
         tags: wanted,
+        kms_key: copy.kms_key.clone(),
         token: client_token(&parts),
     };
     let what = format!("{} to accept a copy of {origin}", step.region);
@@ -283,37 +297,5 @@ async fn poll_copy(
             let text = format!("copy {id} in {} is {status}{why}", step.region);
             Err(Error::new(ErrorKind::StepFailed, text).hint("run again to create a new copy"))
         }
-    }
-}
-
-/// Dry run of a launch. It starts no instance.
-pub(in crate::steps) struct TestLaunch<'a> {
-    pub(in crate::steps) ami: &'a AmiRef,
-}
-
-#[async_trait]
-impl StepEffect for TestLaunch<'_> {
-    async fn perform(
-        &self,
-        steps: &Steps,
-        step: &Step,
-        context: &StepContext<'_>,
-    ) -> Result<StepOutput> {
-        let Self { ami } = *self;
-        let id = context.outputs.ami(ami)?;
-        let arch = steps.image_of(&step.scope).map(|i| i.arch);
-        let builder = steps.builder_of(&step.scope);
-        let instance_type = builder.instance_type(arch.unwrap_or_default());
-        steps
-            .cloud_for(step)?
-            .dry_run_launch(&step.region, &id, instance_type)
-            .await
-            .map_err(|e| {
-                let text = format!("an instance of {id} would not start in {}", step.region);
-                Error::new(ErrorKind::StepFailed, text)
-                    .because(Error::from(e))
-                    .hint("no pointer names it; correct the problem and run again")
-            })?;
-        Ok(StepOutput::Launchable { launchable: id })
     }
 }

@@ -5,5 +5,7 @@ pub(in crate::steps) mod location_copies;
 pub(in crate::steps) mod move_current;
 pub(in crate::steps) mod set_tags;
 pub(in crate::steps) mod share;
+pub(crate) mod shareable;
 pub(in crate::steps) mod shares;
+pub(in crate::steps) mod trial_launch;
 pub(in crate::steps) mod withdraw;

@@ -2,6 +2,7 @@
 
 use super::{IMAGES, test_env};
 use crate::adapters::fake::{FakeCloudState, MemoryWorkspace};
+use crate::catalog::defaults::RESERVED_TAGS;
 use crate::checks::Outcome as Judged;
 use crate::lifecycle::{Record, lookup, tags};
 use crate::model::{Ami, AmiId, Arch, EnvName, ImageName, Tags, pointer_name};
@@ -22,6 +23,17 @@ pub(super) fn foreign_tags(catalog: &str) -> Tags {
     ]
     .map(|(k, v)| (k.to_owned(), v.to_owned()))
     .into()
+}
+
+/// Returns the violated limit of an AMI with more tags than the catalog reserves for its stage.
+pub(super) fn excess_tags(ami: &Ami) -> Option<String> {
+    let keys = ami.tags.keys().map(String::as_str);
+    let (sharing, own): (Vec<&str>, Vec<&str>) = keys
+        .filter(|key| key.starts_with("bakeline:") || ["Name", "Environment"].contains(key))
+        .partition(|key| key.starts_with(tags::SHARING));
+    let is_ok = own.len() + tags::PARALLEL_SHARES <= RESERVED_TAGS || sharing.is_empty();
+    let is_excess = !is_ok || own.len() > RESERVED_TAGS || sharing.len() > tags::PARALLEL_SHARES;
+    is_excess.then(|| format!("{} has the tags {own:?} and {sharing:?}", ami.id))
 }
 
 pub(super) fn latest(
@@ -67,6 +79,9 @@ pub(super) fn violation(
                 return Some(format!("{ami} of {image} is found but does not exist"));
             }
         }
+    }
+    if let Some(text) = now.images.values().find_map(excess_tags) {
+        return Some(text);
     }
     let groups = now.groups.values().map(|g| &g.tags);
     let instances = now.instances.values().map(|i| &i.tags);

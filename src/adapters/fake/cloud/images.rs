@@ -141,6 +141,7 @@ impl ImageWriter for FakeCloud {
                 }
                 state.hide(id.as_str());
                 state.tokens.insert(request.token.clone(), id.clone());
+                state.record_key(&id, request.kms_key.as_deref());
                 Ok(id)
             },
         );
@@ -161,6 +162,21 @@ impl ImageWriter for FakeCloud {
             state.share(ami, what, account, on);
             Ok(())
         })
+        .await
+    }
+
+    async fn require_imds_v2(&self, region: &Region, ami: &AmiId) -> CloudResult<()> {
+        self.call(
+            ("require_imds_v2", ami.as_str(), true),
+            region,
+            |state| match state.images.get_mut(ami) {
+                Some(ami) => {
+                    ami.imds_v2 = true;
+                    Ok(())
+                }
+                None => not_found(ami.as_str()),
+            },
+        )
         .await
     }
 

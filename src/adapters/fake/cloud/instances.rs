@@ -5,8 +5,11 @@ use async_trait::async_trait;
 use super::{has_tags, not_found};
 use crate::adapters::fake::FakeCloud;
 use crate::adapters::fake::state::FakeInstance;
-use crate::model::{AmiId, InstanceId, Region, Tags};
-use crate::ports::{CloudResult, Instance, InstanceReader, InstanceWriter, LaunchRequest};
+use crate::model::{InstanceId, Region, Tags};
+use crate::ports::{
+    CloudResult, Instance, InstanceReader, InstanceWriter, LaunchRequest, TrialOutcome,
+    TrialRequest,
+};
 
 #[async_trait]
 impl InstanceReader for FakeCloud {
@@ -46,17 +49,19 @@ impl InstanceReader for FakeCloud {
     async fn dry_run_launch(
         &self,
         region: &Region,
-        ami: &AmiId,
-        _instance_type: &str,
-    ) -> CloudResult<()> {
-        self.call(
-            ("dry_run_launch", ami.as_str(), false),
-            region,
-            |state| match state.images.get(ami).map(|a| a.status.as_str()) {
-                Some("available") => Ok(()),
+        request: &TrialRequest,
+    ) -> CloudResult<TrialOutcome> {
+        let ami = &request.ami;
+        self.call(("dry_run_launch", ami.as_str(), false), region, |state| {
+            state.trials.push(request.clone());
+            match state.images.get(ami).map(|a| a.status.as_str()) {
+                Some("available") => Ok(match &state.untested {
+                    Some(reason) => TrialOutcome::Untested(reason.clone()),
+                    None => TrialOutcome::Passed,
+                }),
                 _ => not_found(ami.as_str()),
-            },
-        )
+            }
+        })
         .await
     }
 }

@@ -2,6 +2,7 @@
 //! and can fail.
 
 mod access;
+mod encryption;
 mod images;
 mod instances;
 mod parameters;

@@ -50,6 +50,8 @@ fn ami(id: &str, tags: Tags) -> Ami {
         created: NOW.to_owned(),
         status: "available".to_owned(),
         root_device: "/dev/xvda".to_owned(),
+        other_devices: Vec::new(),
+        imds_v2: false,
         snapshots: Vec::new(),
         tags,
         public: false,

@@ -1,15 +1,18 @@
 //! Tests the state table in two Regions and a second account: every transition, an error at every
 //! call, a kill before every call followed by the doctor, and repeated runs.
 
+mod encryption;
 mod interrupted_move;
 mod locations;
 mod operations;
 mod sharing;
+mod trial_launch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::invariants::excess_tags;
 use super::{OTHER, TestEnv, catalog_with};
 use crate::adapters::fake::{ACCOUNT, FakeCloudState};
 use crate::catalog::OnFailure;
@@ -231,6 +234,8 @@ fn assert_rows(
 /// copies are complete, and nothing is shared.
 fn assert_consistent(setup: &TestEnv, context: &str) {
     let inventory = setup.inventory();
+    let excess = inventory.images.iter().find_map(excess_tags);
+    assert_eq!(excess, None, "{context}");
     let repairs = diagnose(&setup.catalog.settings, &inventory).repairs;
     assert_eq!(repairs, Vec::new(), "{context}");
     // An independent check: at most one current AMI, and the pointer names it.

@@ -1,0 +1,176 @@
+//! Tests launches with a dry run, and tells problems of the AMI from those of the account.
+
+use aws_sdk_ec2::types::{
+    HttpTokensState, InstanceMetadataOptionsRequest, InstanceType, ResourceType, TagSpecification,
+};
+
+use super::clients::Clients;
+use super::errors::cloud_error;
+use super::tags::tag_specification;
+use crate::ports::{CloudError, CloudErrorKind, CloudResult, TrialOutcome, TrialRequest};
+
+/// Codes of RunInstances for reasons other than the AMI (EC2 API Reference, "Error codes").
+const OF_THE_ACCOUNT: &[&str] = &[
+    "VPCIdNotSpecified",
+    "MissingInput",
+    "DefaultVpcDoesNotExist",
+    "Unsupported",
+    "UnsupportedOperation",
+    "InsufficientInstanceCapacity",
+    "InsufficientHostCapacity",
+    "InsufficientCapacity",
+    "InsufficientAddressCapacity",
+    "InsufficientFreeAddressesInSubnet",
+    "InsufficientVolumeCapacity",
+    "InstanceLimitExceeded",
+    "VcpuLimitExceeded",
+    "VolumeLimitExceeded",
+    "MaxIOPSLimitExceeded",
+    "NetworkInterfaceLimitExceeded",
+    "ResourceLimitExceeded",
+    "PendingVerification",
+    "Blocked",
+];
+
+/// Tests a launch. `DryRunOperation` means success.
+pub(super) async fn dry_run_launch(
+    clients: &Clients,
+    request: &TrialRequest,
+) -> CloudResult<TrialOutcome> {
+    if request.subnets.is_empty() {
+        return judge(run_instances(clients, request, None).await);
+    }
+    for subnet in &request.subnets {
+        match run_instances(clients, request, Some(subnet)).await {
+            // The subnet belongs to another location of the environment.
+            Err(error) if code(&error) == "InvalidSubnetID.NotFound" => {}
+            answer => return judge(answer),
+        }
+    }
+    let names = request.subnets.join(", ");
+    Ok(TrialOutcome::Untested(format!(
+        "none of the subnets {names} exists there"
+    )))
+}
+
+async fn run_instances(
+    clients: &Clients,
+    request: &TrialRequest,
+    subnet: Option<&String>,
+) -> CloudResult<()> {
+    let options = InstanceMetadataOptionsRequest::builder().http_tokens(HttpTokensState::Required);
+    let call = clients
+        .ec2
+        .run_instances()
+        .image_id(request.ami.as_str())
+        .instance_type(InstanceType::from(request.instance_type.as_str()))
+        .min_count(1)
+        .max_count(1)
+        .set_subnet_id(subnet.cloned())
+        .metadata_options(options.build())
+        .set_tag_specifications(tag_specifications(request))
+        .dry_run(true);
+    let answer = call.send().await;
+    answer.map_err(|e| cloud_error("RunInstances", &clients.region, &e))?;
+    Ok(())
+}
+
+/// Returns the tags for everything that a launch creates, as policies require them. EC2 rejects a
+/// specification without tags.
+fn tag_specifications(request: &TrialRequest) -> Option<Vec<TagSpecification>> {
+    let types = [
+        ResourceType::Instance,
+        ResourceType::Volume,
+        ResourceType::NetworkInterface,
+    ];
+    let with_tags = types.map(|of| tag_specification(of, &request.tags));
+    (!request.tags.is_empty()).then(|| with_tags.into())
+}
+
+fn judge(answer: CloudResult<()>) -> CloudResult<TrialOutcome> {
+    let error = match answer {
+        Ok(()) => return Ok(TrialOutcome::Passed),
+        Err(error) => error,
+    };
+    // DryRunOperation has status 412, which some endpoints report as a denial.
+    let is_dry_run =
+        error.kind == CloudErrorKind::Denied && error.message.contains("DryRunOperation");
+    if is_dry_run || code(&error) == "DryRunOperation" {
+        return Ok(TrialOutcome::Passed);
+    }
+    if error.kind == CloudErrorKind::Denied || OF_THE_ACCOUNT.contains(&code(&error)) {
+        return Ok(TrialOutcome::Untested(error.message));
+    }
+    Err(error)
+}
+
+/// Returns the code of EC2 at the start of the message.
+fn code(error: &CloudError) -> &str {
+    error.message.split(':').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(kind: CloudErrorKind, message: &str) -> CloudResult<TrialOutcome> {
+        judge(Err(CloudError {
+            kind,
+            action: "RunInstances",
+            region: "eu-west-1".to_owned(),
+            message: message.to_owned(),
+        }))
+    }
+
+    #[test]
+    fn only_errors_of_the_ami_fail_a_trial_launch() {
+        use CloudErrorKind::{Denied, NotFound, Other, Throttled};
+        for (kind, message) in [
+            (
+                Other,
+                "DryRunOperation: Request would have succeeded, but DryRun flag is set.",
+            ),
+            (Denied, "412: DryRunOperation"),
+        ] {
+            let passed = outcome(kind, message).expect("it passes");
+            assert_eq!(passed, TrialOutcome::Passed, "{message}");
+        }
+        for (kind, message) in [
+            (Denied, "UnauthorizedOperation: You are not authorized"),
+            (
+                Throttled,
+                "VcpuLimitExceeded: You have requested more vCPU capacity",
+            ),
+            (
+                Other,
+                "InsufficientInstanceCapacity: We currently do not have",
+            ),
+            (
+                Other,
+                "Unsupported: Your requested instance type (t3.small) is not supported",
+            ),
+            (Other, "MissingInput: No subnets found for the default VPC"),
+            (Other, "VPCIdNotSpecified: No default VPC for this user"),
+        ] {
+            let untested = outcome(kind, message).expect("a warning");
+            assert_eq!(untested, TrialOutcome::Untested(message.to_owned()));
+        }
+        for (kind, message) in [
+            (
+                NotFound,
+                "InvalidAMIID.NotFound: The image id '[ami-1]' does not exist",
+            ),
+            (
+                Other,
+                "InvalidParameterCombination: Enhanced networking is required",
+            ),
+            (
+                Other,
+                "InvalidParameterValue: The architecture 'arm64' of the instance type",
+            ),
+            (Other, "SomethingNew: unknown"),
+        ] {
+            assert!(outcome(kind, message).is_err(), "{message}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Tests a launch at a location before a pointer names the AMI there.
+
+use async_trait::async_trait;
+
+use crate::catalog::TrialLaunch;
+use crate::engine::{StepContext, StepOutput};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lifecycle::locations;
+use crate::model::{AmiId, EnvName, Location};
+use crate::plan::{AmiRef, Step};
+use crate::ports::{TrialOutcome, TrialRequest};
+use crate::steps::context::{StepEffect, Steps};
+
+/// Dry run of a launch. It starts no instance. If the account or the location does not allow the
+/// launch, the AMI is not at fault, so the step succeeds with a warning.
+pub(in crate::steps) struct TestLaunch<'a> {
+    pub(in crate::steps) ami: &'a AmiRef,
+    pub(in crate::steps) env: &'a Option<EnvName>,
+}
+
+#[async_trait]
+impl StepEffect for TestLaunch<'_> {
+    async fn perform(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        context: &StepContext<'_>,
+    ) -> Result<StepOutput> {
+        let id = context.outputs.ami(self.ami)?;
+        let location = Location {
+            account: step.account.clone(),
+            region: step.region.clone(),
+        };
+        let request = self.request(steps, step, &location, id.clone());
+        let outcome = steps
+            .cloud_for(step)?
+            .dry_run_launch(&step.region, &request)
+            .await
+            .map_err(|e| {
+                let text = format!("an instance of {id} would not start in {location}");
+                Error::new(ErrorKind::StepFailed, text)
+                    .because(Error::from(e))
+                    .hint("no pointer names it; correct the problem and run again")
+            })?;
+        if let TrialOutcome::Untested(reason) = outcome {
+            (context.note)(&format!(
+                "warning: the launch of {id} in {location} could not be tested, and the move continues: {reason}"
+            ));
+        }
+        Ok(StepOutput::Launchable { launchable: id })
+    }
+}
+
+impl TestLaunch<'_> {
+    /// Returns the launch of a user at the location: with the settings of the environment, or at home
+    /// with those of the builder.
+    fn request(&self, steps: &Steps, step: &Step, location: &Location, ami: AmiId) -> TrialRequest {
+        let settings = &steps.catalog.settings;
+        let image = steps.image_of(&step.scope);
+        let arch = image.map(|image| image.arch).unwrap_or_default();
+        let builder = steps.builder_of(&step.scope);
+        let mut tags = builder.tags.clone();
+        let is_home = *location == locations::home(settings);
+        let environment = settings
+            .environments
+            .iter()
+            .find(|environment| Some(&environment.name) == self.env.as_ref());
+        let launch = environment.and_then(|environment| environment.launch.clone());
+        let TrialLaunch {
+            subnets,
+            instance_types,
+            tags: more,
+        } = launch.filter(|_| !is_home).unwrap_or_default();
+        tags.extend(more);
+        let name = image.map_or("", |image| image.name.as_str());
+        let own_subnet = builder.subnet(name).filter(|_| is_home);
+        let instance_type = instance_types.get(&arch).map(String::as_str);
+        TrialRequest {
+            ami,
+            instance_type: instance_type
+                .unwrap_or_else(|| builder.instance_type(arch))
+                .to_owned(),
+            subnets: own_subnet.map_or(subnets, |subnet| vec![subnet.to_owned()]),
+            tags,
+        }
+    }
+}
