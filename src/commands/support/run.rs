@@ -20,7 +20,6 @@ use crate::engine::mirror::JournalMirror;
 use crate::engine::outcome::Outcome;
 use crate::engine::{Effects, Engine, Options};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lifecycle::tags::PARALLEL_SHARES;
 use crate::model::Inventory;
 use crate::plan::{self, Action, Plan, Scope, Step};
 use crate::ports::{ImageBuilder, Journal, Store, Workspace as _};
