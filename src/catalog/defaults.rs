@@ -61,6 +61,8 @@ pub fn environments(regions: &[Region]) -> Vec<Environment> {
             regions: regions.to_vec(),
             accounts: Vec::new(),
             role: None,
+            read_role: None,
+            external_id: None,
             retention: retention_for_level(&RETENTION, level),
             gates: GATES,
         })

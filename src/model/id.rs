@@ -63,6 +63,27 @@ text_newtype! {
     RunId
 }
 
+impl Region {
+    /// Returns the partition of the Region, which is part of each ARN (AWS General Reference,
+    /// "Amazon Resource Names").
+    #[must_use]
+    pub fn partition(&self) -> &'static str {
+        let partitions = [
+            ("cn-", "aws-cn"),
+            ("us-gov-", "aws-us-gov"),
+            ("eusc-", "aws-eusc"),
+            ("us-iso-", "aws-iso"),
+            ("us-isob-", "aws-iso-b"),
+            ("eu-isoe-", "aws-iso-e"),
+            ("us-isof-", "aws-iso-f"),
+        ];
+        let found = partitions
+            .iter()
+            .find(|(prefix, _)| self.0.starts_with(prefix));
+        found.map_or("aws", |(_, partition)| partition)
+    }
+}
+
 impl AmiId {
     /// Returns the words of a text that look like AMI IDs.
     pub fn find_all(text: &str) -> impl Iterator<Item = Self> + '_ {

@@ -93,6 +93,13 @@ pub(crate) struct RawEnvironment {
     /// Role to assume in the account. With several accounts, the role of this name in each.
     #[schemars(regex(pattern = syntax::ROLE.pattern))]
     pub(crate) role: Option<Text>,
+    /// Role to assume in the account for commands that change nothing, such as `plan`. Default:
+    /// `role`, in a session that is limited to reads.
+    #[schemars(regex(pattern = syntax::ROLE.pattern))]
+    pub(crate) read_role: Option<Text>,
+    /// External ID that the trust policies of the roles require.
+    #[schemars(regex(pattern = syntax::EXTERNAL_ID.pattern))]
+    pub(crate) external_id: Option<Text>,
     /// Retention of the environment. Default: `retention` of the catalog.
     pub(crate) retention: Option<Spanned<RawRetention>>,
     /// Promotion gates of the environment.

@@ -244,7 +244,13 @@ impl EnvironmentParser<'_> {
             .iter()
             .filter_map(|a| checker.check_aws_name("a valid account ID", Some(a), &syntax::ACCOUNT))
             .collect();
-        let role = checker.check_aws_name("a valid role ARN", raw.role.as_ref(), &syntax::ROLE);
+        let role = self.parse_role(raw.role.as_ref(), checker);
+        let read_role = self.parse_role(raw.read_role.as_ref(), checker);
+        let external_id = checker.check_aws_name(
+            "a valid external ID",
+            raw.external_id.as_ref(),
+            &syntax::EXTERNAL_ID,
+        );
         let retention = parse_retention(raw.retention.as_ref(), default_retention, checker);
         let gates = parse_gates(raw.gates.as_ref(), checker);
         if tag_value.as_deref() == Some("") {
@@ -264,9 +270,32 @@ impl EnvironmentParser<'_> {
             regions,
             accounts,
             role,
+            read_role,
+            external_id,
             retention,
             gates,
         })
+    }
+
+    /// Parses the ARN of a role, which must be in the partition of the catalog's Regions.
+    fn parse_role(&self, raw: Option<&Text>, checker: &mut Checker<'_, '_>) -> Option<String> {
+        let text = raw?;
+        let role = checker.check_aws_name("a valid role ARN", raw, &syntax::ROLE)?;
+        let partition = role.split(':').nth(1).unwrap_or_default();
+        if let Some(region) = self.regions.iter().find(|r| r.partition() != partition) {
+            let expected = region.partition();
+            checker
+                .error(
+                    codes::AWS_SYNTAX,
+                    &text.span,
+                    format!(
+                        "the role is in the partition `{partition}`, but the Region `{region}` is in `{expected}`"
+                    ),
+                )
+                .help(format!("use an ARN that starts with `arn:{expected}:`"));
+            return None;
+        }
+        Some(role)
     }
 }
 

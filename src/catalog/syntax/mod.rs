@@ -52,6 +52,8 @@ syntaxes! {
     ROLE =
         r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/([A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{1,64}$",
         "an ARN such as `arn:aws:iam::123456789012:role/bakeline`";
+    /// External ID: STS AssumeRole, parameter ExternalId.
+    EXTERNAL_ID = r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$", "2 to 1,224 letters, digits and `_+=,.@:/-`";
     INSTANCE_TYPE = r"^[a-z][a-z0-9-]{0,19}\.[a-z0-9-]{1,20}$",
         "an instance type such as `t3.small`";
     SUBNET = r"^subnet-([0-9a-f]{8}|[0-9a-f]{17})$",

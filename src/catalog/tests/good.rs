@@ -102,6 +102,8 @@ environments:
   - name: Live
     accounts: ["123456789012"]
     role: arn:aws:iam::123456789012:role/bakeline
+    read_role: arn:aws:iam::123456789012:role/bakeline-read
+    external_id: acme/7
     gates: {soak: 1d12h, parent: false}
 builder:
   instance_type: m7g.large
@@ -142,6 +144,8 @@ fn all_settings_are_read() {
             regions: regions[..1].to_vec(),
             accounts: vec![],
             role: None,
+            read_role: None,
+            external_id: None,
             retention: Retention {
                 keep: 9,
                 ..general.clone()
@@ -154,6 +158,8 @@ fn all_settings_are_read() {
             regions,
             accounts: vec!["123456789012".into()],
             role: Some("arn:aws:iam::123456789012:role/bakeline".into()),
+            read_role: Some("arn:aws:iam::123456789012:role/bakeline-read".into()),
+            external_id: Some("acme/7".into()),
             retention: Retention {
                 keep: 0,
                 ..general.clone()

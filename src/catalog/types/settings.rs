@@ -98,6 +98,11 @@ pub struct Environment {
     pub accounts: Vec<String>,
     /// Role to assume in the account. With several accounts, the role of this name in each.
     pub role: Option<String>,
+    /// Role for commands that change nothing. Without it, these commands assume `role` with a
+    /// policy that allows only reads.
+    pub read_role: Option<String>,
+    /// External ID that the trust policies of the roles require.
+    pub external_id: Option<String>,
     /// Retention of the environment.
     pub retention: Retention,
     /// Promotion gates of the environment.
