@@ -12,6 +12,7 @@ from moto.ec2.responses import EC2Response
 
 from . import (  # noqa: F401
     auto_scaling,
+    cloud_formation,
     image_creation,
     image_lifecycle,
     image_references,
@@ -43,4 +44,5 @@ def call_action(self: Any) -> Any:
 def install(state: Ec2State) -> None:
     """Makes the patched moto use this state."""
     set_current_state(state)
+    cloud_formation.replace_missing_package()
     vendor_images.reset_releases()
