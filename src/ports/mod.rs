@@ -15,7 +15,8 @@ pub use cloud::{
     AccessReader, AccessWriter, Cloud, CloudError, CloudErrorKind, CloudReader, CloudResult,
     CloudWriter, CopyRequest, GroupRequest, Identity, IdentityReader, ImageQuery, ImageReader,
     ImageWriter, Instance, InstanceReader, InstanceWriter, LaunchRequest, ParameterReader,
-    ParameterWriter, ResourceReader, ResourceWriter, Retirement, TemporaryQuery, UsageReader,
+    ParameterWriter, ResourceReader, ResourceWriter, Retirement, RoleSession, TemporaryQuery,
+    UsageReader,
 };
 pub use http::{Http, HttpError, HttpResponse};
 pub use machine::{Clock, Processes, Vcs};

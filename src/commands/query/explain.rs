@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::catalog::{Catalog, Settings};
 use crate::checks::{Phase, summary};
 use crate::cli::{Explain as Args, InventoryArgs};
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::context::{self, LoadedCatalog};
 use crate::commands::support::{references, unreachable};
 use crate::error::{Error, ErrorKind, Result};
@@ -75,7 +76,8 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         save_inventory: None,
     };
     let fates = |inventory: &Inventory| retention_decisions(&loaded.catalog, inventory);
-    let inventory = references::load_inventory(&loaded, &unsaved, fates).await?;
+    let inventory =
+        references::load_inventory(&loaded, &unsaved, AccessMode::Read("explain"), fates).await?;
     unreachable::warn_unreachable(&inventory);
     let records = Record::read_all(&inventory.images, &loaded.catalog.settings);
     let found = find_record(&loaded.catalog, &inventory, &records, &args.what)?;

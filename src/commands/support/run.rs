@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::access::AccessMode;
 use super::context::{self, LoadedCatalog};
 use super::lock::{self, LockScope};
 use crate::adapters::ansible;
@@ -178,7 +179,8 @@ async fn assemble_steps(
     (directory, store): (Arc<RunDirectory>, Arc<dyn Store>),
     guard: Option<&Arc<dyn Guard>>,
 ) -> Result<Steps> {
-    let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
+    let clouds =
+        context::connect_clouds(&loaded.catalog.settings, AccessMode::Change(&plan.run)).await?;
     let program = current_program();
     Ok(Steps {
         catalog: Arc::clone(&loaded.catalog),
