@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from support.catalog import VENDOR, Catalog
-from support.run import run
+from support.run import HANG, run, wait_until
 from support.sandbox import Sandbox
 from support.seeded_history import ROLE, SECOND, TWO, SeededHistory
 from support.state import OTHER, OWN
@@ -34,6 +36,10 @@ def history(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Seede
     """Returns a catalog with every part that needs permissions: two Regions, another account, S3, SSM and a profile."""
     sandbox.reset()
     sandbox.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": sandbox.region})
+    iam = sandbox.client("iam")
+    iam.create_role(RoleName="acme", AssumeRolePolicyDocument="{}")
+    iam.create_instance_profile(InstanceProfileName="acme")
+    iam.add_role_to_instance_profile(InstanceProfileName="acme", RoleName="acme")
     prod = {"name": "Prod", "accounts": [OWN, OTHER], "role": ROLE, "read_role": READ_ROLE, "external_id": "acme/7"}
     catalog = Catalog(
         sandbox,
@@ -70,7 +76,9 @@ def is_granted(call: dict[str, Any], role: dict[str, Any]) -> bool:
     names = S3_ACTIONS[call["action"]] if call["service"] == "s3" else {f"{call['service']}:{call['action']}"}
     for statement in (s for name in names for s in granted(role).get(name, [])):
         regions = statement.get("Condition", {}).get("StringEquals", {}).get("aws:RequestedRegion", [call["region"]])
-        arns = [f"arn:aws:s3:::{call['resources'].get('Path', '').strip('/')}"] if call["service"] == "s3" else []
+        # A bulk delete (POST) has its keys in the body.
+        is_path = call["service"] == "s3" and call["action"] != "POST"
+        arns = [f"arn:aws:s3:::{call['resources'].get('Path', '').strip('/')}"] if is_path else []
         if name := call["resources"].get("Name", ""):
             arns = [f"arn:aws:ssm:{call['region']}:{call['account']}:parameter{name}"]
         if call["region"] in regions and all(
@@ -114,6 +122,27 @@ def test_printed_policies_grant_every_call(history: SeededHistory, purpose: str)
     missing = json.loads(json.dumps(environment).replace("ec2:DescribeImages", "ec2:DescribeOther"))
     example = {"service": "ec2", "action": "DescribeImages", "region": SECOND, "account": OTHER, "resources": {}}
     assert is_granted(example, environment) and not is_granted(example, missing), "the judge can refuse"
+
+
+@pytest.mark.skipif(not shutil.which("packer"), reason="Packer is not installed")
+def test_printed_policies_grant_every_call_of_a_build(history: SeededHistory) -> None:
+    """Nothing boots here, so the build ends by an interrupt while Packer waits for SSH."""
+    home, environment = documents(history, "--role", "build", "--format", "iam", "--account", OWN)
+    mark = history.sandbox.mark()
+    started = history.catalog.start("release", "base")
+    try:
+        called = lambda action: [c for c in history.sandbox.api(mark) if c["action"] == action]
+        by_packer = lambda: [c for c in called("DescribeInstances") if "aws-sdk-go" in c["user_agent"]]
+        waits = lambda: called("RunInstances") and len(by_packer()) >= 2
+        wait_until(lambda: waits() or started.poll() is not None, HANG, "Packer to wait for SSH")
+    finally:
+        started.send_signal(signal.SIGTERM)
+    assert started.wait(timeout=HANG) == 130, (history.catalog.at / "out.log").read_text()
+    calls = history.sandbox.api(mark)
+    made = {call["action"] for call in calls}
+    assert {"CreateKeyPair", "RunInstances", "GetInstanceProfile", "TerminateInstances", "DeleteSecurityGroup"} <= made
+    for call in calls:
+        assert is_granted(call, environment if call["account"] == OTHER else home), call
 
 
 def test_policies_are_valid_and_small(history: SeededHistory) -> None:
