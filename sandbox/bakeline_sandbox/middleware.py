@@ -21,7 +21,9 @@ from .faults import FaultList
 from .json_lines import JsonLines
 
 LOG = logging.getLogger("bakeline_sandbox")
-SERVICES = ("ec2", "ssm", "sts", "iam", "kms", "s3", "autoscaling")
+SERVICES = ("ec2", "ssm", "sts", "iam", "kms", "s3", "autoscaling", "cloudformation")
+MAX_VALUE = 2048
+"""Longest logged value: that of a session policy."""
 CONTROL_PREFIX = "/_bakeline/"
 ROOT_ARN = "arn:aws:iam::123456789012:root"
 _UNKNOWN_KEY_CODES = {
@@ -170,5 +172,5 @@ class Middleware:
             status=response.status_code,
             error=(code[1] or code[2]).decode("utf-8", "replace") if code else None,
             duration_ms=round(seconds * 1000, 1),
-            resources={name: value[:200] for name, value in resources},
+            resources={name: value[:MAX_VALUE] for name, value in resources},
         )

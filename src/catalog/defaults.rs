@@ -68,6 +68,8 @@ pub fn environments(regions: &[Region]) -> Vec<Environment> {
             role: None,
             kms_keys: BTreeMap::new(),
             launch: Some(TrialLaunch::default()),
+            read_role: None,
+            external_id: None,
             retention: retention_for_level(&RETENTION, level),
             gates: GATES,
         })

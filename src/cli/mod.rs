@@ -5,6 +5,7 @@ mod inspect;
 mod internal;
 mod inventory;
 mod lifecycle;
+mod permissions;
 mod plan;
 mod prune;
 
@@ -20,6 +21,7 @@ pub use inspect::{Diff, Explain, Sweep};
 pub use internal::{CheckBuild, Play, Supervise};
 pub use inventory::InventoryArgs;
 pub use lifecycle::{Doctor, Hold, Revoke, Rollback, Unlock};
+pub use permissions::{PermissionFormat, PermissionRole, Permissions};
 pub use plan::{Format, Plan, Probe, Release, Why};
 pub use prune::{Prune, Restore, Retire};
 
@@ -100,6 +102,9 @@ pub enum Command {
     Sweep(Sweep),
     /// Run checks against a machine, an instance, an AMI or an unpacked root file system.
     Check(Box<Check>),
+    /// Print the permissions that this catalog needs in AWS, as policies or as a CloudFormation
+    /// template.
+    Permissions(Permissions),
     /// Manage the local EC2, which builds and boots images without a cloud account.
     Sandbox(Sandbox),
     /// Write the JSON Schemas of the catalog files for editors.

@@ -72,6 +72,7 @@ async fn dispatch(cli: Cli) -> Result<u8> {
         Command::Sweep(args) => Box::pin(retention::sweep::run(&dir, &args)).await,
         Command::Diff(args) => Box::pin(query::diff::run(&dir, &args)).await,
         Command::Check(args) => Box::pin(check::run(&dir, &args)).await,
+        Command::Permissions(args) => catalog::permissions::run(&dir, &args),
         Command::Sandbox(args) => sandbox::run(&args.arguments, &|text| ui::say(text)),
         Command::Schema(args) => catalog::schema::run(&dir, &args),
         Command::CheckBuild(args) => Box::pin(check::build_phase::run(&args)).await,

@@ -64,20 +64,20 @@ text_newtype! {
 }
 
 impl Region {
-    /// Returns the partition of the Region, as in ARNs. The prefixes are those of botocore's
-    /// `partitions.json`.
+    /// Returns the partition of the Region, which is part of each ARN (AWS General Reference,
+    /// "Amazon Resource Names").
     #[must_use]
     pub fn partition(&self) -> &'static str {
-        let prefixes = [
+        let partitions = [
             ("cn-", "aws-cn"),
             ("us-gov-", "aws-us-gov"),
+            ("eusc-", "aws-eusc"),
             ("us-iso-", "aws-iso"),
             ("us-isob-", "aws-iso-b"),
             ("eu-isoe-", "aws-iso-e"),
             ("us-isof-", "aws-iso-f"),
-            ("eusc-", "aws-eusc"),
         ];
-        let found = prefixes
+        let found = partitions
             .iter()
             .find(|(prefix, _)| self.0.starts_with(prefix));
         found.map_or("aws", |(_, partition)| partition)

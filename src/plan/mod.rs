@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod fingerprint;
 pub mod hold;
 pub mod inspect;
+pub mod permissions;
 pub mod probe;
 pub mod promote;
 pub mod prune;

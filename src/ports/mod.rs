@@ -16,7 +16,7 @@ pub use cloud::{
     CloudWriter, CopyRequest, Deregistration, EncryptionReader, GroupRequest, Identity,
     IdentityReader, ImageQuery, ImageReader, ImageWriter, Instance, InstanceReader, InstanceWriter,
     LaunchRequest, ParameterReader, ParameterWriter, ResourceReader, ResourceWriter, Retirement,
-    TemporaryQuery, TrialOutcome, TrialRequest, UsageReader,
+    RoleSession, TemporaryQuery, TrialOutcome, TrialRequest, UsageReader,
 };
 pub use http::{Http, HttpError, HttpResponse};
 pub use machine::{Clock, Processes, Vcs};

@@ -15,6 +15,7 @@ from ..conditions.capacity import INSUFFICIENT
 from . import (  # noqa: F401
     auto_scaling,
     encryption,
+    cloud_formation,
     image_creation,
     image_lifecycle,
     image_references,
@@ -65,4 +66,5 @@ def _set_status(answer: Any) -> Any:
 def install(state: Ec2State) -> None:
     """Makes the patched moto use this state."""
     set_current_state(state)
+    cloud_formation.replace_missing_package()
     vendor_images.reset_releases()

@@ -24,10 +24,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, SdkConfig};
 
 use crate::model::Region;
-use crate::ports::{CloudResult, Identity, IdentityReader};
+use crate::ports::{CloudResult, Identity, IdentityReader, RoleSession};
 
 use clients::Clients;
 use errors::cloud_error;
@@ -69,6 +69,9 @@ impl Aws {
         let has_mode = is_set("AWS_RETRY_MODE");
         let has_attempts = is_set("AWS_MAX_ATTEMPTS");
         loader = loader.retry_config(complete_retry_config(configured, has_mode, has_attempts));
+        if let Some(name) = default_app_name().await {
+            loader = loader.app_name(name);
+        }
         Self {
             config: loader.load().await,
             clients: Mutex::new(BTreeMap::new()),
@@ -77,13 +80,18 @@ impl Aws {
 
     /// Loads the configuration with the credentials of a role. The first call requests them, and they
     /// are renewed before they expire.
-    pub async fn assume_role(region: &Region, role: &str) -> Self {
+    pub async fn assume_role(region: &Region, session: &RoleSession) -> Self {
         let Self { config, clients } = Self::load(region).await;
-        let provider = aws_config::sts::AssumeRoleProvider::builder(role)
+        let mut provider = aws_config::sts::AssumeRoleProvider::builder(&session.role)
             .configure(&config)
-            .session_name("bakeline")
-            .build()
-            .await;
+            .session_name(&session.name);
+        if let Some(id) = &session.external_id {
+            provider = provider.external_id(id);
+        }
+        if let Some(policy) = &session.policy {
+            provider = provider.policy(policy);
+        }
+        let provider = provider.build().await;
         let provider = aws_sdk_ec2::config::SharedCredentialsProvider::new(provider);
         Self {
             config: config.into_builder().credentials_provider(provider).build(),
@@ -125,6 +133,18 @@ fn complete_retry_config(
         RetryConfig::adaptive()
     };
     mode.with_max_attempts(attempts)
+}
+
+/// Returns the app name of bakeline for the user agent, unless environment or profile set another.
+async fn default_app_name() -> Option<AppName> {
+    let configured = aws_config::default_provider::app_name::default_provider()
+        .app_name()
+        .await;
+    match configured {
+        Some(_) => None,
+        // An app name cannot contain a slash.
+        None => AppName::new(concat!("bakeline-", env!("CARGO_PKG_VERSION"))).ok(),
+    }
 }
 
 #[async_trait]

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use aws_config::BehaviorVersion;
 use aws_sdk_sts::config::{ProvideCredentials as _, SharedCredentialsProvider};
 use object_store::aws::{AmazonS3Builder, AwsCredential, S3ConditionalPut};
-use object_store::{BackoffConfig, ClientOptions, CredentialProvider, ObjectStore, RetryConfig};
+use object_store::{
+    BackoffConfig, ClientConfigKey, ClientOptions, CredentialProvider, ObjectStore, RetryConfig,
+};
 use tokio::sync::Mutex;
 
 use crate::adapters::system::variable;
@@ -18,6 +20,8 @@ use crate::model::Region;
 const REQUEST_LIMIT: Duration = Duration::from_secs(15);
 /// Time limit of all attempts of a call: well below the shortest useful lease.
 const RETRY_LIMIT: Duration = Duration::from_secs(30);
+/// User agent of all requests.
+const USER_AGENT: &str = concat!("bakeline/", env!("CARGO_PKG_VERSION"));
 /// Interval before the expiry of credentials in which they are fetched again.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
@@ -42,6 +46,7 @@ pub(super) async fn create_client(bucket: &str, region: &Region) -> Result<Arc<d
     let options = ClientOptions::new()
         .with_timeout(REQUEST_LIMIT)
         .with_connect_timeout(REQUEST_LIMIT / 3)
+        .with_config(ClientConfigKey::UserAgent, USER_AGENT)
         .with_allow_http(is_http);
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket)

@@ -102,6 +102,13 @@ pub(crate) struct RawEnvironment {
     /// Trial launch of AMIs at the locations of the environment besides home, before they become
     /// current.
     pub(crate) launch: Option<RawLaunch>,
+    /// Role to assume in the account for commands that change nothing, such as `plan`. Default:
+    /// `role`, in a session that is limited to reads.
+    #[schemars(regex(pattern = syntax::ROLE.pattern))]
+    pub(crate) read_role: Option<Text>,
+    /// External ID that the trust policies of the roles require.
+    #[schemars(regex(pattern = syntax::EXTERNAL_ID.pattern))]
+    pub(crate) external_id: Option<Text>,
     /// Retention of the environment. Default: `retention` of the catalog.
     pub(crate) retention: Option<Spanned<RawRetention>>,
     /// Promotion gates of the environment.

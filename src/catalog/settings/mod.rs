@@ -298,6 +298,12 @@ impl EnvironmentParser<'_> {
             .filter_map(|a| checker.check_aws_name("a valid account ID", Some(a), &syntax::ACCOUNT))
             .collect();
         let role = parse_role(raw.role.as_ref(), self.regions.first(), checker);
+        let read_role = parse_role(raw.read_role.as_ref(), self.regions.first(), checker);
+        let external_id = checker.check_aws_name(
+            "a valid external ID",
+            raw.external_id.as_ref(),
+            &syntax::EXTERNAL_ID,
+        );
         let kms_keys = parse_environment_keys(raw, &regions, self.regions.first(), checker);
         let retention = parse_retention(raw.retention.as_ref(), default_retention, checker);
         let gates = parse_gates(raw.gates.as_ref(), checker);
@@ -320,6 +326,8 @@ impl EnvironmentParser<'_> {
             role,
             kms_keys,
             launch: parse_launch(raw.launch.as_ref(), self.environment_key, checker),
+            read_role,
+            external_id,
             retention,
             gates,
         })

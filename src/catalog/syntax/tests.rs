@@ -77,6 +77,11 @@ const EXAMPLES: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     (
+        "EXTERNAL_ID",
+        &["ab", "acme/7", "a_b+=,.@:/-"],
+        &["", "a", "a b", "a*", "ä1"],
+    ),
+    (
         "INSTANCE_TYPE",
         &["t3.small", "u-6tb1.112xlarge", "m7g.metal-24xl"],
         &["t3", "t3.", "T3.small", "t3.small; x"],

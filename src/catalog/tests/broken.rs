@@ -147,6 +147,26 @@ fn settings_are_checked() {
 }
 
 #[test]
+fn roles_of_environments_are_checked() {
+    for (more, expected) in [
+        (
+            "environments: [{name: A, read_role: x, external_id: '*'}]\n",
+            vec!["CAT090 3:37", "CAT090 3:53"],
+        ),
+        (
+            "environments: [{name: A, role: 'arn:aws-cn:iam::123456789012:role/a'}]\n",
+            vec!["CAT090 3:32"],
+        ),
+        (
+            "environments: [{name: A, read_role: 'arn:aws-us-gov:iam::123456789012:role/a'}]\n",
+            vec!["CAT090 3:37"],
+        ),
+    ] {
+        check_settings(more, expected);
+    }
+}
+
+#[test]
 fn settings_file_is_checked() {
     check("bakeline.yaml", "regions: [eu-west-1]\n", &["CAT022 1:1"]);
     check("bakeline.yaml", "name: acme\n", &["CAT022 1:1"]);

@@ -102,6 +102,8 @@ environments:
   - name: Live
     accounts: ["123456789012"]
     role: arn:aws:iam::123456789012:role/bakeline
+    read_role: arn:aws:iam::123456789012:role/bakeline-read
+    external_id: acme/7
     gates: {soak: 1d12h, parent: false}
 builder:
   instance_type: m7g.large
@@ -144,6 +146,8 @@ fn all_settings_are_read() {
             role: None,
             kms_keys: std::collections::BTreeMap::new(),
             launch: Some(crate::catalog::TrialLaunch::default()),
+            read_role: None,
+            external_id: None,
             retention: Retention {
                 keep: 9,
                 ..general.clone()
@@ -158,6 +162,8 @@ fn all_settings_are_read() {
             role: Some("arn:aws:iam::123456789012:role/bakeline".into()),
             kms_keys: std::collections::BTreeMap::new(),
             launch: Some(crate::catalog::TrialLaunch::default()),
+            read_role: Some("arn:aws:iam::123456789012:role/bakeline-read".into()),
+            external_id: Some("acme/7".into()),
             retention: Retention {
                 keep: 0,
                 ..general.clone()

@@ -121,6 +121,11 @@ pub struct Environment {
     pub kms_keys: BTreeMap<Region, String>,
     /// Trial launch, unless it is disabled.
     pub launch: Option<TrialLaunch>,
+    /// Role for commands that change nothing. Without it, these commands assume `role` with a
+    /// policy that allows only reads.
+    pub read_role: Option<String>,
+    /// External ID that the trust policies of the roles require.
+    pub external_id: Option<String>,
     /// Retention of the environment.
     pub retention: Retention,
     /// Promotion gates of the environment.

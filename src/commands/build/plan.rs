@@ -8,6 +8,7 @@ use super::{clock, since};
 use crate::adapters::system::new_run_id;
 use crate::cli::{Format, Plan as Args};
 use crate::commands::summary;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather, templates};
 use crate::error::Result;
 use crate::model::{ImageName, Inventory};
@@ -28,8 +29,14 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         )),
         None => None,
     };
-    let inventory =
-        gather::finish_reading(&loaded, &args.inventory, gather::Need::Sources, reading).await?;
+    let inventory = gather::finish_reading(
+        &loaded,
+        &args.inventory,
+        gather::Need::Sources,
+        AccessMode::Read("plan"),
+        reading,
+    )
+    .await?;
     let run = new_run_id(inventory.captured_at);
     let is_empty = images.as_ref().is_some_and(Vec::is_empty);
     let request = ReleaseRequest {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::cli::{InventoryArgs, Probe as Args};
 use crate::commands::summary;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather, lock, run};
 use crate::engine::StepOutput;
 use crate::engine::outcome::ScopeEnd;
@@ -21,7 +22,13 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
+    let inventory = gather::load_inventory(
+        &loaded,
+        &from,
+        gather::Need::Images,
+        AccessMode::Change(&run),
+    )
+    .await?;
     let plan = plan_probe(&loaded.catalog, &inventory, &images, run);
     if let Some(missing) = plan
         .decisions

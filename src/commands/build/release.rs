@@ -8,6 +8,7 @@ use crate::catalog::Catalog;
 use crate::cli::{InventoryArgs, Release};
 use crate::commands::retention::sweep;
 use crate::commands::summary;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather, lock, run, templates};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Inventory, RunId};
@@ -26,7 +27,13 @@ pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
         inventory: None,
         save_inventory: args.save_inventory.clone(),
     };
-    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Sources).await?;
+    let inventory = gather::load_inventory(
+        &loaded,
+        &from,
+        gather::Need::Sources,
+        AccessMode::Change(&run),
+    )
+    .await?;
     let request = ReleaseRequest {
         images,
         force: args.force,

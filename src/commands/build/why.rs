@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::cli::Why as Args;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::change::is_digest;
@@ -12,8 +13,13 @@ use crate::ui;
 pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
     let image = context::find_image(&loaded.catalog, &args.image)?;
-    let inventory =
-        gather::load_inventory(&loaded, &args.inventory, gather::Need::Manifests).await?;
+    let inventory = gather::load_inventory(
+        &loaded,
+        &args.inventory,
+        gather::Need::Manifests,
+        AccessMode::Read("why"),
+    )
+    .await?;
     let Some(why) = explain_image(&loaded.catalog, &inventory, &image) else {
         let text = format!(
             "no version of `{image}` is released in catalog `{}`",

@@ -14,6 +14,7 @@ use crate::catalog::{Access, Image, OnFailure};
 use crate::checks::{self, CollectOptions, Control, Facts, Phase, Verdict};
 use crate::cli::{Check as Args, InventoryArgs};
 use crate::commands::summary;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather, lock, run};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{AmiId, InstanceId, Region};
@@ -275,6 +276,7 @@ async fn collect_from_ami(args: &Args, subject: &Subject, ami: &AmiId) -> Result
             save_inventory: None,
         },
         gather::Need::Images,
+        AccessMode::Change(&run),
     )
     .await?;
     let query = ImageQuery {

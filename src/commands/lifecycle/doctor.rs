@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::cli::Doctor;
 use crate::commands::summary;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather, lock, run};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::doctor::Discrepancy;
@@ -21,8 +22,13 @@ pub(crate) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     }
     let loaded = context::load_catalog(dir)?;
     let run = lock::take_locks_if(args.apply, &loaded, lock::LockScope::All).await?;
-    let inventory =
-        gather::load_inventory(&loaded, &args.inventory, gather::Need::Pointers).await?;
+    let inventory = gather::load_inventory(
+        &loaded,
+        &args.inventory,
+        gather::Need::Pointers,
+        AccessMode::change_if(args.apply, "doctor", &run),
+    )
+    .await?;
     let (findings, plan) = plan_repairs(&loaded.catalog, &inventory, run);
     if args.json {
         ui::json(&findings);

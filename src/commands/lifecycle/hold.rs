@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::cli::{Hold, InventoryArgs};
 use crate::commands::summary;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather, lock, run};
 use crate::error::Result;
 use crate::plan::hold::plan_hold;
@@ -17,7 +18,13 @@ pub(crate) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
+    let inventory = gather::load_inventory(
+        &loaded,
+        &from,
+        gather::Need::Images,
+        AccessMode::Change(&run),
+    )
+    .await?;
     let image = &loaded.catalog.images[&name];
     let plan = plan_hold(
         &loaded.catalog,

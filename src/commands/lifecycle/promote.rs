@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::cli::{InventoryArgs, Promote};
 use crate::commands::summary;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather, lock, run};
 use crate::error::Result;
 use crate::plan::promote::plan_promotion;
@@ -26,7 +27,13 @@ pub(crate) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
+    let inventory = gather::load_inventory(
+        &loaded,
+        &from,
+        gather::Need::Images,
+        AccessMode::Change(&run),
+    )
+    .await?;
     let plan = plan_promotion(&loaded.catalog, &inventory, &images, &to, run);
     ui::say(&summary::decision_table(&plan));
     if let Some(blocked) = summary::refused_error(&plan, "promoted") {

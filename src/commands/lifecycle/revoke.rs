@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::cli::{InventoryArgs, Revoke};
 use crate::commands::summary;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather, lock, run};
 use crate::error::Result;
 use crate::plan::revoke::plan_revocation;
@@ -17,7 +18,13 @@ pub(crate) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
+    let inventory = gather::load_inventory(
+        &loaded,
+        &from,
+        gather::Need::Images,
+        AccessMode::change_if(!args.dry_run, "revoke", &run),
+    )
+    .await?;
     let plan = plan_revocation(&loaded.catalog, &inventory, &name, args.which, run);
     ui::say(&summary::decision_table(&plan));
     if let Some(blocked) = summary::refused_error(&plan, "revoked") {

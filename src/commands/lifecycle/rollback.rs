@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::cli::{InventoryArgs, Rollback};
 use crate::commands::summary;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather, lock, run};
 use crate::error::Result;
 use crate::plan::rollback::plan_rollback;
@@ -26,7 +27,13 @@ pub(crate) async fn run(dir: &Path, args: &Rollback) -> Result<u8> {
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
+    let inventory = gather::load_inventory(
+        &loaded,
+        &from,
+        gather::Need::Images,
+        AccessMode::Change(&run),
+    )
+    .await?;
     let image = &loaded.catalog.images[&name];
     let plan = plan_rollback(&loaded.catalog, &inventory, image, &env, args.to, run);
     ui::say(&summary::decision_table(&plan));

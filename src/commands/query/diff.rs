@@ -9,6 +9,7 @@ use crate::catalog::{Catalog, Image, OnFailure};
 use crate::checks::{Facts, Phase};
 use crate::cli::{Diff as Args, InventoryArgs};
 use crate::commands::summary;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::context::{self, LoadedCatalog};
 use crate::commands::support::{gather, lock, run, templates};
 use crate::error::{Error, ErrorKind, Result};
@@ -73,7 +74,13 @@ async fn build_from_scratch(loaded: &LoadedCatalog, image: &Image) -> Result<Fac
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::load_inventory(loaded, &from, gather::Need::Sources).await?;
+    let inventory = gather::load_inventory(
+        loaded,
+        &from,
+        gather::Need::Sources,
+        AccessMode::Change(&run),
+    )
+    .await?;
     let plan = plan::release::plan_scratch_build(&loaded.catalog, &inventory, image, run)
         .map_err(|why| Error::input(format!("cannot build `{}`: {why}", image.name)))?;
     let options = run::RunOptions {

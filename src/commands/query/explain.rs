@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::catalog::{Catalog, Settings};
 use crate::checks::{Phase, summary};
 use crate::cli::Explain as Args;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::context::{self, LoadedCatalog};
 use crate::commands::support::{references, unreachable};
 use crate::error::{Error, ErrorKind, Result};
@@ -91,7 +92,8 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
 /// the references that EC2 reports are enough, because further references could only keep them, too.
 async fn load_facts(loaded: &LoadedCatalog, what: &str) -> Result<Inventory> {
     let catalog = &loaded.catalog;
-    let clouds = context::connect_clouds(&catalog.settings).await?;
+    let access = AccessMode::Read("explain");
+    let clouds = context::connect_clouds(&catalog.settings, access).await?;
     if let Some(images) = related_images(catalog, what) {
         let select = |inventory: &Inventory| version_amis(catalog, inventory, what, false);
         let inventory = references::load_reported(loaded, &clouds, &images, &select).await?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::stages;
 use crate::catalog::Brakes;
 use crate::cli::Prune;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::context::{self, LoadedCatalog};
 use crate::commands::support::{lock, references, run, unreachable};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,9 +32,11 @@ pub(crate) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
         .as_ref()
         .map_or(given, |(_, saved)| saved.options.clone());
     let decide = |inventory: &Inventory| plan_prune(&loaded.catalog, inventory, &wish, run.clone());
-    let inventory =
-        references::load_inventory(&loaded, &args.inventory, |inventory| decide(inventory).0)
-            .await?;
+    let access = AccessMode::change_if(args.apply.is_some(), "prune", &run);
+    let inventory = references::load_inventory(&loaded, &args.inventory, access, |inventory| {
+        decide(inventory).0
+    })
+    .await?;
     unreachable::warn_unreachable(&inventory);
     let (fates, plan) = match reviewed {
         Some((file, saved)) => verify_saved_prune(&loaded, &inventory, file, saved, run.clone())?,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::catalog::Settings;
 use crate::cli::{InventoryArgs, Restore};
 use crate::commands::summary;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather, lock, run, unreachable};
 use crate::engine::StepOutput;
 use crate::engine::outcome::ScopeEnd;
@@ -25,7 +26,13 @@ pub(crate) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
         inventory: None,
         save_inventory: None,
     };
-    let inventory = gather::load_inventory(&loaded, &from, gather::Need::Images).await?;
+    let inventory = gather::load_inventory(
+        &loaded,
+        &from,
+        gather::Need::Images,
+        AccessMode::Change(&run),
+    )
+    .await?;
     unreachable::warn_unreachable(&inventory);
     let ami = find_ami(&inventory, settings, args)?;
     let refused =

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::stages;
 use crate::cli::Retire;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, lock, references, run, unreachable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Inventory;
@@ -24,9 +25,11 @@ pub(crate) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
     let decide = |inventory: &Inventory| {
         plan_retirement(&loaded.catalog, inventory, &image, &wish, run.clone())
     };
-    let inventory =
-        references::load_inventory(&loaded, &args.inventory, |inventory| decide(inventory).0)
-            .await?;
+    let access = AccessMode::change_if(args.apply, "retire", &run);
+    let inventory = references::load_inventory(&loaded, &args.inventory, access, |inventory| {
+        decide(inventory).0
+    })
+    .await?;
     unreachable::warn_unreachable(&inventory);
     let (fates, plan) = decide(&inventory);
     if fates.is_empty() {

@@ -8,6 +8,7 @@ use super::run_facts::{is_untagged, load_run_facts};
 use crate::adapters::system::{SystemClock, new_run_id};
 use crate::cli::Sweep as Args;
 use crate::commands::summary;
+use crate::commands::support::access::AccessMode;
 use crate::commands::support::context::{self, Clouds, LoadedCatalog};
 use crate::commands::support::gather::{self, Need};
 use crate::commands::support::{lock, run};
@@ -25,7 +26,8 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     // No lock: a sweep can run at the same time as other runs. It recognizes live runs by their
     // locks.
     let run = lock::take_locks(&loaded, lock::LockScope::None).await?;
-    let clouds = context::connect_clouds(settings).await?;
+    let access = AccessMode::change_if(args.apply, "sweep", &run);
+    let clouds = context::connect_clouds(settings, access).await?;
     let inventory = gather::query_cloud(&loaded, &clouds, Need::Images).await?;
     let leftovers = find_leftovers(&loaded, &inventory, &clouds, args.packer_leftovers).await?;
     print_leftovers(&leftovers, args.json);
@@ -50,7 +52,9 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
 
 /// Removes the resources of dead runs after a run. Prints failures as warnings.
 pub(crate) async fn sweep_after_run(loaded: &LoadedCatalog, inventory: &Inventory) {
-    let found = match context::connect_clouds(&loaded.catalog.settings).await {
+    let run = new_run_id(inventory.captured_at);
+    let access = AccessMode::Change(&run);
+    let found = match context::connect_clouds(&loaded.catalog.settings, access).await {
         Ok(clouds) => find_leftovers(loaded, inventory, &clouds, false).await,
         Err(e) => Err(e),
     };
@@ -58,11 +62,7 @@ pub(crate) async fn sweep_after_run(loaded: &LoadedCatalog, inventory: &Inventor
         Ok(found) => found,
         Err(e) => return ui::say(&format!("warning: the sweep failed: {}", e.one_line())),
     };
-    let plan = crate::plan::sweep::plan_sweep(
-        &found,
-        new_run_id(inventory.captured_at),
-        inventory.captured_at,
-    );
+    let plan = crate::plan::sweep::plan_sweep(&found, run, inventory.captured_at);
     if plan.steps.is_empty() {
         return;
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
+use super::access::{AccessMode, role_session};
 use super::command_locks::CommandLocks;
 use super::templates;
 use crate::adapters::catalog_files::CatalogFiles;
@@ -14,7 +15,7 @@ use crate::catalog::{self, Catalog, Files, Lookup, Settings};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Commit, EnvName, ImageName, Location, Region, check_name};
-use crate::ports::{Cloud, Http, Store};
+use crate::ports::{Cloud, Http, RoleSession, Store};
 use crate::ui;
 
 /// A loaded catalog, its files and its locks.
@@ -234,19 +235,17 @@ impl Clouds {
 }
 
 /// Creates clients for all accounts of the environments. Sends no request yet.
-pub(crate) async fn connect_clouds(settings: &Settings) -> Result<Clouds> {
+pub(crate) async fn connect_clouds(settings: &Settings, access: AccessMode<'_>) -> Result<Clouds> {
     let home = connect_cloud(settings.home()).await?;
     let mut others = BTreeMap::new();
     for environment in &settings.environments {
         for account in &environment.accounts {
-            if let Some(role) = environment
-                .role
-                .as_deref()
-                .filter(|_| !others.contains_key(account))
+            if !others.contains_key(account)
+                && let Some(session) = role_session(environment, account, access)
             {
                 others.insert(
                     account.clone(),
-                    assume_role(settings.home(), &role_in_account(role, account)).await?,
+                    assume_role(settings.home(), &session).await?,
                 );
             }
         }
@@ -254,26 +253,17 @@ pub(crate) async fn connect_clouds(settings: &Settings) -> Result<Clouds> {
     Ok(Clouds { home, others })
 }
 
-/// Returns the ARN of the role with the same name in another account.
-fn role_in_account(role: &str, account: &str) -> String {
-    let mut parts: Vec<&str> = role.splitn(6, ':').collect();
-    if let Some(part) = parts.get_mut(4) {
-        *part = account;
-    }
-    parts.join(":")
-}
-
 /// Returns a client for AWS that assumes a role.
 #[cfg(feature = "live")]
-async fn assume_role(region: &Region, role: &str) -> Result<Arc<dyn Cloud>> {
+async fn assume_role(region: &Region, session: &RoleSession) -> Result<Arc<dyn Cloud>> {
     Ok(Arc::new(
-        crate::adapters::aws::Aws::assume_role(region, role).await,
+        crate::adapters::aws::Aws::assume_role(region, session).await,
     ))
 }
 
 /// Returns an error: this build has no AWS client.
 #[cfg(not(feature = "live"))]
-async fn assume_role(_region: &Region, _role: &str) -> Result<Arc<dyn Cloud>> {
+async fn assume_role(_region: &Region, _session: &RoleSession) -> Result<Arc<dyn Cloud>> {
     Err(crate::adapters::offline::offline_error())
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::access::AccessMode;
 use super::context::{self, Clouds, LoadedCatalog};
 use super::vendor_amis::{self, VendorAmis};
 use crate::adapters::system::{SystemClock, open_reader};
@@ -33,8 +34,9 @@ pub(crate) async fn load_inventory(
     loaded: &LoadedCatalog,
     args: &InventoryArgs,
     need: Need,
+    access: AccessMode<'_>,
 ) -> Result<Inventory> {
-    finish_reading(loaded, args, need, start_reading(args)).await
+    finish_reading(loaded, args, need, access, start_reading(args)).await
 }
 
 /// Background read of a recorded inventory.
@@ -51,6 +53,7 @@ pub(crate) async fn finish_reading(
     loaded: &LoadedCatalog,
     args: &InventoryArgs,
     need: Need,
+    access: AccessMode<'_>,
     reading: Reading,
 ) -> Result<Inventory> {
     let inventory = match reading {
@@ -58,7 +61,7 @@ pub(crate) async fn finish_reading(
             .await
             .map_err(|e| Error::input("cannot read the recorded inventory").because(e))??,
         None => {
-            let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
+            let clouds = context::connect_clouds(&loaded.catalog.settings, access).await?;
             query_cloud(loaded, &clouds, need).await?
         }
     };

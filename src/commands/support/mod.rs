@@ -1,5 +1,6 @@
 //! Shared parts of the commands: facts, locks, execution and adapters.
 
+pub(super) mod access;
 mod command_locks;
 pub(super) mod context;
 pub(super) mod gather;

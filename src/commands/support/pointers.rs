@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, stream};
 
+use super::access::AccessMode;
 use super::context::{self, LoadedCatalog};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Location;
@@ -20,7 +21,8 @@ pub(super) async fn check_pointer_types(loaded: &LoadedCatalog, plan: &Plan) -> 
     if pointers.is_empty() {
         return Ok(());
     }
-    let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
+    let clouds =
+        context::connect_clouds(&loaded.catalog.settings, AccessMode::Change(&plan.run)).await?;
     let reads = pointers.into_iter().map(|(location, name)| {
         let cloud = clouds.shared(&location);
         async move {

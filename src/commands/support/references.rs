@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use super::access::AccessMode;
 use super::context::{self, Clouds, LoadedCatalog};
 use super::gather;
 use crate::cli::InventoryArgs;
@@ -25,12 +26,13 @@ const MAX_CONCURRENT: usize = 8;
 pub(crate) async fn load_inventory(
     loaded: &LoadedCatalog,
     args: &InventoryArgs,
+    access: AccessMode<'_>,
     decide: impl Fn(&Inventory) -> Vec<RetentionDecision>,
 ) -> Result<Inventory> {
     if args.inventory.is_some() {
-        return gather::load_inventory(loaded, args, gather::Need::Images).await;
+        return gather::load_inventory(loaded, args, gather::Need::Images, access).await;
     }
-    let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
+    let clouds = context::connect_clouds(&loaded.catalog.settings, access).await?;
     let inventory = load_references_to(loaded, &clouds, None, decide).await?;
     if let Some(file) = &args.save_inventory {
         context::write_json(file, &inventory)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access::AccessMode;
 use super::context::{self, LoadedCatalog};
 use super::lock::{self, LockScope};
 use crate::adapters::ansible;
@@ -201,7 +202,8 @@ async fn assemble_steps(
     (directory, store): (Arc<RunDirectory>, Arc<dyn Store>),
     guard: Option<&Arc<dyn Guard>>,
 ) -> Result<Steps> {
-    let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
+    let clouds =
+        context::connect_clouds(&loaded.catalog.settings, AccessMode::Change(&plan.run)).await?;
     let program = current_program();
     Ok(Steps {
         catalog: Arc::clone(&loaded.catalog),
@@ -292,7 +294,8 @@ async fn check_encryption(
     if !plan.steps.iter().any(needs_sharing) {
         return Ok(());
     }
-    let clouds = context::connect_clouds(&loaded.catalog.settings).await?;
+    let access = AccessMode::Change(&plan.run);
+    let clouds = context::connect_clouds(&loaded.catalog.settings, access).await?;
     for warning in check_shareable(&loaded.catalog, inventory, plan, &*clouds.home).await? {
         crate::ui::say(&format!("warning: {warning}"));
     }

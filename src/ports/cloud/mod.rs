@@ -8,6 +8,7 @@ mod instances;
 mod parameters;
 mod resources;
 mod retirement;
+mod role_session;
 mod usage;
 
 use async_trait::async_trait;
@@ -24,6 +25,7 @@ pub use instances::{
 pub use parameters::{ParameterReader, ParameterWriter};
 pub use resources::{ResourceReader, ResourceWriter, TemporaryQuery};
 pub use retirement::Retirement;
+pub use role_session::RoleSession;
 pub use usage::UsageReader;
 
 /// Caller identity of the credentials.

@@ -5,6 +5,7 @@
 mod cycles;
 mod detection;
 mod invariants;
+mod permissions;
 mod rules;
 mod source;
 
