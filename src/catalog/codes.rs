@@ -74,6 +74,7 @@ codes! {
     OPEN_ACCESS = "CAT091", "an address range that contains a large part of the internet";
     TIME = "CAT092", "an invalid duration";
     STORE = "CAT093", "an invalid directory, bucket or prefix of the store";
+    SSM_PROFILE = "CAT095", "an image without an instance profile in a catalog with `access: ssm`";
     CHECK = "CAT100", "an invalid check";
     EXTENDS = "CAT101", "a cycle of profiles, or conflicting versions of one check";
     INPUT = "CAT102", "an undeclared input, or an invalid value of an input";

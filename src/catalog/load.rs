@@ -26,7 +26,7 @@ use crate::catalog::read::{
     ValidTree, deserialize_node, file_stem, image_stem, parse_tree, parse_untyped, read_templates,
     read_text, read_texts, validate_tree,
 };
-use crate::catalog::settings::{SharedSettings, parse_settings};
+use crate::catalog::settings::{SharedSettings, parse_settings, require_profiles};
 use crate::catalog::types::{Catalog, Profile, Settings};
 use crate::catalog::yaml::secrets::report_secrets;
 use crate::catalog::yaml::source::{Diagnostics, SourceFile, SourceText};
@@ -90,6 +90,9 @@ pub fn load_with_unused(files: &dyn Files) -> LoadedCatalog {
         diagnostics: &mut diagnostics,
     };
     let linked = linker.link();
+    if let Some((place, source)) = known.ssm_without_profile.clone().zip(source(SETTINGS_FILE)) {
+        require_profiles(source.span(place), &linked, &mut diagnostics);
+    }
     let all_waivers = waivers
         .iter()
         .chain(images.drafts.values().flat_map(|d| &d.waivers))
@@ -148,6 +151,7 @@ fn read_settings<'a>(
         max_age: None,
         rebase_after: defaults::REBASE_AFTER,
         require_errexit: false,
+        ssm_without_profile: None,
     };
     let (settings, known) = parsed.unwrap_or_else(|| (None, fallback()));
     SettingsFile {

@@ -1,26 +1,31 @@
 //! Checks the settings of the build instance.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::catalog::address::{AddressRange, RangeWidth};
 use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::raw::{RawAccess, RawBuilder, Text};
-use crate::catalog::types::{Access, Builder};
+use crate::catalog::types::{Access, Builder, Image};
+use crate::catalog::yaml::source::Diagnostics;
 use crate::catalog::{codes, defaults, syntax};
-use crate::model::Arch;
+use crate::diagnostic::Span;
+use crate::model::{Arch, ImageName};
 
-/// Checks the settings under `builder`.
+/// Checks the settings under `builder`. Also returns the position of `access: ssm` if there is no
+/// instance profile.
 pub(super) fn parse_builder(
     raw: RawBuilder,
     environment_key: &str,
     checker: &mut Checker<'_, '_>,
-) -> Builder {
+) -> (Builder, Option<Range<usize>>) {
     let default = defaults::builder();
+    let ssm = ssm_without_profile(&raw);
     let mut instance_types = default.instance_types;
     let own_types =
         parse_instance_types(raw.instance_type.as_ref(), &raw.instance_types, checker).into_iter();
     instance_types.extend(own_types.map(|(arch, text)| (arch, text.value)));
-    Builder {
+    let builder = Builder {
         instance_types,
         subnets: parse_subnets(raw.subnet.as_ref(), &raw.subnets, checker),
         instance_profile: checker.check_aws_name(
@@ -33,7 +38,35 @@ pub(super) fn parse_builder(
         access: raw
             .access
             .map_or(default.access, |a| parse_access(&a.value, checker)),
-    }
+    };
+    (builder, ssm)
+}
+
+/// Returns the position of `access: ssm` if the builder has no instance profile.
+fn ssm_without_profile(raw: &RawBuilder) -> Option<Range<usize>> {
+    let access = raw.access.as_ref()?;
+    let is_ssm = matches!(access.value, RawAccess::Ssm);
+    (is_ssm && raw.instance_profile.is_none()).then(|| access.span.clone())
+}
+
+/// Reports `access: ssm` if an image has no instance profile: its instances cannot register with
+/// Systems Manager, and Packer refuses the build.
+pub(crate) fn require_profiles(
+    place: Span,
+    images: &BTreeMap<ImageName, Image>,
+    diagnostics: &mut Diagnostics,
+) {
+    let lacks = |image: &&Image| image.instance.instance_profile.is_none();
+    let Some(image) = images.values().find(lacks) else {
+        return;
+    };
+    let message = format!(
+        "`access: ssm` requires an instance profile, and the image `{}` has none",
+        image.name
+    );
+    diagnostics
+        .error(codes::SSM_PROFILE, place, message)
+        .help("set `builder.instance_profile` to a profile whose role has the policy AmazonSSMManagedInstanceCore");
 }
 
 /// Returns the instance types of `instance_type` or `instance_types`, by architecture. Reports both

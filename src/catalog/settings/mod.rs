@@ -9,7 +9,9 @@ use std::ops::Range;
 use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::raw::{RawEnvironment, RawNotifier, RawOnFailure, RawSettings, Text};
 use crate::catalog::settings::builder::parse_builder;
-pub(crate) use crate::catalog::settings::builder::{parse_instance_types, parse_subnets};
+pub(crate) use crate::catalog::settings::builder::{
+    parse_instance_types, parse_subnets, require_profiles,
+};
 use crate::catalog::settings::retention::{
     parse_brakes, parse_gates, parse_retention, parse_store,
 };
@@ -36,6 +38,8 @@ pub(crate) struct SharedSettings {
     pub(crate) rebase_after: u32,
     /// True if a shell script without `set -e` is an error.
     pub(crate) require_errexit: bool,
+    /// Position of `access: ssm` if the builder has no instance profile, so that each image needs one.
+    pub(crate) ssm_without_profile: Option<Range<usize>>,
 }
 
 /// Checks the settings. Returns `None` if a setting is invalid.
@@ -67,7 +71,7 @@ pub(crate) fn parse_settings(
         (Some(text), Some(names)) => find_environment(text, names, checker),
         _ => None,
     };
-    let builder = parse_builder(raw.builder.unwrap_or_default(), &environment_key, checker);
+    let (builder, ssm) = parse_builder(raw.builder.unwrap_or_default(), &environment_key, checker);
     let notifiers = raw
         .notifiers
         .iter()
@@ -80,6 +84,7 @@ pub(crate) fn parse_settings(
         max_age: raw.max_age.as_ref().and_then(|t| checker.parse_duration(t)),
         rebase_after: raw.rebase_after.unwrap_or(defaults::REBASE_AFTER),
         require_errexit: raw.scripts.and_then(|s| s.require_errexit).unwrap_or(false),
+        ssm_without_profile: ssm,
     };
     let store = raw.store.map_or_else(
         || Some(defaults::store()),

@@ -15,6 +15,7 @@ mod polling;
 mod retirement;
 mod reviewed_prune;
 mod sequences;
+mod sessions;
 mod stuck;
 mod sweep;
 mod transitions;
