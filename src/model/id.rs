@@ -63,6 +63,27 @@ text_newtype! {
     RunId
 }
 
+impl Region {
+    /// Returns the partition of the Region, as in ARNs. The prefixes are those of botocore's
+    /// `partitions.json`.
+    #[must_use]
+    pub fn partition(&self) -> &'static str {
+        let prefixes = [
+            ("cn-", "aws-cn"),
+            ("us-gov-", "aws-us-gov"),
+            ("us-iso-", "aws-iso"),
+            ("us-isob-", "aws-iso-b"),
+            ("eu-isoe-", "aws-iso-e"),
+            ("us-isof-", "aws-iso-f"),
+            ("eusc-", "aws-eusc"),
+        ];
+        let found = prefixes
+            .iter()
+            .find(|(prefix, _)| self.0.starts_with(prefix));
+        found.map_or("aws", |(_, partition)| partition)
+    }
+}
+
 impl AmiId {
     /// Returns the words of a text that look like AMI IDs.
     pub fn find_all(text: &str) -> impl Iterator<Item = Self> + '_ {

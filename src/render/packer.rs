@@ -8,7 +8,7 @@ use super::block::{Block, Connection};
 use super::provision::blocks;
 use super::{Language, RenderError, render};
 use crate::catalog::{Access, Catalog, Image, Volume, VolumeType};
-use crate::model::{AMAZON_PLUGIN_VERSIONS, Tags};
+use crate::model::{AMAZON_PLUGIN_VERSIONS, Tags, is_aws_endpoint};
 use crate::provision::script::REBOOT_MINUTES;
 
 /// Path of the template.
@@ -40,7 +40,7 @@ pub struct RunValues {
     pub group: String,
     /// Name of the root device of the base AMI.
     pub root_device: String,
-    /// EC2 endpoint, if it is not that of AWS.
+    /// EC2 endpoint of the environment, such as that of the local EC2 or of a VPC.
     pub endpoint: Option<String>,
     /// Seconds between two polls of Packer.
     pub poll_seconds: u32,
@@ -79,6 +79,8 @@ struct PackerValues<'v> {
     root_device: &'v str,
     volumes: Vec<VolumeValues<'v>>,
     endpoint: &'v str,
+    /// True if the endpoint is not one of AWS, so that Packer cannot check credentials and Regions.
+    local_endpoint: bool,
     poll_seconds: u32,
     poll_attempts: u32,
     tags: Vec<Pair<'v>>,
@@ -141,15 +143,7 @@ pub fn files(
     let builder = image.builder(&catalog.settings);
     let is_recent = run.packer >= semver::Version::new(1, 7, 0);
     if builder.access == Access::Ssm && !is_recent {
-        let message = format!(
-            "`access: ssm` requires Packer 1.7 or newer; the installed version is {}",
-            run.packer
-        );
-        return Err(RenderError {
-            at: None,
-            template: TEMPLATE.to_owned(),
-            message,
-        });
+        return Err(too_old_for_ssm(&run.packer));
     }
     let values = PackerValues {
         image: source_name(image),
@@ -171,6 +165,10 @@ pub fn files(
         root_device: &run.root_device,
         volumes: volume_values(image, &run.root_device),
         endpoint: run.endpoint.as_deref().unwrap_or(""),
+        local_endpoint: run
+            .endpoint
+            .as_deref()
+            .is_some_and(|url| !is_aws_endpoint(url)),
         poll_seconds: run.poll_seconds,
         poll_attempts: MAX_WAIT_SECONDS / run.poll_seconds.max(1),
         tags: tag_pairs(&run.tags),
@@ -211,6 +209,16 @@ pub fn files(
     )]);
     insert_block_files(blocks, &mut out);
     Ok(out)
+}
+
+fn too_old_for_ssm(packer: &semver::Version) -> RenderError {
+    let message =
+        format!("`access: ssm` requires Packer 1.7 or newer; the installed version is {packer}");
+    RenderError {
+        at: None,
+        template: TEMPLATE.to_owned(),
+        message,
+    }
 }
 
 /// Checks that a rendered own template has the parts without which a build would skip provisioners

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::discard::{deregister_candidate, find_by_name};
-use super::login_failure::{login_failure, rights_failure};
+use super::login_failure::{connect_failure, login_failure, rights_failure};
 use super::script_failure::{failed_script, script_failure};
+use crate::catalog::Image;
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
@@ -150,7 +151,7 @@ async fn prepare(
             .group(&StepId::new(step.scope.clone(), StepName::Group))?,
         root_device: base_ami.root_device,
         endpoint: steps.endpoint.clone(),
-        poll_seconds: if steps.endpoint.is_some() { 1 } else { 5 },
+        poll_seconds: steps.poll_seconds(),
         user_data: image
             .platform
             .deadline(crate::plan::release::EXPIRES.as_hours()),
@@ -267,8 +268,11 @@ fn failure_error(
         return failed.hint(log);
     }
     let image = steps.catalog.images.get(build.image);
-    let of_login =
-        |one| login_failure(&steps.catalog, one, &lines).or_else(|| rights_failure(one, &lines));
+    let of_login = |one: &Image| {
+        login_failure(&steps.catalog, one, &lines)
+            .or_else(|| rights_failure(one, &lines))
+            .or_else(|| connect_failure(&one.builder(&steps.catalog.settings), &lines))
+    };
     if let Some(failed) = image.and_then(of_login) {
         return failed.hint(log);
     }
