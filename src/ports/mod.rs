@@ -3,6 +3,7 @@
 
 mod builder;
 mod cloud;
+mod credentials;
 mod http;
 mod machine;
 mod secret;
@@ -17,6 +18,7 @@ pub use cloud::{
     ImageWriter, Instance, InstanceReader, InstanceWriter, LaunchRequest, ParameterReader,
     ParameterWriter, ResourceReader, ResourceWriter, Retirement, TemporaryQuery, UsageReader,
 };
+pub use credentials::{CredentialSource, Credentials};
 pub use http::{Http, HttpError, HttpResponse};
 pub use machine::{Clock, Processes, Vcs};
 pub use secret::Secret;

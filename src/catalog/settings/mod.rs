@@ -2,6 +2,7 @@
 
 mod builder;
 mod retention;
+mod store;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,9 +13,8 @@ use crate::catalog::settings::builder::parse_builder;
 pub(crate) use crate::catalog::settings::builder::{
     parse_instance_types, parse_subnets, require_profiles,
 };
-use crate::catalog::settings::retention::{
-    parse_brakes, parse_gates, parse_retention, parse_store,
-};
+use crate::catalog::settings::retention::{parse_brakes, parse_gates, parse_retention};
+use crate::catalog::settings::store::parse_store;
 use crate::catalog::types::{Environment, Notifier, OnFailure, Retention, Settings};
 use crate::catalog::yaml::deserialize::Spanned;
 use crate::catalog::{codes, defaults, syntax};

@@ -52,6 +52,10 @@ syntaxes! {
     ROLE =
         r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/([A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{1,64}$",
         "an ARN such as `arn:aws:iam::123456789012:role/bakeline`";
+    /// KMS key: KMS API Reference, DescribeKey, parameter KeyId.
+    KMS_KEY =
+        r"^((arn:aws(-[a-z]+)*:kms:[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}:[0-9]{12}:)?alias/[A-Za-z0-9/_-]{1,250}|(arn:aws(-[a-z]+)*:kms:[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}:[0-9]{12}:key/)?([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}))$",
+        "a key ID, `alias/NAME`, or the ARN of a key or alias";
     INSTANCE_TYPE = r"^[a-z][a-z0-9-]{0,19}\.[a-z0-9-]{1,20}$",
         "an instance type such as `t3.small`";
     SUBNET = r"^subnet-([0-9a-f]{8}|[0-9a-f]{17})$",
@@ -107,6 +111,9 @@ syntaxes! {
     /// Bucket name: S3 naming rules for general purpose buckets.
     BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
         "a bucket name: 3 to 63 of a-z, 0-9, `.` and `-`";
+    /// URL of an S3 endpoint, without path or user.
+    ENDPOINT = r"^https?://[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$",
+        "a URL without a path, such as `https://s3.example.com`";
     /// Fact name: Facter requires lower case.
     FACT = r"^[a-z][a-z0-9_]{0,63}$", "1 to 64 of a-z, 0-9 and `_`, starting with a letter";
     /// One line of ASCII. EC2 accepts only ASCII in a description.

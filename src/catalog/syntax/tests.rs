@@ -58,6 +58,15 @@ const EXAMPLES: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     (
+        "KMS_KEY",
+        &[
+            "alias/images",
+            "1234abcd-12ab-34cd-56ef-1234567890ab",
+            "arn:aws-cn:kms:cn-north-1:123456789012:alias/images",
+        ],
+        &["", "images", "alias/", "arn:aws:s3:::bucket", "alias/a b"],
+    ),
+    (
         "INSTANCE_TYPE",
         &["t3.small", "u-6tb1.112xlarge", "m7g.metal-24xl"],
         &["t3", "t3.", "T3.small", "t3.small; x"],
@@ -173,6 +182,22 @@ const EXAMPLES: &[(&str, &[&str], &[&str])] = &[
         "BUCKET",
         &["abc", "my.bucket-1"],
         &["ab", "-ab", "Abc", "a_b", "s3://abc"],
+    ),
+    (
+        "ENDPOINT",
+        &[
+            "https://s3.example.com",
+            "http://127.0.0.1:9000",
+            "https://s3",
+        ],
+        &[
+            "s3.example.com",
+            "https://",
+            "https://u:p@s3",
+            "https://s3/x",
+            "https://-a",
+            "ftp://s3",
+        ],
     ),
     (
         "FACT",

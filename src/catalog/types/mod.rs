@@ -14,8 +14,8 @@ pub use image::{Image, Origin};
 pub use instance::InstanceSettings;
 pub use profile::Profile;
 pub use settings::{
-    Access, Brakes, Builder, Environment, Gates, Notifier, OnFailure, Retention, Settings,
-    StoreSettings,
+    Access, Brakes, Bucket, BucketEncryption, Builder, Environment, Gates, Notifier, OnFailure,
+    Retention, Settings, StoreSettings,
 };
 pub use source::{Source, SourceFilter, matches_ami_name};
 pub use volume::{Volume, VolumeType};
