@@ -7,7 +7,7 @@ use super::vendor_amis::{self, VendorAmis};
 use crate::adapters::system::{SystemClock, open_reader};
 use crate::catalog::Settings;
 use crate::cli::InventoryArgs;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{locations, tags};
 use crate::model::{
     Ami, Evidence, INVENTORY_SCHEMA, Inventory, Location, Pointer, Region, Tags, Timestamp,
@@ -156,7 +156,7 @@ impl RemoteFacts {
         need: Need,
     ) {
         if let Err(error) = self.query(clouds, settings, &location, need).await {
-            self.unread.push((location, error.one_line()));
+            self.unread.push((location, reason(&error)));
         }
     }
 
@@ -187,6 +187,16 @@ impl RemoteFacts {
     }
 }
 
+/// Returns the reason why a location was not read. Refused credentials and calls have a hint, such as a
+/// Region that is not enabled.
+fn reason(error: &Error) -> String {
+    let hint = error.hints().first().map(|hint| (*hint).to_owned());
+    match hint.filter(|_| error.kind == ErrorKind::Input) {
+        Some(hint) => format!("{} ({hint})", error.one_line()),
+        None => error.one_line(),
+    }
+}
+
 /// Returns all AMIs that are tagged with the name of this catalog.
 pub(crate) async fn catalog_images(
     cloud: &dyn Cloud,
@@ -210,7 +220,7 @@ pub(crate) fn first_call_error(error: crate::ports::CloudError) -> Error {
         kind,
         CloudErrorKind::Unreachable | CloudErrorKind::Credentials | CloudErrorKind::Denied
     ) {
-        made.kind = crate::error::ErrorKind::Input;
+        made.kind = ErrorKind::Input;
     }
     made
 }

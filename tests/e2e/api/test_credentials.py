@@ -198,3 +198,15 @@ def test_clock_error_says_so(
     sandbox.control("faults", {"action": action, "code": code, "message": message, "status": 403, "times": 20})
     done = catalog.bakeline("plan", want=1)
     assert hint in done.err, done
+
+
+def test_region_that_is_not_enabled_is_named(sandbox: Sandbox, catalog: Catalog) -> None:
+    """EC2 answers AuthFailure in a Region that the account has not enabled."""
+    settings = json.loads((catalog.at / "bakeline.yaml").read_text())
+    catalog.file("bakeline.yaml", json.dumps({**settings, "regions": [sandbox.region, "eu-central-2"]}))
+    message = "AWS was not able to validate the provided access credentials"
+    fault = {"action": "DescribeImages", "code": "AuthFailure", "message": message, "status": 401, "times": 20}
+    sandbox.control("faults", {**fault, "region": "eu-central-2"})
+    done = catalog.bakeline("prune")
+    assert "eu-central-2 could not be read" in done.err, done
+    assert "is the Region eu-central-2 enabled for the account?" in done.err, done
