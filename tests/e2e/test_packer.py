@@ -99,7 +99,7 @@ def test_untested_versions_cause_a_warning(catalog: Catalog) -> None:
 
 def test_missing_session_manager_plugin_is_reported_first(sandbox: Sandbox, catalog: Catalog) -> None:
     settings = json.loads((catalog.at / "bakeline.yaml").read_text())
-    catalog.file("bakeline.yaml", json.dumps({**settings, "builder": {"access": "ssm"}}))
+    catalog.file("bakeline.yaml", json.dumps({**settings, "builder": {"access": "ssm", "instance_profile": "build"}}))
     catalog.file("bin/aws", "#!/bin/sh\nexit 1\n").chmod(0o755)
     mark = sandbox.mark()
     env = {**install_stub(catalog, "1.16.0", ["1.8.2"]), "PATH": f"{catalog.at}/bin"}
