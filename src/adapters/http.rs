@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::ca_bundle::CaBundle;
 use crate::ports::{Http, HttpError, HttpResponse, Secret};
 
 /// HTTP client.
@@ -13,12 +14,16 @@ pub struct HttpClient {
 }
 
 impl HttpClient {
-    /// Creates a client with a timeout of 30 seconds.
+    /// Creates a client with a timeout of 30 seconds. It also trusts the certificates in
+    /// `AWS_CA_BUNDLE`.
     #[must_use]
     pub fn new() -> Option<Self> {
+        let bundle = CaBundle::load(None).ok()?;
+        let certificates = bundle.map(|bundle| bundle.certificates).unwrap_or_default();
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(30))
             .user_agent("bakeline")
+            .tls_certs_merge(certificates)
             .build()
             .ok()?;
         Some(Self { client })

@@ -10,8 +10,11 @@ pub mod ansible;
 pub mod assets;
 #[cfg(feature = "live")]
 pub mod aws;
+#[cfg(feature = "live")]
+mod ca_bundle;
 mod cache_directory;
 pub mod catalog_files;
+mod credential_server;
 #[cfg(test)]
 pub mod fake;
 #[cfg(feature = "live")]

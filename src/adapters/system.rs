@@ -237,6 +237,15 @@ pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path).map_err(|e| path_error(path, &e))
 }
 
+/// Returns the paths in a directory. A directory that cannot be read counts as empty.
+#[must_use]
+pub fn list_files(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect()
+}
+
 /// Opens a file for buffered reading.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! Defines the terms of the domain: names, IDs, versions, states and the inventory.
 
 mod arch;
+mod endpoint;
 mod evidence;
 mod id;
 mod image_name;
@@ -15,6 +16,7 @@ mod version;
 
 pub use crate::platform::Update;
 pub use arch::Arch;
+pub use endpoint::{is_aws_endpoint, s3_endpoint};
 pub use evidence::{BuildHistory, EVIDENCE_SCHEMA, Evidence, Manifest, Probe, StoreInventory};
 pub use id::{AmiId, CatalogName, EnvName, InstanceId, Region, RunId, SnapshotId};
 pub use image_name::{ImageName, published_name};

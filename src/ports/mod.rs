@@ -3,6 +3,7 @@
 
 mod builder;
 mod cloud;
+mod credentials;
 mod http;
 mod machine;
 mod secret;
@@ -18,6 +19,7 @@ pub use cloud::{
     LaunchRequest, ParameterReader, ParameterWriter, ResourceReader, ResourceWriter, Retirement,
     RoleSession, TemporaryQuery, TrialOutcome, TrialRequest, UsageReader,
 };
+pub use credentials::{CredentialSource, Credentials};
 pub use http::{Http, HttpError, HttpResponse};
 pub use machine::{Clock, Processes, Vcs};
 pub use secret::Secret;

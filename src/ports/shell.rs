@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::secret::Secret;
+use crate::model::Region;
 
 /// Machine and login for a script.
 #[derive(Debug, Clone)]
@@ -26,8 +27,8 @@ pub struct SshTarget {
     pub trust: HostKeyPolicy,
     /// Source of the OpenSSH configuration.
     pub config: SshConfig,
-    /// Connection through an SSM session.
-    pub ssm: bool,
+    /// Region of the SSM session to connect through. `None` means a direct connection.
+    pub ssm: Option<Region>,
 }
 
 /// Check of a host key.

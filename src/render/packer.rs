@@ -8,7 +8,7 @@ use super::block::{Block, Connection};
 use super::provision::blocks;
 use super::{Language, RenderError, render};
 use crate::catalog::{Access, Catalog, Image, Volume, VolumeType};
-use crate::model::{AMAZON_PLUGIN_VERSIONS, Tags};
+use crate::model::{AMAZON_PLUGIN_VERSIONS, Tags, is_aws_endpoint};
 use crate::provision::script::REBOOT_MINUTES;
 
 /// Path of the template.
@@ -44,7 +44,7 @@ pub struct RunValues {
     pub other_devices: Vec<String>,
     /// KMS key of all volumes.
     pub kms_key: Option<String>,
-    /// EC2 endpoint, if it is not that of AWS.
+    /// EC2 endpoint of the environment, such as that of the local EC2 or of a VPC.
     pub endpoint: Option<String>,
     /// Seconds between two polls of Packer.
     pub poll_seconds: u32,
@@ -84,6 +84,8 @@ struct PackerValues<'v> {
     volumes: Vec<VolumeValues<'v>>,
     kms_key: &'v str,
     endpoint: &'v str,
+    /// True if the endpoint is not one of AWS, so that Packer cannot check credentials and Regions.
+    local_endpoint: bool,
     poll_seconds: u32,
     poll_attempts: u32,
     tags: Vec<Pair<'v>>,
@@ -146,7 +148,7 @@ pub fn files(
     let builder = image.builder(&catalog.settings);
     let is_recent = run.packer >= semver::Version::new(1, 7, 0);
     if builder.access == Access::Ssm && !is_recent {
-        return Err(old_packer_error(&run.packer));
+        return Err(too_old_for_ssm(&run.packer));
     }
     let values = PackerValues {
         image: source_name(image),
@@ -169,6 +171,10 @@ pub fn files(
         volumes: volume_values(image, run),
         kms_key: run.kms_key.as_deref().unwrap_or(""),
         endpoint: run.endpoint.as_deref().unwrap_or(""),
+        local_endpoint: run
+            .endpoint
+            .as_deref()
+            .is_some_and(|url| !is_aws_endpoint(url)),
         poll_seconds: run.poll_seconds,
         poll_attempts: MAX_WAIT_SECONDS / run.poll_seconds.max(1),
         tags: tag_pairs(&run.tags),
@@ -211,10 +217,9 @@ pub fn files(
     Ok(out)
 }
 
-/// Returns the error for SSM sessions with an old version of Packer.
-fn old_packer_error(version: &semver::Version) -> RenderError {
+fn too_old_for_ssm(packer: &semver::Version) -> RenderError {
     let message =
-        format!("`access: ssm` requires Packer 1.7 or newer; the installed version is {version}");
+        format!("`access: ssm` requires Packer 1.7 or newer; the installed version is {packer}");
     RenderError {
         at: None,
         template: TEMPLATE.to_owned(),

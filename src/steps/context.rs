@@ -13,7 +13,7 @@ use crate::engine::lock::fence::FencedCloud;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Result};
 use crate::lifecycle::tags;
-use crate::model::{RunId, Tags, Timestamp};
+use crate::model::{RunId, Tags, Timestamp, is_aws_endpoint};
 use crate::plan::Step;
 use crate::plan::{Scope, ScopeSubject};
 use crate::ports::{Clock, ImageBuilder, Shell, Store, Workspace};
@@ -44,7 +44,7 @@ pub struct Steps {
     pub store: Arc<dyn Store>,
     /// Clock.
     pub clock: Arc<dyn Clock>,
-    /// EC2 endpoint if it is not Amazon's. Polling is faster there.
+    /// EC2 endpoint of the environment, such as that of the local EC2 or of a VPC.
     pub endpoint: Option<String>,
     /// Path of the bakeline program, for the build-phase checks.
     pub program: PathBuf,
@@ -103,6 +103,16 @@ pub(in crate::steps) fn client_token(parts: &str) -> String {
 }
 
 impl Steps {
+    /// Returns the number of seconds between two polls. The local EC2 is polled more often than AWS.
+    pub(in crate::steps) fn poll_seconds(&self) -> u32 {
+        let is_local = |url: &String| !is_aws_endpoint(url);
+        if self.endpoint.as_ref().is_some_and(is_local) {
+            1
+        } else {
+            5
+        }
+    }
+
     /// Returns the cloud of the step's account.
     pub(in crate::steps) fn cloud_for(&self, step: &Step) -> Result<&FencedCloud> {
         self.cloud_of(step.account.as_deref())

@@ -23,7 +23,7 @@ pub(in crate::steps) async fn poll_until<T, F>(
 where
     F: Future<Output = Result<Option<T>>> + Send,
 {
-    let slowest = Duration::from_secs(if steps.endpoint.is_some() { 1 } else { 5 });
+    let slowest = Duration::from_secs(steps.poll_seconds().into());
     let (mut pause, begun) = (Duration::from_millis(200), steps.clock.now());
     loop {
         let last = match look().await {

@@ -101,6 +101,9 @@ fn error_kind(code: &str) -> CloudErrorKind {
         | "ExpiredToken"
         | "ExpiredTokenException"
         | "RequestExpired"
+        | "RequestInTheFuture"
+        | "RequestTimeTooSkewed"
+        | "InvalidSignatureException"
         | "SignatureDoesNotMatch"
         | "IncompleteSignature" => CloudErrorKind::Credentials,
         // The resource exists in a state that does not allow the call: a pending or disabled AMI.

@@ -59,7 +59,7 @@ pub(super) async fn launch_instance(
 ) -> CloudResult<InstanceId> {
     let interface = InstanceNetworkInterfaceSpecification::builder()
         .device_index(0)
-        .associate_public_ip_address(request.public_address)
+        .set_associate_public_ip_address(request.public_address.then_some(true))
         .delete_on_termination(true)
         .groups(&request.group)
         .set_subnet_id(request.subnet.clone())

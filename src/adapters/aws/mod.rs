@@ -2,13 +2,16 @@
 
 mod access;
 mod clients;
+pub(in crate::adapters) mod config;
 mod copies;
+pub mod credentials;
 mod dry_run;
 mod encryption;
 mod errors;
 mod images;
 mod instances;
 mod parameters;
+mod profile;
 mod references;
 mod resources;
 mod retirement;
@@ -22,10 +25,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_config::{AppName, SdkConfig};
 
+use crate::error::Result;
 use crate::model::Region;
 use crate::ports::{CloudResult, Identity, IdentityReader, RoleSession};
 
@@ -52,16 +57,18 @@ pub struct Aws {
 
 impl Aws {
     /// Loads profile, environment and endpoint as the AWS CLI does, without a call.
-    pub async fn load(region: &Region) -> Self {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(aws_config::Region::new(region.to_string()))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .operation_timeout(CALL_TIMEOUT)
-                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                    .connect_timeout(CONNECT_TIMEOUT)
-                    .build(),
-            );
+    ///
+    /// # Errors
+    /// As [`config::CallerConfig::read`].
+    pub async fn load(region: &Region) -> Result<Self> {
+        let caller = config::CallerConfig::read(region).await?;
+        let mut loader = caller.loader.timeout_config(
+            TimeoutConfig::builder()
+                .operation_timeout(CALL_TIMEOUT)
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .connect_timeout(CONNECT_TIMEOUT)
+                .build(),
+        );
         let configured = aws_config::default_provider::retry_config::default_provider()
             .retry_config()
             .await;
@@ -72,16 +79,19 @@ impl Aws {
         if let Some(name) = default_app_name().await {
             loader = loader.app_name(name);
         }
-        Self {
+        Ok(Self {
             config: loader.load().await,
             clients: Mutex::new(BTreeMap::new()),
-        }
+        })
     }
 
     /// Loads the configuration with the credentials of a role. The first call requests them, and they
     /// are renewed before they expire.
-    pub async fn assume_role(region: &Region, session: &RoleSession) -> Self {
-        let Self { config, clients } = Self::load(region).await;
+    ///
+    /// # Errors
+    /// As [`Aws::load`].
+    pub async fn assume_role(region: &Region, session: &RoleSession) -> Result<Self> {
+        let Self { config, clients } = Self::load(region).await?;
         let mut provider = aws_config::sts::AssumeRoleProvider::builder(&session.role)
             .configure(&config)
             .session_name(&session.name);
@@ -93,10 +103,10 @@ impl Aws {
         }
         let provider = provider.build().await;
         let provider = aws_sdk_ec2::config::SharedCredentialsProvider::new(provider);
-        Self {
+        Ok(Self {
             config: config.into_builder().credentials_provider(provider).build(),
             clients,
-        }
+        })
     }
 
     fn clients(&self, region: &Region) -> Clients {

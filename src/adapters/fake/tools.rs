@@ -214,8 +214,8 @@ pub struct LocalShell {
     pub deaf: Mutex<bool>,
     /// Waits for the cancellation, like a machine that does not answer.
     pub silent: Mutex<bool>,
-    /// Users of all logins.
-    pub users: Mutex<Vec<String>>,
+    /// Targets of all logins.
+    pub targets: Mutex<Vec<SshTarget>>,
     /// Signal at the start of a collection.
     pub begun: tokio::sync::Notify,
 }
@@ -242,8 +242,7 @@ impl Shell for LocalShell {
         cancel: &CancellationToken,
     ) -> Result<ScriptOutput, ShellError> {
         self.begun.notify_one();
-        let user = target.user.clone().unwrap_or_default();
-        self.users.lock().expect("no panic").push(user);
+        self.targets.lock().expect("no panic").push(target.clone());
         tokio::task::yield_now().await;
         let silent = *self.silent.lock().expect("no panic");
         if silent {

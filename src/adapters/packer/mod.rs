@@ -1,20 +1,23 @@
 //! Runs Packer, reads its machine-readable output, masks secrets and cancels builds.
 
+mod credentials;
 mod output;
 mod plugin;
 
 use std::process::Stdio;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use tokio::fs::File;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use self::credentials::PackerCredentials;
 use self::output::{OutputLine, strip_prefix};
 use super::process::{child_environment, environment_secrets, mask_secrets};
-use crate::ports::{BuildJob, BuildOutcome, BuilderError, ImageBuilder, OnLine};
+use crate::ports::{BuildJob, BuildOutcome, BuilderError, CredentialSource, ImageBuilder, OnLine};
 
 /// Oldest supported version, from Debian 12. Older versions do not support the rendered `build`
 /// blocks in HCL2-JSON.
@@ -24,15 +27,33 @@ const OLDEST: semver::Version = semver::Version::new(1, 6, 6);
 #[derive(Default)]
 pub struct Packer {
     version: OnceLock<semver::Version>,
+    source: Option<Arc<dyn CredentialSource>>,
+    credentials: OnceCell<PackerCredentials>,
 }
 
 impl Packer {
-    fn command(arguments: &[&str]) -> Command {
+    /// Returns Packer with the source of the credentials for its builds.
+    #[must_use]
+    pub fn new(source: Arc<dyn CredentialSource>) -> Self {
+        Self {
+            source: Some(source),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the credentials for all builds. The first call resolves them.
+    async fn credentials(&self) -> Result<&PackerCredentials, BuilderError> {
+        let resolve = || PackerCredentials::resolve(self.source.as_ref());
+        let resolved = self.credentials.get_or_try_init(resolve).await;
+        resolved.map_err(builder_error)
+    }
+
+    fn command(arguments: &[&str], credentials: &PackerCredentials) -> Command {
         let mut command = Command::new("packer");
         command
             .args(arguments)
             .env_clear()
-            .envs(child_environment(&[
+            .envs(credentials.apply(child_environment(&[
                 "AWS_",
                 "PACKER_PLUGIN",
                 "PACKER_CONFIG",
@@ -41,7 +62,7 @@ impl Packer {
                 "XDG_CACHE_HOME",
                 "BAKELINE_SSH_CONFIG",
                 "ANSIBLE_VAULT",
-            ]))
+            ])))
             .env("CHECKPOINT_DISABLE", "1")
             .env("PACKER_NO_COLOR", "1")
             .stdin(Stdio::null())
@@ -107,10 +128,13 @@ impl ImageBuilder for Packer {
         if let Some(known) = self.version.get() {
             return Ok(known.clone());
         }
-        let out = Self::command(&["-machine-readable", "version"])
-            .output()
-            .await
-            .map_err(|e| start_error(&e))?;
+        let out = Self::command(
+            &["-machine-readable", "version"],
+            &PackerCredentials::Inherited,
+        )
+        .output()
+        .await
+        .map_err(|e| start_error(&e))?;
         let text = String::from_utf8_lossy(&out.stdout);
         let field = text
             .lines()
@@ -133,7 +157,7 @@ impl ImageBuilder for Packer {
         if version < FIRST_WITH_PLUGIN_COMMAND {
             return Ok(warnings);
         }
-        let out = Self::command(&["plugins", "installed"])
+        let out = Self::command(&["plugins", "installed"], &PackerCredentials::Inherited)
             .output()
             .await
             .map_err(|e| start_error(&e))?;
@@ -148,7 +172,9 @@ impl ImageBuilder for Packer {
     }
 
     async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError> {
-        let mut command = Self::command(&["-machine-readable", "validate", &job.template]);
+        let credentials = self.credentials().await?;
+        let words = ["-machine-readable", "validate", &job.template];
+        let mut command = Self::command(&words, credentials);
         let out = command
             .current_dir(&job.dir)
             .output()
@@ -165,7 +191,7 @@ impl ImageBuilder for Packer {
             .collect();
         Err(builder_error(format!(
             "`packer validate` rejected the rendered template: {}",
-            mask_secrets(errors.join(" ").trim(), &job_secrets(job))
+            mask_secrets(errors.join(" ").trim(), &job_secrets(job, credentials))
         )))
     }
 
@@ -175,8 +201,10 @@ impl ImageBuilder for Packer {
         cancel: &CancellationToken,
         on_line: OnLine<'_>,
     ) -> Result<BuildOutcome, BuilderError> {
-        let secrets = job_secrets(job);
-        let mut child = start_build(job)?;
+        let credentials = self.credentials().await?;
+        // A session is renewed during a build, so its secrets change.
+        let secrets = || job_secrets(job, credentials);
+        let mut child = start_build(job, credentials)?;
         // Open until Packer ends. If bakeline dies, the pipe closes and the supervisor stops Packer.
         let supervisor_pipe = child.stdin.take();
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
@@ -199,13 +227,13 @@ impl ImageBuilder for Packer {
             tokio::select! {
                 line = stdout.next_segment() => match line {
                     Ok(Some(raw)) => {
-                        let line = mask_secrets(&decode_line(&raw), &secrets);
+                        let line = mask_secrets(&decode_line(&raw), &secrets());
                         record_line(&mut outcome, &mut log, &line, on_line).await;
                     }
                     _ => stdout_open = false,
                 },
                 Ok(Some(raw)) = stderr.next_segment() => {
-                    write_line(&mut log, &mask_secrets(&decode_line(&raw), &secrets)).await;
+                    write_line(&mut log, &mask_secrets(&decode_line(&raw), &secrets())).await;
                 }
                 () = cancel.cancelled(), if !stopped => {
                     stopped = true;
@@ -241,7 +269,7 @@ fn has_built(outcome: &BuildOutcome) -> bool {
 
 /// Starts `packer build` under the supervisor, in a separate process group, so that ^C at a terminal
 /// reaches only bakeline.
-fn start_build(job: &BuildJob) -> Result<Child, BuilderError> {
+fn start_build(job: &BuildJob, credentials: &PackerCredentials) -> Result<Child, BuilderError> {
     let program = super::system::current_program()
         .map_err(|e| builder_error(format!("cannot find the path of bakeline: {e}")))?;
     let on_error = if job.keep_failed {
@@ -249,7 +277,7 @@ fn start_build(job: &BuildJob) -> Result<Child, BuilderError> {
     } else {
         "-on-error=cleanup"
     };
-    let mut command = Packer::command(&[]);
+    let mut command = Packer::command(&[], credentials);
     let mut supervised = Command::new(program);
     supervised.args([
         "supervise",
@@ -288,8 +316,9 @@ fn decode_line(raw: &[u8]) -> String {
     String::from_utf8_lossy(raw.strip_suffix(b"\r").unwrap_or(raw)).into_owned()
 }
 
-fn job_secrets(job: &BuildJob) -> Vec<String> {
+fn job_secrets(job: &BuildJob, credentials: &PackerCredentials) -> Vec<String> {
     let mut out = environment_secrets();
+    out.extend(credentials.secrets());
     out.extend(job.secrets.iter().map(|s| s.expose().to_owned()));
     out
 }

@@ -117,12 +117,14 @@ fn ssh_arguments(target: &SshTarget) -> Vec<String> {
         HostKeyPolicy::Known => add(&["-o", "StrictHostKeyChecking=yes"]),
         HostKeyPolicy::AcceptNew => add(&["-o", "StrictHostKeyChecking=accept-new"]),
     }
-    if target.ssm {
+    if let Some(region) = &target.ssm {
         // AWS Systems Manager user guide, "Allow and control permissions for SSH connections
         // through Session Manager".
-        let proxy = "ProxyCommand=aws ssm start-session --target %h \
-                     --document-name AWS-StartSSHSession --parameters portNumber=%p";
-        add(&["-o", proxy]);
+        let proxy = format!(
+            "ProxyCommand=aws ssm start-session --region {region} --target %h \
+             --document-name AWS-StartSSHSession --parameters portNumber=%p"
+        );
+        add(&["-o", &proxy]);
     }
     if let Some(user) = &target.user {
         add(&["-l", user]);

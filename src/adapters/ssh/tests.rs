@@ -11,7 +11,7 @@ fn target() -> SshTarget {
         known_hosts: Some("/run dir/100%/known_hosts".into()),
         trust: HostKeyPolicy::Known,
         config: SshConfig::Isolated,
-        ssm: false,
+        ssm: None,
     }
 }
 
@@ -69,6 +69,19 @@ fn user_config_adds_no_identity_options() {
         line.contains("StrictHostKeyChecking=yes") && line.contains("RemoteCommand=none"),
         "{line}"
     );
+}
+
+#[test]
+fn ssm_session_has_the_region_of_the_catalog() {
+    let through_ssm = SshTarget {
+        host: "i-0123456789abcdef0".to_owned(),
+        ssm: Some(crate::model::Region::from("eu-central-1")),
+        ..target()
+    };
+    let proxy = "ProxyCommand=aws ssm start-session --region eu-central-1 --target %h \
+                 --document-name AWS-StartSSHSession --parameters portNumber=%p";
+    assert!(ssh_arguments(&through_ssm).contains(&proxy.to_owned()));
+    assert!(!command_line(&target()).contains("ProxyCommand"));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use object_store::{
     Error as Failure, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
 };
 
-use crate::catalog::{Settings, StoreSettings};
+use crate::catalog::{Bucket, Settings, StoreSettings};
 use crate::error::{Result, causes};
 use crate::ports::{Store, StoreError, StoreErrorKind, StoreResult};
 use versioned::Versioned;
@@ -33,28 +33,21 @@ pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
         StoreSettings::Path(path) => {
             Arc::new(Versioned::new(Objects::local(Path::new(path)), schema))
         }
-        StoreSettings::S3 {
-            bucket,
-            prefix,
-            region,
-        } => Arc::new(Versioned::new(
-            open_bucket(bucket, prefix, region).await?,
-            schema,
-        )),
+        StoreSettings::S3(bucket) => Arc::new(Versioned::new(open_bucket(bucket).await?, schema)),
     })
 }
 
 #[cfg(feature = "live")]
-async fn open_bucket(bucket: &str, prefix: &str, region: &crate::model::Region) -> Result<Objects> {
+async fn open_bucket(bucket: &Bucket) -> Result<Objects> {
     Ok(Objects {
-        base: Base::Remote(s3::create_client(bucket, region).await?),
-        prefix: prefix.to_owned(),
-        location: format!("s3://{bucket}/{prefix}"),
+        base: Base::Remote(s3::create_client(bucket).await?),
+        prefix: bucket.prefix.clone(),
+        location: format!("s3://{}/{}", bucket.name, bucket.prefix),
     })
 }
 
 #[cfg(not(feature = "live"))]
-async fn open_bucket(_: &str, _: &str, _: &crate::model::Region) -> Result<Objects> {
+async fn open_bucket(_: &Bucket) -> Result<Objects> {
     Err(super::offline::offline_error())
 }
 

@@ -271,6 +271,37 @@ pub(crate) struct RawBucket {
     /// Region of the bucket. Default: the first Region of the catalog.
     #[schemars(regex(pattern = syntax::REGION.pattern))]
     pub(crate) region: Option<Text>,
+    /// Server-side encryption of the objects. Default: that of the bucket.
+    pub(crate) sse: Option<RawSse>,
+    /// KMS key for `sse: aws:kms`: a key ID, `alias/NAME`, or an ARN. Default: the key of the bucket.
+    #[schemars(regex(pattern = syntax::KMS_KEY.pattern))]
+    pub(crate) kms_key: Option<Text>,
+    /// URL of the S3 endpoint. Default: that of AWS in the Region.
+    #[schemars(regex(pattern = syntax::ENDPOINT.pattern))]
+    pub(crate) endpoint: Option<Text>,
+    /// Checksum of the objects, which a bucket with Object Lock requires. Default: none.
+    pub(crate) checksum: Option<RawChecksum>,
+}
+
+/// Server-side encryption of objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "Sse")]
+pub(crate) enum RawSse {
+    /// A KMS key (SSE-KMS).
+    #[serde(rename = "aws:kms")]
+    Kms,
+    /// Keys that S3 manages (SSE-S3).
+    #[serde(rename = "AES256")]
+    Aes256,
+}
+
+/// Checksum of objects.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Checksum")]
+pub(crate) enum RawChecksum {
+    /// SHA-256.
+    Sha256,
 }
 
 /// Behavior for other images after a failure.

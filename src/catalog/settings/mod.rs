@@ -5,6 +5,7 @@ mod kms;
 mod launch;
 mod regions;
 mod retention;
+mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -22,9 +23,8 @@ use crate::catalog::settings::launch::parse_launch;
 use crate::catalog::settings::regions::{
     check_partition, parse_catalog_regions, parse_region_subset,
 };
-use crate::catalog::settings::retention::{
-    parse_brakes, parse_gates, parse_retention, parse_store,
-};
+use crate::catalog::settings::retention::{parse_brakes, parse_gates, parse_retention};
+use crate::catalog::settings::store::parse_store;
 use crate::catalog::types::{
     Access, Builder, Environment, Notifier, OnFailure, Retention, Settings,
 };

@@ -113,6 +113,9 @@ syntaxes! {
     /// Bucket name: S3 naming rules for general purpose buckets.
     BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
         "a bucket name: 3 to 63 of a-z, 0-9, `.` and `-`";
+    /// URL of an S3 endpoint, without path or user.
+    ENDPOINT = r"^https?://[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$",
+        "a URL without a path, such as `https://s3.example.com`";
     /// Fact name: Facter requires lower case.
     FACT = r"^[a-z][a-z0-9_]{0,63}$", "1 to 64 of a-z, 0-9 and `_`, starting with a letter";
     /// One line of ASCII. EC2 accepts only ASCII in a description.

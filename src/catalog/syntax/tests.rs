@@ -199,6 +199,22 @@ const EXAMPLES: &[(&str, &[&str], &[&str])] = &[
         &["ab", "-ab", "Abc", "a_b", "s3://abc"],
     ),
     (
+        "ENDPOINT",
+        &[
+            "https://s3.example.com",
+            "http://127.0.0.1:9000",
+            "https://s3",
+        ],
+        &[
+            "s3.example.com",
+            "https://",
+            "https://u:p@s3",
+            "https://s3/x",
+            "https://-a",
+            "ftp://s3",
+        ],
+    ),
+    (
         "FACT",
         &["a", "team_1"],
         &["", "Team", "1a", "a-b", "a b", "_a"],

@@ -55,6 +55,31 @@ fn builder_settings_are_checked() {
             "builder: {access: {cidrs: [10.0.0.0/8, 10.0.0.0/8]}}\n",
             vec!["CAT054 3:40"],
         ),
+        ("builder: {access: ssm}\n", vec!["CAT095 3:19"]),
+        (
+            "store: {s3: {bucket: abc, sse: aes}}\n",
+            vec!["CAT023 3:32"],
+        ),
+        (
+            "store: {s3: {bucket: abc, kms_key: alias/a}}\n",
+            vec!["CAT093 3:36"],
+        ),
+        (
+            "store: {s3: {bucket: abc, sse: AES256, kms_key: alias/a}}\n",
+            vec!["CAT093 3:49"],
+        ),
+        (
+            "store: {s3: {bucket: abc, sse: \"aws:kms\", kms_key: mine}}\n",
+            vec!["CAT090 3:52"],
+        ),
+        (
+            "store: {s3: {bucket: abc, endpoint: s3.example.com}}\n",
+            vec!["CAT093 3:37"],
+        ),
+        (
+            "store: {s3: {bucket: abc, checksum: md5}}\n",
+            vec!["CAT023 3:37"],
+        ),
         ("builder: {public_address: yes}\n", vec!["CAT021 3:27"]),
         ("builder: {instance_type: big}\n", vec!["CAT090 3:26"]),
         (

@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 
 use crate::catalog::address::{AddressRange, RangeWidth};
 use crate::catalog::{
-    Access, Brakes, Environment, Gates, Notifier, OnFailure, Origin, Retention, Source,
-    SourceFilter, StoreSettings, defaults,
+    Access, Brakes, Bucket, BucketEncryption, Environment, Gates, Notifier, OnFailure, Origin,
+    Retention, Source, SourceFilter, StoreSettings, defaults,
 };
 use crate::model::{Arch, EnvName, ImageName, Region};
 use crate::provision::Provision;
@@ -76,11 +76,14 @@ fn retention_settings_are_read() {
     let region = Region::from("eu-west-1");
     assert_eq!(
         settings.store,
-        StoreSettings::S3 {
-            bucket: "my-store".into(),
+        StoreSettings::S3(Bucket {
+            name: "my-store".into(),
             prefix: "teams/platform".into(),
-            region
-        }
+            region,
+            encryption: Some(BucketEncryption::Kms(Some("alias/store".into()))),
+            endpoint: Some("https://s3.example.com:9000".into()),
+            checksum: true,
+        })
     );
     let base = &catalog.images[&ImageName::from("base")];
     assert_eq!(
@@ -117,7 +120,7 @@ retention: {keep: 5, days: 14, reserve: 4, disable_after: 1d}
 brakes: {most: 7, percent: 20}
 max_age: 30d
 rebase_after: 5
-store: {s3: {bucket: my-store, prefix: teams/platform}}
+store: {s3: {bucket: my-store, prefix: teams/platform, sse: "aws:kms", kms_key: alias/store, endpoint: "https://s3.example.com:9000", checksum: sha256}}
 lease: 1h30m
 on_failure: continue
 notifiers:

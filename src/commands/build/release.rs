@@ -9,7 +9,7 @@ use crate::cli::{InventoryArgs, Release};
 use crate::commands::retention::sweep;
 use crate::commands::summary;
 use crate::commands::support::access::AccessMode;
-use crate::commands::support::{context, gather, lock, run, templates};
+use crate::commands::support::{context, gather, lock, run, session, templates};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Inventory, RunId};
 use crate::plan::Plan;
@@ -22,6 +22,7 @@ pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
     let images = context::find_images(&loaded.catalog, &args.images)?;
     templates::check_all_templates(&loaded.catalog)?;
     run::check_packer().await?;
+    session::check_session().await?;
     let run = lock::take_locks(&loaded, lock::LockScope::Lowest).await?;
     let from = InventoryArgs {
         inventory: None,

@@ -203,7 +203,7 @@ fn ssh_machine(args: &Args, host: String, user: Option<String>, port: Option<u16
             .ssh_config
             .clone()
             .map_or(SshConfig::User, SshConfig::File),
-        ssm: false,
+        ssm: None,
     }
 }
 
@@ -258,7 +258,7 @@ async fn instance_machine(args: &Args, subject: &Subject, id: &InstanceId) -> Re
         .map_or_else(|| Platform::default().login_user(), Image::login_user)
         .to_owned();
     Ok(Machine {
-        ssm,
+        ssm: ssm.then_some(region),
         ..ssh_machine(args, host, Some(user), None)
     })
 }

@@ -14,8 +14,8 @@ use crate::adapters::system;
 use crate::catalog::{self, Catalog, Files, Lookup, Settings};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Commit, EnvName, ImageName, Location, Region, check_name};
-use crate::ports::{Cloud, Http, RoleSession, Store};
+use crate::model::{Commit, EnvName, ImageName, Location, Region, Timestamp, check_name};
+use crate::ports::{Cloud, CredentialSource, Http, RoleSession, Store};
 use crate::ui;
 
 /// A loaded catalog, its files and its locks.
@@ -190,7 +190,7 @@ pub(crate) fn unknown_name(what: &str, name: &str, known: &[&str]) -> Error {
 /// Returns a client for AWS with the configuration of the environment.
 #[cfg(feature = "live")]
 pub(crate) async fn connect_cloud(region: &Region) -> Result<Arc<dyn Cloud>> {
-    Ok(Arc::new(crate::adapters::aws::Aws::load(region).await))
+    Ok(Arc::new(crate::adapters::aws::Aws::load(region).await?))
 }
 
 /// Returns an error: this build has no AWS client.
@@ -257,7 +257,7 @@ pub(crate) async fn connect_clouds(settings: &Settings, access: AccessMode<'_>) 
 #[cfg(feature = "live")]
 async fn assume_role(region: &Region, session: &RoleSession) -> Result<Arc<dyn Cloud>> {
     Ok(Arc::new(
-        crate::adapters::aws::Aws::assume_role(region, session).await,
+        crate::adapters::aws::Aws::assume_role(region, session).await?,
     ))
 }
 
@@ -265,6 +265,31 @@ async fn assume_role(region: &Region, session: &RoleSession) -> Result<Arc<dyn C
 #[cfg(not(feature = "live"))]
 async fn assume_role(_region: &Region, _session: &RoleSession) -> Result<Arc<dyn Cloud>> {
     Err(crate::adapters::offline::offline_error())
+}
+
+/// Returns the source of the caller's credentials. Sends no request.
+#[cfg(feature = "live")]
+pub(crate) async fn credential_source(region: &Region) -> Result<Arc<dyn CredentialSource>> {
+    crate::adapters::aws::credentials::CallerCredentials::load(region).await
+}
+
+/// Returns an error: this build has no AWS client.
+#[cfg(not(feature = "live"))]
+pub(crate) async fn credential_source(_region: &Region) -> Result<Arc<dyn CredentialSource>> {
+    Err(crate::adapters::offline::offline_error())
+}
+
+/// Returns the time after which the caller's credentials cannot be renewed, if it is known, and the
+/// way to get new ones.
+#[cfg(feature = "live")]
+pub(crate) async fn session_end() -> Option<(Timestamp, String)> {
+    crate::adapters::aws::credentials::session_end().await
+}
+
+/// Returns nothing: this build has no AWS client.
+#[cfg(not(feature = "live"))]
+pub(crate) async fn session_end() -> Option<(Timestamp, String)> {
+    None
 }
 
 /// Returns the HTTP client.

@@ -9,7 +9,7 @@ use super::vendor_amis::{self, VendorAmis};
 use crate::adapters::system::{SystemClock, open_reader};
 use crate::catalog::Settings;
 use crate::cli::InventoryArgs;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{locations, tags};
 use crate::model::{
     Ami, Evidence, INVENTORY_SCHEMA, Inventory, Location, Pointer, Region, Tags, Timestamp,
@@ -236,7 +236,7 @@ pub(crate) fn first_call_error(error: crate::ports::CloudError) -> Error {
         kind,
         CloudErrorKind::Unreachable | CloudErrorKind::Credentials | CloudErrorKind::Denied
     ) {
-        made.kind = crate::error::ErrorKind::Input;
+        made.kind = ErrorKind::Input;
     }
     made
 }

@@ -8,6 +8,7 @@ pub(super) mod lock;
 pub(super) mod pointers;
 pub(super) mod references;
 pub(super) mod run;
+pub(super) mod session;
 pub(super) mod store_inventory;
 pub(super) mod stored_evidence;
 pub(super) mod templates;

@@ -21,7 +21,7 @@ use crate::engine::mirror::JournalMirror;
 use crate::engine::outcome::Outcome;
 use crate::engine::{Effects, Engine, Options};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Inventory;
+use crate::model::{Inventory, Region};
 use crate::plan::{self, Action, Plan, Scope, Step};
 use crate::ports::{ImageBuilder, Journal, Store, Workspace as _};
 use crate::provision::ansible::MIN_VERSION;
@@ -220,7 +220,7 @@ async fn assemble_steps(
             .into_iter()
             .map(|(account, cloud)| (account, FencedCloud::new(cloud, guard.cloned())))
             .collect(),
-        builder: fence_builder(guard),
+        builder: fence_builder(loaded.catalog.settings.home(), guard).await?,
         shell: Arc::new(OpenSsh),
         workspace: directory,
         store,
@@ -243,15 +243,19 @@ async fn assemble_steps(
 }
 
 /// Returns Packer, wrapped in the fence if there is a guard.
-fn fence_builder(guard: Option<&Arc<dyn Guard>>) -> Arc<dyn ImageBuilder> {
-    let inner: Arc<dyn ImageBuilder> = Arc::new(Packer::default());
-    match guard {
+async fn fence_builder(
+    home: &Region,
+    guard: Option<&Arc<dyn Guard>>,
+) -> Result<Arc<dyn ImageBuilder>> {
+    let source = context::credential_source(home).await?;
+    let inner: Arc<dyn ImageBuilder> = Arc::new(Packer::new(source));
+    Ok(match guard {
         Some(guard) => Arc::new(FencedBuilder {
             inner,
             guard: Arc::clone(guard),
         }),
         None => inner,
-    }
+    })
 }
 
 /// Checks that `ansible-playbook` is installed if a planned build needs it.

@@ -236,16 +236,19 @@ impl<'c> Subject<'c> {
 
     /// Returns the ARN of the bucket of the store, or of its objects.
     fn bucket(&self, objects: bool) -> Vec<String> {
-        let StoreSettings::S3 { bucket, prefix, .. } = &self.catalog.settings.store else {
+        let StoreSettings::S3(bucket) = &self.catalog.settings.store else {
             return Vec::new();
         };
         let catalog = &self.catalog.settings.name;
-        let objects = match prefix.as_str() {
+        let objects = match bucket.prefix.as_str() {
             _ if !objects => String::new(),
             "" => format!("/{catalog}/*"),
             prefix => format!("/{prefix}/{catalog}/*"),
         };
-        vec![format!("arn:{}:s3:::{bucket}{objects}", self.partition)]
+        vec![format!(
+            "arn:{}:s3:::{}{objects}",
+            self.partition, bucket.name
+        )]
     }
 }
 

@@ -43,6 +43,38 @@ fn packer_template_has_instance_settings_of_the_image() {
 }
 
 #[test]
+fn vpc_endpoint_is_rendered_as_an_endpoint_of_aws() {
+    let image = &CATALOG.images[&ImageName::from("jdk")];
+    let source_of = |endpoint: Option<&str>| {
+        let mut values = run_values("key");
+        values.endpoint = endpoint.map(str::to_owned);
+        let rendered = files(&CATALOG, image, &values).expect("a build");
+        let packer: Value = serde_json::from_slice(&rendered[RENDERED]).expect("JSON");
+        packer["source"]["amazon-ebs"]["jdk"].clone()
+    };
+    let skips = [
+        "skip_credential_validation",
+        "skip_metadata_api_check",
+        "skip_region_validation",
+    ];
+    let vpc = "https://vpce-0a1b-x.ec2.eu-west-1.vpce.amazonaws.com";
+    for (endpoint, is_local) in [
+        (Some("http://127.0.0.1:4566"), true),
+        (Some(vpc), false),
+        (None, false),
+    ] {
+        let source = source_of(endpoint);
+        assert_eq!(
+            source.get("custom_endpoint_ec2").and_then(Value::as_str),
+            endpoint
+        );
+        for skip in skips {
+            assert_eq!(source.get(skip).is_some(), is_local, "{endpoint:?} {skip}");
+        }
+    }
+}
+
+#[test]
 fn packer_template_has_volumes_of_the_image() {
     let volumes_of = |image: &Image| {
         let rendered = render_files(&CATALOG, image);

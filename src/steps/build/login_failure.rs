@@ -1,6 +1,7 @@
-//! Explains a build whose login user the source does not accept, or lost its rights.
+//! Explains a build that Packer could not connect to, or whose login user the source does not accept or
+//! lost its rights.
 
-use crate::catalog::{Catalog, Image};
+use crate::catalog::{Access, Builder, Catalog, Image};
 use crate::error::{Error, ErrorKind};
 
 /// Text of Packer after its last attempt (packer-plugin-sdk, `communicator/step_connect_ssh.go`).
@@ -21,6 +22,38 @@ pub(super) fn login_failure(catalog: &Catalog, image: &Image, lines: &[&str]) ->
         "set `platform` or `login_user` in {} to those of the source, or another `source`",
         base.file
     );
+    Some(Error::new(ErrorKind::StepFailed, text).hint(hint))
+}
+
+/// Text of Packer when `ssh_timeout` ends (packer-plugin-sdk, `communicator/step_connect_ssh.go`).
+const TIMEOUT: &str = "Timeout waiting for SSH";
+
+/// Returns the error of a build instance that could not be reached. `lines` are the errors of the
+/// build.
+pub(super) fn connect_failure(builder: &Builder, lines: &[&str]) -> Option<Error> {
+    if !lines.iter().any(|line| line.contains(TIMEOUT)) {
+        return None;
+    }
+    let (way, hint) = if builder.access == Access::Ssm {
+        (
+            "through an SSM session",
+            "the source AMI must contain the SSM agent, the role of `instance_profile` needs the policy \
+             AmazonSSMManagedInstanceCore, and the subnet needs a route to Systems Manager",
+        )
+    } else if builder.public_address {
+        (
+            "at its public address",
+            "`access` must contain the public address of this machine, and the subnet needs an internet \
+             gateway",
+        )
+    } else {
+        (
+            "at its private address",
+            "run bakeline in the VPC or a connected network, or set `public_address: true` and `access` \
+             to the address of this machine, or use `access: ssm` (README.md, \"Network\")",
+        )
+    };
+    let text = format!("Packer could not reach the build instance {way} over SSH");
     Some(Error::new(ErrorKind::StepFailed, text).hint(hint))
 }
 
@@ -50,9 +83,29 @@ pub(super) fn rights_failure(image: &Image, lines: &[&str]) -> Option<Error> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{login_failure, rights_failure};
+    use super::{connect_failure, login_failure, rights_failure};
     use crate::catalog::load;
+    use crate::catalog::{Access, defaults};
     use crate::model::ImageName;
+
+    #[test]
+    fn unreachable_instance_names_the_ways_of_access() {
+        let lines = ["Timeout waiting for SSH."];
+        let mut builder = defaults::builder();
+        let hints = |builder: &_| {
+            let error = connect_failure(builder, &lines).expect("an error");
+            error.hints().join(" ")
+        };
+        let private = hints(&builder);
+        for way in ["in the VPC", "`public_address: true`", "`access: ssm`"] {
+            assert!(private.contains(way), "{private}");
+        }
+        builder.public_address = true;
+        assert!(hints(&builder).contains("internet gateway"));
+        builder.access = Access::Ssm;
+        assert!(hints(&builder).contains("the SSM agent"));
+        assert!(connect_failure(&builder, &["Script exited"]).is_none());
+    }
 
     #[test]
     fn refused_login_names_user_and_base_image() {

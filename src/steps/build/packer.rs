@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::discard::{ami_key, deregister_candidate, find_by_name};
-use super::login_failure::{login_failure, rights_failure};
+use super::login_failure::{connect_failure, login_failure, rights_failure};
 use super::script_failure::{failed_script, script_failure};
+use crate::catalog::Image;
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result, omit_encoded_details};
@@ -159,7 +160,7 @@ async fn prepare(
         other_devices: base_ami.other_devices,
         kms_key: steps.catalog.settings.build_key().map(str::to_owned),
         endpoint: steps.endpoint.clone(),
-        poll_seconds: if steps.endpoint.is_some() { 1 } else { 5 },
+        poll_seconds: steps.poll_seconds(),
         user_data: image
             .platform
             .deadline(crate::plan::release::EXPIRES.as_hours()),
@@ -276,8 +277,11 @@ fn failure_error(
         return failed.hint(log);
     }
     let image = steps.catalog.images.get(build.image);
-    let of_login =
-        |one| login_failure(&steps.catalog, one, &lines).or_else(|| rights_failure(one, &lines));
+    let of_login = |one: &Image| {
+        login_failure(&steps.catalog, one, &lines)
+            .or_else(|| rights_failure(one, &lines))
+            .or_else(|| connect_failure(&one.builder(&steps.catalog.settings), &lines))
+    };
     if let Some(failed) = image.and_then(of_login) {
         return failed.hint(log);
     }

@@ -29,6 +29,7 @@ pub(in crate::steps) fn instance_target(
     host: &str,
 ) -> SshTarget {
     let root = steps.workspace.root();
+    let settings = &steps.catalog.settings;
     SshTarget {
         host: host.to_owned(),
         port: Some(22),
@@ -37,7 +38,7 @@ pub(in crate::steps) fn instance_target(
         known_hosts: Some(root.join(host_key::known_hosts_file(scope))),
         trust: HostKeyPolicy::Known,
         config: SshConfig::Isolated,
-        ssm: steps.catalog.settings.builder.access == Access::Ssm,
+        ssm: (settings.builder.access == Access::Ssm).then(|| settings.home().clone()),
     }
 }
 
@@ -265,7 +266,7 @@ mod tests {
             known_hosts: None,
             trust,
             config,
-            ssm: false,
+            ssm: None,
         };
         let error = |target: &SshTarget| {
             let error = ShellError {

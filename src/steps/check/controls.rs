@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::inherited::inherited_hints;
-use crate::catalog::{Access, Image};
+use crate::catalog::Image;
 use crate::checks::{self, Control, Facts, Gate, Phase, Verdict};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
@@ -36,8 +36,6 @@ pub struct CheckRequest {
     pub key: PathBuf,
     /// Path of the known-hosts file.
     pub known_hosts: PathBuf,
-    /// True to connect through an SSM session.
-    pub ssm: bool,
     /// Path of the evidence file.
     pub evidence: PathBuf,
     /// Gate that decides which failures count.
@@ -132,7 +130,6 @@ pub(in crate::steps) fn write_request(
             image.name.as_str(),
         )),
         known_hosts: root.join(format!("{}/known_hosts.{}", image.name, phase.as_str())),
-        ssm: steps.catalog.settings.builder.access == Access::Ssm,
         evidence: root.join(evidence_file(image.name.as_str(), phase)),
         gate: steps.catalog.settings.gate,
     };
@@ -175,7 +172,8 @@ pub async fn check_build_instance(
         known_hosts: Some(request.known_hosts.clone()),
         trust: HostKeyPolicy::AcceptNew,
         config: SshConfig::Isolated,
-        ssm: request.ssm,
+        // With `access: ssm`, host and port are those of the session that Packer opened.
+        ssm: None,
     };
     let controls: Vec<&Control> = request.controls.iter().collect();
     let source = SshFacts {

@@ -51,7 +51,8 @@ async fn boot_check_uses_instance_settings_of_the_image() {
     assert_eq!(instances(&general), vec![("t3.small".to_owned(), None); 4]);
     assert_eq!(instances(&setup), vec![("m7i.large".to_owned(), subnet); 4]);
 
-    let users = setup.shell.users.lock().expect("no panic").clone();
+    let targets = setup.shell.targets.lock().expect("no panic").clone();
+    let users: Vec<String> = targets.into_iter().filter_map(|t| t.user).collect();
     assert_eq!(users, ["rocky"; 4], "children inherit the user");
     // Each of the four images waits before its boot check.
     assert_eq!(long - short, SignedDuration::from_secs(4 * 90));

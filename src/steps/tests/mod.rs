@@ -16,6 +16,7 @@ mod polling;
 mod retirement;
 mod reviewed_prune;
 mod sequences;
+mod sessions;
 mod shareable;
 mod stuck;
 mod sweep;
