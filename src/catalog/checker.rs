@@ -4,14 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::catalog::codes;
-use crate::catalog::defaults::RESERVED_TAGS;
+use crate::catalog::defaults::{MAX_TAGS_OF_EC2, RESERVED_TAGS};
 use crate::catalog::raw::{TagMap, Text};
 use crate::catalog::syntax::{self, Syntax};
 use crate::catalog::yaml::source::{Diagnostics, SourceFile};
 use crate::model::Tags;
 
-/// Tags that EC2 allows on a resource.
-const MAX_TAGS_OF_EC2: usize = 50;
 /// Number of tags for users: `builder.tags` and those of the image together.
 pub(crate) const MAX_TAGS: usize = MAX_TAGS_OF_EC2 - RESERVED_TAGS;
 /// EC2's limits for the key and value of a tag, in Unicode characters.

@@ -34,8 +34,10 @@ pub const GATES: Gates = Gates {
     soak: SignedDuration::ZERO,
     parent: true,
 };
+/// Tags that EC2 allows on a resource (EC2 User Guide, "Tag your resources").
+pub const MAX_TAGS_OF_EC2: usize = 50;
 /// Largest number of tags of bakeline on one AMI: those of a released version, the environment, and
-/// one for each of the copies to other accounts that run at the same time.
+/// some for the copies to other accounts that run at the same time.
 pub const RESERVED_TAGS: usize = 25;
 /// Number of builds on top of the previous version before a build starts from the origin again.
 pub const REBASE_AFTER: u32 = 10;

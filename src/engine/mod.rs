@@ -12,6 +12,7 @@ mod output;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod undo;
 pub mod unfinished;
 
 use std::collections::BTreeMap;

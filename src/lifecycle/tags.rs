@@ -86,7 +86,8 @@ pub const RELEASED: [&str; 20] = [
     NAME,
 ];
 
-/// Copies of one version to other accounts that run at the same time. Each has a tag.
+/// Accounts that can always copy a version at the same time, because each needs a tag of it. More can
+/// if users have set fewer tags than they may.
 pub const PARALLEL_SHARES: usize = 4;
 
 #[cfg(test)]

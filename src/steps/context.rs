@@ -17,7 +17,7 @@ use crate::model::{RunId, Tags, Timestamp, is_aws_endpoint};
 use crate::plan::Step;
 use crate::plan::{Scope, ScopeSubject};
 use crate::ports::{Clock, ImageBuilder, Shell, Store, Workspace};
-use crate::steps::created::Creations;
+use crate::steps::creations::Creations;
 use crate::steps::publish::location_copies::LocationCopies;
 use crate::steps::publish::shares::Shares;
 use crate::steps::references::ParameterReferences;

@@ -1,92 +1,22 @@
-//! Remembers the resources that this run creates, because EC2 shows new resources late.
+//! Creates, finds and deletes the resources of a run although EC2 shows new resources late.
 //!
 //! Directly after a call that creates a resource, EC2 may answer that it does not exist, and lists may
 //! omit it (EC2 API Reference, "Eventual consistency"). An undo must not take this for a clean state.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
-use crate::model::{Region, Timestamp};
 use crate::ports::{CloudErrorKind, CloudResult};
 use crate::steps::context::Steps;
+use crate::steps::creations::CreationKey;
 use crate::steps::poll::poll_until;
 
-/// Time after which EC2 shows every new resource. AWS documents no limit; the waiters of its SDKs
-/// stop after 30 seconds (botocore, `SecurityGroupExists`).
-const VISIBLE_AFTER: SignedDuration = SignedDuration::from_secs(60);
-
-/// Longest wait for a new resource to appear. Longer than [`VISIBLE_AFTER`], because reads may fail.
+/// Longest wait for a new resource to appear. Longer than EC2's delay, because reads may fail.
 const SEARCH_LIMIT: Duration = Duration::from_secs(180);
-
-/// Resource that a call creates: its kind, its name and its location.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::steps) struct CreationKey(String);
-
-impl CreationKey {
-    /// Identifies the resource of a kind by its name in a location.
-    pub(in crate::steps) fn new(
-        kind: &str,
-        name: &str,
-        account: Option<&str>,
-        region: &Region,
-    ) -> Self {
-        Self(format!(
-            "{kind} {name} {}.{region}",
-            account.unwrap_or("home")
-        ))
-    }
-}
-
-/// Calls of this run that created a resource, or may have.
-#[derive(Debug, Default)]
-pub struct Creations(Mutex<BTreeMap<CreationKey, Creation>>);
-
-/// What is known about one created resource.
-#[derive(Debug, Clone)]
-struct Creation {
-    id: Option<String>,
-    at: Timestamp,
-}
-
-impl Creation {
-    fn is_new(&self, now: Timestamp) -> bool {
-        now.duration_since(self.at) < VISIBLE_AFTER
-    }
-}
-
-impl Creations {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<CreationKey, Creation>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Records a created resource.
-    pub(in crate::steps) fn record(&self, key: CreationKey, id: Option<String>, at: Timestamp) {
-        self.lock().insert(key, Creation { id, at });
-    }
-
-    fn get(&self, key: &CreationKey) -> Option<Creation> {
-        self.lock().get(key).cloned()
-    }
-
-    /// Returns the ID and the time of a recorded creation.
-    pub(in crate::steps) fn recorded(&self, key: &CreationKey) -> Option<(String, Timestamp)> {
-        let creation = self.get(key)?;
-        Some((creation.id?, creation.at))
-    }
-
-    /// Returns whether this run created the resource so recently that EC2 may not show it yet.
-    pub(in crate::steps) fn is_new(&self, id: &str, now: Timestamp) -> bool {
-        let all = self.lock();
-        all.values()
-            .any(|creation| creation.id.as_deref() == Some(id) && creation.is_new(now))
-    }
-}
 
 /// Returns whether a call may have had its effect although it returned this error.
 fn has_unknown_outcome(kind: CloudErrorKind) -> bool {

@@ -6,6 +6,7 @@ pub mod build;
 pub mod check;
 mod context;
 mod created;
+mod creations;
 mod errors;
 mod poll;
 mod publish;
@@ -18,7 +19,7 @@ mod tests;
 mod unreachable;
 
 pub use context::Steps;
-pub use created::Creations;
+pub use creations::Creations;
 pub use publish::location_copies::LocationCopies;
 pub use publish::shareable::check_shareable;
 pub use publish::shares::Shares;

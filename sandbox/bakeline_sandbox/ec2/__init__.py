@@ -14,8 +14,8 @@ from moto.ec2.responses import EC2Response
 from ..conditions.capacity import INSUFFICIENT
 from . import (  # noqa: F401
     auto_scaling,
-    encryption,
     cloud_formation,
+    encryption,
     image_creation,
     image_lifecycle,
     image_references,

@@ -14,18 +14,25 @@ const BATCH: usize = 200;
 #[async_trait]
 impl EncryptionReader for Aws {
     async fn default_key(&self, region: &Region) -> CloudResult<Option<String>> {
-        let ec2 = self.clients(region).ec2;
-        let action = "GetEbsEncryptionByDefault";
-        let answer = ec2.get_ebs_encryption_by_default().send().await;
-        let answer = answer.map_err(|e| cloud_error(action, region, &e))?;
-        let is_on = answer.ebs_encryption_by_default;
+        let clients = self.clients(region);
+        let answer = clients.ec2.get_ebs_encryption_by_default().send().await;
+        let answer = answer.map_err(|e| cloud_error("GetEbsEncryptionByDefault", region, &e))?;
+        let (is_on, action) = (
+            answer.ebs_encryption_by_default,
+            "GetEbsEncryptionByDefault",
+        );
         if !require_field(is_on, "ebsEncryptionByDefault", action, region)? {
             return Ok(None);
         }
-        let action = "GetEbsDefaultKmsKeyId";
-        let answer = ec2.get_ebs_default_kms_key_id().send().await;
-        let answer = answer.map_err(|e| cloud_error(action, region, &e))?;
-        require_field(answer.kms_key_id, "kmsKeyId", action, region).map(Some)
+        let answer = clients.ec2.get_ebs_default_kms_key_id().send().await;
+        let answer = answer.map_err(|e| cloud_error("GetEbsDefaultKmsKeyId", region, &e))?;
+        require_field(
+            answer.kms_key_id,
+            "kmsKeyId",
+            "GetEbsDefaultKmsKeyId",
+            region,
+        )
+        .map(Some)
     }
 
     async fn snapshot_keys(
@@ -33,11 +40,11 @@ impl EncryptionReader for Aws {
         region: &Region,
         snapshots: &[SnapshotId],
     ) -> CloudResult<Vec<(SnapshotId, String)>> {
-        let ec2 = self.clients(region).ec2;
+        let clients = self.clients(region);
         let mut out = Vec::new();
         for batch in snapshots.chunks(BATCH) {
             let ids = batch.iter().map(ToString::to_string).collect();
-            let call = ec2.describe_snapshots().set_snapshot_ids(Some(ids));
+            let call = clients.ec2.describe_snapshots().set_snapshot_ids(Some(ids));
             let answer = call.send().await;
             let answer = answer.map_err(|e| cloud_error("DescribeSnapshots", region, &e))?;
             let found = answer.snapshots.unwrap_or_default().into_iter();
@@ -47,8 +54,8 @@ impl EncryptionReader for Aws {
     }
 
     async fn is_aws_managed(&self, region: &Region, key: &str) -> CloudResult<bool> {
-        let kms = self.clients(region).kms;
-        let answer = kms.describe_key().key_id(key).send().await;
+        let clients = self.clients(region);
+        let answer = clients.kms.describe_key().key_id(key).send().await;
         let answer = answer.map_err(|e| cloud_error("DescribeKey", region, &e))?;
         let data = require_field(answer.key_metadata, "KeyMetadata", "DescribeKey", region)?;
         Ok(data.key_manager == Some(KeyManagerType::Aws))

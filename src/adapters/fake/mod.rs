@@ -8,6 +8,7 @@ mod state;
 mod store;
 mod tools;
 mod virtual_clock;
+mod visibility;
 
 pub use calls::FakeCloud;
 pub use pace::Pace;

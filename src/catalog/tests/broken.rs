@@ -28,7 +28,7 @@ pub(super) fn check(file: &str, text: &str, expected: &[&str]) {
 }
 
 /// Asserts the diagnostics of the smallest settings with additional text.
-fn check_settings(more: &str, mut expected: Vec<&str>) {
+pub(super) fn check_settings(more: &str, mut expected: Vec<&str>) {
     expected.sort_by_key(|e| e.split(':').nth(1).map(|c| c.parse::<usize>().unwrap_or(0)));
     check("bakeline.yaml", &format!("{SETTINGS}{more}"), &expected);
 }
@@ -166,26 +166,6 @@ fn settings_are_checked() {
         ),
         ("on_failure: stop\non_failure: stop\n", vec!["CAT011 4:1"]),
         ("3: x\n", vec!["CAT020 3:1"]),
-    ] {
-        check_settings(more, expected);
-    }
-}
-
-#[test]
-fn roles_of_environments_are_checked() {
-    for (more, expected) in [
-        (
-            "environments: [{name: A, read_role: x, external_id: '*'}]\n",
-            vec!["CAT090 3:37", "CAT090 3:53"],
-        ),
-        (
-            "environments: [{name: A, role: 'arn:aws-cn:iam::123456789012:role/a'}]\n",
-            vec!["CAT090 3:32"],
-        ),
-        (
-            "environments: [{name: A, read_role: 'arn:aws-us-gov:iam::123456789012:role/a'}]\n",
-            vec!["CAT090 3:37"],
-        ),
     ] {
         check_settings(more, expected);
     }

@@ -2,6 +2,7 @@
 
 use super::{BASE, SETTINGS, load_valid, repository};
 use crate::catalog::load;
+use crate::catalog::tests::broken::check_settings;
 use crate::diagnostic::Severity;
 
 /// Returns a map of tags with these numbers as keys.
@@ -123,5 +124,25 @@ fn public_address_with_private_ranges_is_a_warning() {
             diagnostics(&settings, &image),
             expected("images/base.yaml:2:27")
         );
+    }
+}
+
+#[test]
+fn roles_of_environments_are_checked() {
+    for (more, expected) in [
+        (
+            "environments: [{name: A, read_role: x, external_id: '*'}]\n",
+            vec!["CAT090 3:37", "CAT090 3:53"],
+        ),
+        (
+            "environments: [{name: A, role: 'arn:aws-cn:iam::123456789012:role/a'}]\n",
+            vec!["CAT055 3:32"],
+        ),
+        (
+            "environments: [{name: A, read_role: 'arn:aws-us-gov:iam::123456789012:role/a'}]\n",
+            vec!["CAT055 3:37"],
+        ),
+    ] {
+        check_settings(more, expected);
     }
 }

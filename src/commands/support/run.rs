@@ -98,10 +98,7 @@ pub(crate) async fn execute_plan(
     plan: &Plan,
     options: RunOptions,
 ) -> Result<RunResult> {
-    check_ansible(loaded, plan).await?;
-    check_session_tools(loaded, plan)?;
-    super::pointers::check_pointer_types(loaded, plan).await?;
-    check_encryption(loaded, inventory, plan).await?;
+    check_prerequisites(loaded, inventory, plan).await?;
     let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
     let (directory, journal) = create_run_directory(plan, &saved)?;
     let lock = lock::command_locks(loaded, LockScope::All).await?;
@@ -285,6 +282,18 @@ async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
             ))
         }
     }
+}
+
+/// Checks what a plan needs, before anything is changed.
+async fn check_prerequisites(
+    loaded: &LoadedCatalog,
+    inventory: &Inventory,
+    plan: &Plan,
+) -> Result<()> {
+    check_ansible(loaded, plan).await?;
+    check_session_tools(loaded, plan)?;
+    super::pointers::check_pointer_types(loaded, plan).await?;
+    check_encryption(loaded, inventory, plan).await
 }
 
 /// Checks that the AMIs of a plan can be shared with the other accounts that need them.

@@ -82,6 +82,11 @@ impl<'c> Subject<'c> {
                     || images.any(|i| i.builder(settings).access == Access::Ssm)
             }
             Need::SourceParameters => !self.source_parameters().is_empty(),
+            Need::Keys => {
+                let mut environments = settings.environments.iter();
+                !settings.builder.kms_keys.is_empty()
+                    || environments.any(|e| !e.kms_keys.is_empty())
+            }
             Need::Bucket => matches!(settings.store, StoreSettings::S3 { .. }),
         }
     }
@@ -149,6 +154,11 @@ impl<'c> Subject<'c> {
                 let own = self.arn("ssm", "*:*", "session/${aws:userid}-*");
                 (vec![own], regions)
             }
+            Scope::Keys => {
+                let keys = self.arn("kms", "*:*", "key/*");
+                let condition = json!({ "StringEquals": { "kms:ViaService": self.ec2_hosts() } });
+                (vec![keys], condition)
+            }
             Scope::Bucket => (self.bucket(false), json!({})),
             Scope::Objects => (self.bucket(true), json!({})),
         }
@@ -156,6 +166,18 @@ impl<'c> Subject<'c> {
 
     fn region_names(&self) -> Vec<&str> {
         self.regions.iter().map(|r| r.as_str()).collect()
+    }
+
+    /// Returns the hosts of EC2 in the Regions, which use KMS keys on behalf of the caller.
+    fn ec2_hosts(&self) -> Vec<String> {
+        let suffix = match self.partition {
+            "aws-cn" => "amazonaws.com.cn",
+            _ => "amazonaws.com",
+        };
+        let hosts = self.regions.iter();
+        hosts
+            .map(|region| format!("ec2.{region}.{suffix}"))
+            .collect()
     }
 
     fn arn(&self, service: &str, location: &str, resource: &str) -> String {

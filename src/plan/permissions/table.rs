@@ -34,8 +34,7 @@ const COMPARE: &[Purpose] = &[Read, Promote];
 macro_rules! table {
     ($($caller:ident $action:literal $home:ident $accounts:ident $need:ident, $reason:literal,
         $scope:ident $(($kinds:expr))?;)*) => {
-        /// All permissions. Encryption with a key of the customer needs `kms:*` actions, which
-        /// belong here once a catalog can name keys.
+        /// All permissions.
         pub static TABLE: &[Permission] = &[$(Permission {
             action: $action,
             reason: $reason,
@@ -123,7 +122,26 @@ table! {
     Sdk "ec2:RunInstances" PUBLISH PUBLISH Copies, "dry run of a launch: copied AMI",
         Tagged(&[Image]);
     Sdk "ec2:RunInstances" PUBLISH PUBLISH Copies, "dry run of a launch",
-        Used(&[Snapshot, Instance, Volume, NetworkInterface, Subnet, SecurityGroup]);
+        Used(&[Snapshot, Subnet, SecurityGroup]);
+    Sdk "ec2:RunInstances" PUBLISH PUBLISH Copies, "dry run of a launch with tags",
+        Launched(&[Instance, Volume, NetworkInterface]);
+    Sdk "ec2:CreateTags" PUBLISH PUBLISH Copies, "dry run of a launch with tags",
+        OnCreate(&[Instance, Volume, NetworkInterface]);
+    // Encryption.
+    Sdk "ec2:GetEbsEncryptionByDefault" PUBLISH NONE Accounts, "encryption of AMIs to share",
+        Regions;
+    Sdk "ec2:GetEbsDefaultKmsKeyId" PUBLISH NONE Accounts, "encryption of AMIs to share", Regions;
+    Sdk "ec2:DescribeSnapshots" PUBLISH NONE Accounts, "encryption of AMIs to share", Regions;
+    Sdk "kms:DescribeKey" PUBLISH NONE Accounts, "encryption of AMIs to share", Regions;
+    Aws "kms:DescribeKey" PUBLISH PUBLISH Keys, "encryption of volumes and copies", Keys;
+    Aws "kms:Decrypt" PUBLISH PUBLISH Keys, "encryption of volumes and copies", Keys;
+    Aws "kms:ReEncryptFrom" PUBLISH PUBLISH Keys, "encryption of volumes and copies", Keys;
+    Aws "kms:ReEncryptTo" PUBLISH PUBLISH Keys, "encryption of volumes and copies", Keys;
+    Aws "kms:GenerateDataKeyWithoutPlaintext" PUBLISH PUBLISH Keys,
+        "encryption of volumes and copies", Keys;
+    Aws "kms:CreateGrant" PUBLISH PUBLISH Keys, "encryption of volumes and copies", Keys;
+    Sdk "ec2:ModifyImageAttribute" PUBLISH PUBLISH Always, "IMDSv2 of new AMIs",
+        Tagged(&[Image]);
     Sdk "ec2:ModifyImageAttribute" CHANGES NONE Accounts, "permission for a copy in progress",
         Tagged(&[Image]);
     Sdk "ec2:ModifySnapshotAttribute" CHANGES NONE Accounts, "permission for a copy in progress",

@@ -134,6 +134,8 @@ pub enum Scope {
     SessionTargets,
     /// The caller's own SSM sessions.
     OwnSessions,
+    /// KMS keys that EC2 uses for the caller.
+    Keys,
     /// The bucket of the store.
     Bucket,
     /// The objects of the store.
@@ -159,6 +161,8 @@ pub enum Need {
     Sessions,
     /// A source that is an SSM parameter.
     SourceParameters,
+    /// A key of the catalog that encrypts AMIs.
+    Keys,
     /// A store in S3.
     Bucket,
 }

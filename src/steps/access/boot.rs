@@ -12,7 +12,8 @@ use crate::plan::{AmiRef, Step, StepId, StepName};
 use crate::ports::{CloudErrorKind, CloudResult, Instance, LaunchRequest, Secret};
 use crate::steps::access::host_key;
 use crate::steps::context::{StepEffect, Steps, client_token};
-use crate::steps::created::{self, CreationKey};
+use crate::steps::created;
+use crate::steps::creations::CreationKey;
 use crate::steps::poll::poll_until;
 
 /// Longest wait for an instance. EC2 starts and terminates instances within minutes.

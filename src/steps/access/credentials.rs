@@ -13,7 +13,8 @@ use crate::model::Tags;
 use crate::plan::Step;
 use crate::ports::{CloudErrorKind, CloudResult, GroupRequest, Secret};
 use crate::steps::context::{StepEffect, Steps};
-use crate::steps::created::{self, CreationKey};
+use crate::steps::created;
+use crate::steps::creations::CreationKey;
 use crate::steps::poll::poll_until;
 
 /// Deletion of the security group of a run.

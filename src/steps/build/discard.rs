@@ -9,7 +9,7 @@ use crate::model::{Ami, AmiId, ImageName, State, TemporaryKind, TemporaryResourc
 use crate::plan::Step;
 use crate::ports::{CloudErrorKind, ImageQuery, TemporaryQuery};
 use crate::steps::context::{StepEffect, Steps};
-use crate::steps::created::CreationKey;
+use crate::steps::creations::CreationKey;
 
 /// Deregistration of an AMI that this run built.
 pub(in crate::steps) struct Discard<'a> {

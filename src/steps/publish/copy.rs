@@ -14,9 +14,10 @@ use crate::plan::{AmiRef, Step};
 use crate::ports::{CloudErrorKind, CopyRequest, ImageQuery};
 use crate::steps::ami;
 use crate::steps::context::{StepEffect, Steps, client_token};
-use crate::steps::created::{self, CreationKey};
+use crate::steps::created;
+use crate::steps::creations::CreationKey;
 use crate::steps::poll::poll_until;
-use crate::steps::publish::location_copies::{read_copy, wait_for_slot};
+use crate::steps::publish::copy_reads::{read_copy, wait_for_slot};
 
 /// Longest wait for a copy. Copies of large AMIs between Regions take long, and EC2 gives no limit.
 const LIMIT: Duration = Duration::from_secs(2 * 3600);

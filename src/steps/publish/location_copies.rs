@@ -1,20 +1,12 @@
-//! Coordinates the copies to one location: limits their number, and reads all of them with one call.
+//! Holds the slots and the last read of the copies to each location.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::SignedDuration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Semaphore;
 
-use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Ami, AmiId, Location, Timestamp};
 use crate::plan::Step;
-use crate::ports::{CloudErrorKind, ImageQuery};
-use crate::steps::context::Steps;
-
-/// Values of a filter per call (EC2 API Reference, DescribeImages).
-const IDS_PER_CALL: usize = 200;
 
 /// Copies to a location that EC2 performs at the same time. Further calls fail until one ends (Amazon
 /// EBS endpoints and quotas, "Concurrent snapshot copies per destination Region").
@@ -26,9 +18,9 @@ pub struct LocationCopies(Mutex<BTreeMap<Location, Arc<CopiesAt>>>);
 
 /// Copies to a location.
 #[derive(Debug)]
-struct CopiesAt {
-    slots: Arc<Semaphore>,
-    reads: tokio::sync::Mutex<CopyReads>,
+pub(super) struct CopiesAt {
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) reads: tokio::sync::Mutex<CopyReads>,
 }
 
 impl Default for CopiesAt {
@@ -42,20 +34,20 @@ impl Default for CopiesAt {
 
 /// Pending copies of a location, and the last read of them.
 #[derive(Debug, Default)]
-struct CopyReads {
-    pending: BTreeSet<AmiId>,
-    last: Option<LastRead>,
+pub(super) struct CopyReads {
+    pub(super) pending: BTreeSet<AmiId>,
+    pub(super) last: Option<LastRead>,
 }
 
 #[derive(Debug)]
-struct LastRead {
-    at: Timestamp,
-    requested: BTreeSet<AmiId>,
-    found: BTreeMap<AmiId, Ami>,
+pub(super) struct LastRead {
+    pub(super) at: Timestamp,
+    pub(super) requested: BTreeSet<AmiId>,
+    pub(super) found: BTreeMap<AmiId, Ami>,
 }
 
 impl LocationCopies {
-    fn at(&self, step: &Step) -> Arc<CopiesAt> {
+    pub(super) fn at(&self, step: &Step) -> Arc<CopiesAt> {
         let location = Location {
             account: step.account.clone(),
             region: step.region.clone(),
@@ -63,75 +55,4 @@ impl LocationCopies {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(location).or_default())
     }
-}
-
-/// Waits until a further copy to the location can start. The slot is free again when the permit is
-/// dropped.
-pub(super) async fn wait_for_slot(
-    steps: &Steps,
-    step: &Step,
-    cancel: &CancellationToken,
-) -> Result<OwnedSemaphorePermit> {
-    let slots = Arc::clone(&steps.copies.at(step).slots);
-    let interrupted = || {
-        Error::new(
-            ErrorKind::Interrupted,
-            "cancelled while waiting for other copies",
-        )
-    };
-    tokio::select! {
-        permit = slots.acquire_owned() => permit.map_err(|_closed| interrupted()),
-        () = cancel.cancelled() => Err(interrupted()),
-    }
-}
-
-/// Returns a copy, if EC2 shows it. All copies of the location that are polled share the reads.
-pub(super) async fn read_copy(steps: &Steps, step: &Step, id: &AmiId) -> Result<Option<Ami>> {
-    let copies = steps.copies.at(step);
-    // Held during the call, so that the other copies wait for its result.
-    let mut reads = copies.reads.lock().await;
-    reads.pending.insert(id.clone());
-    let fresh = SignedDuration::from_millis(if steps.endpoint.is_some() { 150 } else { 4_000 });
-    let is_fresh = reads.last.as_ref().is_some_and(|last| {
-        last.requested.contains(id) && steps.clock.now().duration_since(last.at) < fresh
-    });
-    if !is_fresh {
-        let found = describe(steps, step, &reads.pending).await?;
-        reads.last = Some(LastRead {
-            at: steps.clock.now(),
-            requested: reads.pending.clone(),
-            found,
-        });
-    }
-    let found = reads
-        .last
-        .as_ref()
-        .and_then(|last| last.found.get(id))
-        .cloned();
-    if found.as_ref().is_some_and(|ami| ami.status != "pending") {
-        reads.pending.remove(id);
-    }
-    Ok(found)
-}
-
-async fn describe(
-    steps: &Steps,
-    step: &Step,
-    ids: &BTreeSet<AmiId>,
-) -> Result<BTreeMap<AmiId, Ami>> {
-    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let mut found = BTreeMap::new();
-    for chunk in ids.chunks(IDS_PER_CALL) {
-        // A call with the IDs as arguments fails if EC2 does not know one of them yet.
-        let query = ImageQuery {
-            filters: BTreeMap::from([("image-id".to_owned(), chunk.to_vec())]),
-            ..ImageQuery::default()
-        };
-        match steps.cloud_for(step)?.images(&step.region, &query).await {
-            Ok(images) => found.extend(images.into_iter().map(|ami| (ami.id.clone(), ami))),
-            Err(error) if error.kind == CloudErrorKind::NotFound => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(found)
 }

@@ -1,6 +1,7 @@
 //! Copies AMIs to other locations and moves tags and pointers.
 
 pub(in crate::steps) mod copy;
+mod copy_reads;
 pub(in crate::steps) mod location_copies;
 pub(in crate::steps) mod move_current;
 pub(in crate::steps) mod set_tags;

@@ -13,7 +13,8 @@ use crate::plan::Step;
 use crate::plan::step::Move;
 use crate::ports::CloudErrorKind;
 use crate::steps::context::{StepEffect, Steps};
-use crate::steps::created::{self, CreationKey};
+use crate::steps::created;
+use crate::steps::creations::CreationKey;
 use crate::steps::poll::poll_until;
 
 /// Longest wait until a change reads back. AWS validates `aws:ec2:image` after the response of

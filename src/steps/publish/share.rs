@@ -51,8 +51,12 @@ impl StepEffect for Share<'_> {
     ) -> Result<StepOutput> {
         let Self { ami, account } = *self;
         let id = context.outputs.ami(ami)?;
-        steps.shares.begin(&id, account, &step.scope);
-        let ami = copy::load_original(steps, &step.region, &id).await?;
+        let mut ami = copy::load_original(steps, &step.region, &id).await?;
+        let (shares, cancel) = (&steps.shares, &context.cancel);
+        if shares.begin(&ami, account, &step.scope, cancel).await? {
+            // The tags may have changed during the wait.
+            ami = copy::load_original(steps, &step.region, &id).await?;
+        }
         let existing = steps.cloud.sharing(&step.region, &ami, account).await?;
         let mut missing = sharing::full_permission(&ami);
         missing.image &= !existing.image;
@@ -125,9 +129,9 @@ async fn end_sharing(
     context: &StepContext<'_>,
 ) -> Result<StepOutput> {
     let id = context.outputs.ami(ami)?;
-    let given = steps.shares.end(&id, account, &step.scope);
-    let last = given.is_some();
-    if let Some(given) = given
+    let ended = steps.shares.end(&id, account, &step.scope);
+    let last = ended.is_some();
+    if let Some(ended) = &ended
         && let Some(ami) = ami::find(steps, step, &id).await?
     {
         revoke_grants(
@@ -135,7 +139,7 @@ async fn end_sharing(
             step,
             &ami,
             account,
-            merge(given, sharing::parse(&ami, account)),
+            merge(ended.given.clone(), sharing::parse(&ami, account)),
         )
         .await?;
     }

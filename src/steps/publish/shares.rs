@@ -1,33 +1,91 @@
-//! Counts the copies of an AMI to another account that are in progress.
+//! Counts the copies of an AMI to another account that are in progress, and limits the accounts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::model::{AmiId, Sharing};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::defaults::{MAX_TAGS_OF_EC2, RESERVED_TAGS};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lifecycle::tags::{self, PARALLEL_SHARES};
+use crate::model::{Ami, AmiId, Sharing};
 use crate::plan::Scope;
 
 /// Scopes that copy an AMI to an account now, and the permissions that the account received. The
 /// last scope removes them.
 #[derive(Debug, Default)]
-pub struct Shares(Mutex<BTreeMap<(AmiId, String), ShareUse>>);
+pub struct Shares {
+    uses: Mutex<BTreeMap<(AmiId, String), ShareUse>>,
+    /// Free tags of each AMI.
+    free: Mutex<BTreeMap<AmiId, Arc<Semaphore>>>,
+}
 
 #[derive(Debug, Default)]
 struct ShareUse {
     scopes: BTreeSet<Scope>,
     given: Sharing,
+    tag: Option<OwnedSemaphorePermit>,
+}
+
+/// Permissions that a run granted to an account, with the tag that records them. The tag is free when
+/// this value is dropped.
+#[derive(Debug, Default)]
+pub(in crate::steps) struct EndedShare {
+    pub(in crate::steps) given: Sharing,
+    _tag: Option<OwnedSemaphorePermit>,
+}
+
+/// Returns the number of accounts that can copy an AMI at the same time: each needs a tag of it.
+fn free_tags(ami: &Ami) -> usize {
+    let is_own = |key: &&String| key.starts_with("bakeline:") || key.as_str() == tags::NAME;
+    let of_dead_runs = ami.tags.keys().filter(|key| key.starts_with(tags::SHARING));
+    let of_user = ami.tags.keys().filter(|key| !is_own(key));
+    let used = RESERVED_TAGS - PARALLEL_SHARES + of_user.count() + of_dead_runs.count();
+    MAX_TAGS_OF_EC2.saturating_sub(used).max(1)
 }
 
 impl Shares {
     fn lock_uses(&self) -> MutexGuard<'_, BTreeMap<(AmiId, String), ShareUse>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(in crate::steps) fn begin(&self, ami: &AmiId, account: &str, scope: &Scope) {
-        self.lock_uses()
-            .entry((ami.clone(), account.to_owned()))
-            .or_default()
-            .scopes
-            .insert(scope.clone());
+    /// Adds a scope. Waits for a free tag of the AMI if the scope is the first of its account. Returns
+    /// whether it waited.
+    pub(in crate::steps) async fn begin(
+        &self,
+        ami: &Ami,
+        account: &str,
+        scope: &Scope,
+        cancel: &CancellationToken,
+    ) -> Result<bool> {
+        let key = (ami.id.clone(), account.to_owned());
+        let has_tag =
+            |uses: &BTreeMap<_, ShareUse>| uses.get(&key).is_some_and(|share| share.tag.is_some());
+        let is_first = !has_tag(&self.lock_uses());
+        let (mut tag, mut has_waited) = (None, false);
+        if is_first {
+            let text = "cancelled while waiting for a free tag of the original";
+            let interrupted = || Error::new(ErrorKind::Interrupted, text);
+            let free = self.free_tags_of(ami);
+            has_waited = free.available_permits() == 0;
+            tag = tokio::select! {
+                tag = free.acquire_owned() => Some(tag.map_err(|_closed| interrupted())?),
+                () = cancel.cancelled() => return Err(interrupted()),
+            };
+        }
+        let mut uses = self.lock_uses();
+        let share = uses.entry(key).or_default();
+        share.scopes.insert(scope.clone());
+        // Another scope of the account may have got a tag meanwhile.
+        share.tag = share.tag.take().or(tag);
+        Ok(has_waited)
+    }
+
+    fn free_tags_of(&self, ami: &Ami) -> Arc<Semaphore> {
+        let mut all = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = all.entry(ami.id.clone());
+        Arc::clone(free.or_insert_with(|| Arc::new(Semaphore::new(free_tags(ami)))))
     }
 
     /// Adds permissions before they are granted. Returns all permissions that this run grants.
@@ -47,14 +105,14 @@ impl Shares {
         ami: &AmiId,
         account: &str,
         scope: &Scope,
-    ) -> Option<Sharing> {
+    ) -> Option<EndedShare> {
         let mut all = self.lock_uses();
         let users = all.entry((ami.clone(), account.to_owned())).or_default();
         users.scopes.remove(scope);
-        users
-            .scopes
-            .is_empty()
-            .then(|| std::mem::take(&mut users.given))
+        users.scopes.is_empty().then(|| EndedShare {
+            given: std::mem::take(&mut users.given),
+            _tag: users.tag.take(),
+        })
     }
 }
 

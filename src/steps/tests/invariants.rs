@@ -2,7 +2,7 @@
 
 use super::{IMAGES, test_env};
 use crate::adapters::fake::{FakeCloudState, MemoryWorkspace};
-use crate::catalog::defaults::RESERVED_TAGS;
+use crate::catalog::defaults::{MAX_TAGS_OF_EC2, RESERVED_TAGS};
 use crate::checks::Outcome as Judged;
 use crate::lifecycle::{Record, lookup, tags};
 use crate::model::{Ami, AmiId, Arch, EnvName, ImageName, Tags, pointer_name};
@@ -32,7 +32,7 @@ pub(super) fn excess_tags(ami: &Ami) -> Option<String> {
         .filter(|key| key.starts_with("bakeline:") || ["Name", "Environment"].contains(key))
         .partition(|key| key.starts_with(tags::SHARING));
     let is_ok = own.len() + tags::PARALLEL_SHARES <= RESERVED_TAGS || sharing.is_empty();
-    let is_excess = !is_ok || own.len() > RESERVED_TAGS || sharing.len() > tags::PARALLEL_SHARES;
+    let is_excess = !is_ok || own.len() > RESERVED_TAGS || ami.tags.len() > MAX_TAGS_OF_EC2;
     is_excess.then(|| format!("{} has the tags {own:?} and {sharing:?}", ami.id))
 }
 

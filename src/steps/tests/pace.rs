@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::invariants::excess_tags;
 use super::{TestEnv, catalog_with, region};
 use crate::adapters::fake::{ACCOUNT, FakeCloudState, Pace, VirtualClock};
 use crate::catalog::OnFailure;
@@ -74,6 +75,9 @@ async fn promote_in_virtual_time(
         .extend(sources.map(|image| (image, vendor_ami.clone())));
     let plan = crate::plan::release::plan_release(&catalog, &inventory, &request);
     assert_eq!(setup.execute(&plan).await.kind(), None);
+    setup
+        .cloud
+        .watch(|state| state.images.values().find_map(excess_tags));
     let clock = Arc::new(VirtualClock::new(setup.now));
     setup
         .cloud
@@ -108,6 +112,7 @@ async fn promote_in_virtual_time(
     };
     let outcome = clock.drive(engine.run(&plan, &setup.options)).await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
+    assert_eq!(setup.cloud.violations(), Vec::<String>::new());
     let took = clock.elapsed();
     let copies = setup.cloud.calls();
     let copies = copies.iter().filter(|c| c.action == "copy_image").count();
@@ -127,9 +132,18 @@ fn assert_within(took: Duration, bound: Duration, factor: f64, what: &str) {
 
 #[tokio::test]
 async fn one_image_reaches_120_locations_in_the_time_of_a_copy() {
-    let (took, copies) = promote_in_virtual_time(1, 3, 40).await;
+    let (took, copies) = promote_in_virtual_time(1, 6, 20).await;
     assert_eq!(copies, 119, "all locations except home");
     assert_within(took, COPY, 1.1, "1 image to 120 locations");
+}
+
+#[tokio::test]
+async fn accounts_wait_for_a_free_tag_of_the_original() {
+    // An AMI without tags of users has 29 free tags, and each account needs one.
+    let (took, copies) = promote_in_virtual_time(1, 1, 40).await;
+    assert_eq!(copies, 39, "all accounts except home");
+    assert_within(took, COPY * 2, 1.1, "1 image to 40 accounts");
+    assert!(took > COPY * 2, "the first copies use all tags: {took:?}");
 }
 
 #[tokio::test]

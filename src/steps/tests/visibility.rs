@@ -1,4 +1,5 @@
-//! Tests that EC2's delays are no reason to fail, and never a reason to report a leftover as removed.
+//! Tests that runs survive the delays of EC2, and that an undo does not report a hidden resource as
+//! removed.
 
 use super::TestEnv;
 use super::faults::second_release;

@@ -23,7 +23,8 @@ fn sources() -> String {
 
 /// Returns the actions of the calls of SDK clients, such as `.ec2.describe_images()`.
 fn called(sources: &str) -> BTreeSet<String> {
-    let call = Regex::new(r"\.\s*(ec2|ssm|sts|autoscaling)\s*\.\s*([a-z_]+)\(").expect("a pattern");
+    let call =
+        Regex::new(r"\.\s*(ec2|kms|ssm|sts|autoscaling)\s*\.\s*([a-z_]+)\(").expect("a pattern");
     let action = |found: regex::Captures<'_>| {
         let words = found[2].split('_');
         let name: String = words

@@ -1,0 +1,124 @@
+//! Undoes the steps of a failed scope.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::event::Event;
+use super::scope::{EndedStep, current_outputs, elapsed_since, emit, note_function, with_journal};
+use super::{Engine, Shared, StepContext, StepOutput};
+use crate::error::Result;
+use crate::plan::{Action, Step};
+
+/// Undoes every step, newest first, and continues after a failed undo. Returns the steps that could
+/// not be undone, and those left because the lock was lost.
+pub(super) async fn rollback_steps(
+    shared: &Shared,
+    done: Vec<EndedStep<'_>>,
+) -> (Vec<String>, Vec<String>) {
+    let (mut stuck, mut left) = (Vec::new(), Vec::new());
+    let mut moved: Option<&Step> = None;
+    let mut patience = shared.undo_patience;
+    for ended in done.into_iter().rev() {
+        let step = ended.step;
+        let lost = || shared.engine.effects.lock_loss().is_some();
+        if lost() {
+            left.push(step.id.to_string());
+            continue;
+        }
+        if let Some(moved) =
+            moved.filter(|_| matches!(step.action, Action::Build { .. } | Action::Copy { .. }))
+        {
+            // An AMI that may still be current must not be deregistered.
+            stuck.push(format!(
+                "{}: not removed, because {} could not be undone",
+                step.id, moved.id
+            ));
+            continue;
+        }
+        match undo_step(shared, ended, &mut patience).await {
+            Ok(()) => {}
+            Err(_) if lost() => left.push(step.id.to_string()),
+            Err(e) => {
+                moved = moved.or(matches!(step.action, Action::MoveCurrent { .. }).then_some(step));
+                let error = e.one_line();
+                emit(
+                    shared,
+                    Event::UndoFailed {
+                        scope: step.scope.clone(),
+                        step: step.id.clone(),
+                        error,
+                    },
+                );
+                let hints: String = e.hints().iter().map(|h| format!("; {h}")).collect();
+                stuck.push(format!("{}: {}{hints}", step.id, e.one_line()));
+            }
+        }
+    }
+    (stuck, left)
+}
+
+async fn undo_step(shared: &Shared, ended: EndedStep<'_>, patience: &mut Duration) -> Result<()> {
+    let EndedStep {
+        step,
+        output,
+        record,
+    } = ended;
+    let note = note_function(shared, step);
+    // An undo is never cancelled: it would leave a partly undone scope.
+    let context = StepContext {
+        outputs: current_outputs(shared),
+        cancel: CancellationToken::new(),
+        note: &note,
+    };
+    let undoing = with_journal(shared, &json!({}), |recorder, line| {
+        record.start_undo(recorder, line)
+    });
+    let undone = repeat_undo(shared, step, output.as_ref(), &context, patience).await;
+    // The effect is undone even if the journal cannot record it.
+    if let Ok(undoing) = undoing {
+        let _written = match &undone {
+            Ok(()) => with_journal(shared, &json!({}), |recorder, line| {
+                undoing.succeed(recorder, line)
+            }),
+            Err(e) => {
+                let data = json!({ "error": e.one_line() });
+                with_journal(shared, &data, |recorder, line| undoing.fail(recorder, line))
+            }
+        };
+    }
+    undone
+}
+
+/// Undoes a step. Repeats it after transient errors while `patience` lasts: an undo is the last chance
+/// to remove what a run has created.
+async fn repeat_undo(
+    shared: &Shared,
+    step: &Step,
+    output: Option<&StepOutput>,
+    context: &StepContext<'_>,
+    patience: &mut Duration,
+) -> Result<()> {
+    let Engine { effects, clock, .. } = &shared.engine;
+    let mut pause = Duration::from_secs(1);
+    loop {
+        let begun = clock.now();
+        let error = match effects.undo(step, output, context).await {
+            Err(error) if error.is_transient() && effects.lock_loss().is_none() => error,
+            other => return other,
+        };
+        if patience.is_zero() {
+            return Err(error);
+        }
+        tracing::warn!(
+            "cannot undo {} yet, trying again for up to {} s: {}",
+            step.id,
+            patience.as_secs(),
+            error.one_line()
+        );
+        clock.sleep(pause.min(*patience)).await;
+        *patience = patience.saturating_sub(elapsed_since(shared, begun));
+        pause = (pause * 2).min(Duration::from_secs(15));
+    }
+}
