@@ -18,6 +18,9 @@ use crate::steps::poll::poll_until;
 /// Longest wait for a new resource to appear. Longer than EC2's delay, because reads may fail.
 const SEARCH_LIMIT: Duration = Duration::from_secs(180);
 
+/// Longest time for which a call that uses a new resource is repeated. The SDK has repeated it before.
+const USE_LIMIT: Duration = Duration::from_secs(90);
+
 /// Returns whether a call may have had its effect although it returned this error.
 fn has_unknown_outcome(kind: CloudErrorKind) -> bool {
     use CloudErrorKind::{Malformed, Unavailable, Unreachable};
@@ -107,7 +110,7 @@ where
     T: Send,
     F: Future<Output = CloudResult<T>> + Send,
 {
-    poll_until(steps, SEARCH_LIMIT, cancel, what, || async {
+    poll_until(steps, USE_LIMIT, cancel, what, || async {
         match call().await {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.kind == CloudErrorKind::NotFound => {

@@ -45,7 +45,7 @@ fn faults(calls: &[Call]) -> impl Iterator<Item = (usize, &Call, FaultTiming)> {
 }
 
 /// Asserts that the state of each image matches the end of its scope.
-fn assert_state_matches_outcome(
+pub(super) fn assert_state_matches_outcome(
     before: &FakeCloudState,
     setup: &TestEnv,
     outcome: &Outcome,

@@ -3,6 +3,7 @@
 mod architectures;
 mod cancel;
 mod evidence;
+mod fault_kinds;
 mod faults;
 mod fenced;
 mod forty_day_simulation;

@@ -136,12 +136,12 @@ impl Operation {
 }
 
 /// State, environment tag and current environments of a version at a location.
-type StateRow = (String, String, String);
+pub(super) type StateRow = (String, String, String);
 /// Rows by location, image and version.
-type StateTable = BTreeMap<(String, String, String), StateRow>;
+pub(super) type StateTable = BTreeMap<(String, String, String), StateRow>;
 
 /// Returns the state from tags, without IDs and times, and the pointers by version.
-fn state_table(setup: &TestEnv) -> (StateTable, BTreeMap<(String, String), String>) {
+pub(super) fn state_table(setup: &TestEnv) -> (StateTable, BTreeMap<(String, String), String>) {
     let inventory = setup.inventory();
     let records = Record::read_all_published(&inventory.images, &"acme".into());
     let location =
@@ -192,7 +192,7 @@ const PROD: [&str; 4] = [
 ];
 const V: [&str; 3] = ["20261122.1", "20261124.1", "20261126.1"];
 
-fn version(n: usize) -> Version {
+pub(super) fn version(n: usize) -> Version {
     V[n - 1].parse().expect("version")
 }
 
@@ -276,7 +276,7 @@ fn assert_consistent(setup: &TestEnv, context: &str) {
 }
 
 /// Asserts that each location is consistent by itself, even if some are behind.
-fn assert_locations_consistent(setup: &TestEnv, context: &str) {
+pub(super) fn assert_locations_consistent(setup: &TestEnv, context: &str) {
     let mut repairs = diagnose(&setup.catalog.settings, &setup.inventory()).repairs;
     // A version that is held in other locations becomes held here when the rollback is repeated.
     repairs.retain(|r| !matches!(r, Repair::SetTags { tags, .. } if tags.keys().eq([tags::STATE])));
@@ -284,7 +284,7 @@ fn assert_locations_consistent(setup: &TestEnv, context: &str) {
 }
 
 /// Asserts that no unfinished copy and no permission remains.
-fn assert_no_leftovers(setup: &TestEnv, context: &str) {
+pub(super) fn assert_no_leftovers(setup: &TestEnv, context: &str) {
     let inventory = setup.inventory();
     for ami in &inventory.images {
         let (own, state) = (ami.tags.get(tags::SELF), ami.tags.get(tags::STATE));
@@ -315,7 +315,7 @@ pub(super) async fn two_versions() -> TestEnv {
     release_on_day(&setup, &["base"], 24).await
 }
 
-async fn promote_two_versions() -> TestEnv {
+pub(super) async fn promote_two_versions() -> TestEnv {
     Operation::Promote(&["base"])
         .succeed_on_day(&two_versions().await, 25)
         .await

@@ -1,0 +1,103 @@
+"""EC2 shows new resources, permissions and parameters late. Runs must survive this, and an undo must remove what EC2 does not
+show yet. boto3 looks after the delays are over."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.run import HANG, wait_until
+from support.sandbox import Sandbox
+from support.seeded_history import TWO, SeededHistory, create_catalog
+from support.state import OTHER
+
+DELAY = 3
+FORBIDDEN = {"code": "UnauthorizedOperation", "status": 403}
+
+
+@pytest.fixture(scope="module")
+def history(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> SeededHistory:
+    at: Path = tmp_path_factory.mktemp("delays")
+    return SeededHistory(sandbox, create_catalog(sandbox, at, "delays"))
+
+
+@pytest.fixture(autouse=True)
+def no_conditions(sandbox: Sandbox) -> Iterator[None]:
+    yield
+    sandbox.control("faults", {"faults": []})
+    sandbox.control("visibility", {})
+    sandbox.control("parameters", {"seconds": 0})
+
+
+def calls(history: SeededHistory, mark: int, action: str) -> list[dict[str, Any]]:
+    return [call for call in history.sandbox.api(mark) if call["action"] == action]
+
+
+def leftovers(history: SeededHistory) -> dict[str, list[str]]:
+    """Returns the temporary resources of the catalog that exist when all delays are over."""
+    history.sandbox.control("settle", {})
+    ec2 = history.sandbox.client("ec2")
+    ours = [{"Name": "tag:bakeline:catalog", "Values": [history.catalog.name]}]
+    live = [{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
+    reservations = ec2.describe_instances(Filters=ours + live)["Reservations"]
+    found = {
+        "instances": [i["InstanceId"] for r in reservations for i in r["Instances"]],
+        "groups": [g["GroupId"] for g in ec2.describe_security_groups(Filters=ours)["SecurityGroups"]],
+        "keys": [k["KeyName"] for k in ec2.describe_key_pairs(Filters=ours)["KeyPairs"]],
+    }
+    return {kind: ids for kind, ids in found.items() if ids}
+
+
+def test_promotion_waits_for_new_copies_and_permissions(history: SeededHistory) -> None:
+    image, table = history.image(promoted=False)
+    delays = {"image": DELAY, "snapshot": DELAY, "tag": DELAY, "launch-permission": DELAY}
+    history.sandbox.control("visibility", delays)
+    mark = history.sandbox.mark()
+    history.catalog.bakeline("promote", image, "--to", "Prod", want=0)
+    refused = [call for call in calls(history, mark, "CopyImage") if call["status"] >= 400]
+    assert refused, "the permission took effect late"
+    history.sandbox.control("settle", {})
+    table.promote(TWO, "Prod")
+    history.observer.assert_matches(table, image)
+
+
+@pytest.mark.parametrize(
+    ("action", "created"),
+    [("AuthorizeSecurityGroupIngress", "CreateSecurityGroup"), ("DescribeInstances", "RunInstances")],
+)
+def test_undo_removes_resource_that_ec2_does_not_show_yet(history: SeededHistory, action: str, created: str) -> None:
+    """`probe` launches an instance of the current version. The call after a creation is denied."""
+    image, _ = history.image(promoted=False)
+    history.sandbox.control("visibility", {"security-group": DELAY, "instance": 2 * DELAY})
+    history.sandbox.control("faults", {"faults": [{"action": action, "times": 1, **FORBIDDEN}]})
+    mark = history.sandbox.mark()
+    done = history.catalog.bakeline("probe", image, want=4)
+    assert action in done.err, done
+    assert [call["status"] for call in calls(history, mark, created)] == [200], "the resource existed"
+    assert leftovers(history) == {}, done
+
+
+def test_interrupted_promotion_restores_parameters_that_are_written_late(history: SeededHistory) -> None:
+    """AWS validates a parameter after its answer, so the accepted value shows after the interrupt."""
+    image, table = history.image(promoted=False)
+    history.sandbox.control("parameters", {"seconds": 2 * DELAY})
+    mark = history.sandbox.mark()
+    started = history.catalog.start("promote", image, "--to", "Prod")
+    try:
+        wait_until(lambda: calls(history, mark, "PutParameter") or started.poll() is not None, HANG, "a write")
+        started.send_signal(signal.SIGTERM)
+        assert started.wait(timeout=HANG) == 130, (history.catalog.at / "out.log").read_text()
+    finally:
+        started.kill()
+    time.sleep(3 * DELAY)
+    history.observer.assert_matches(table, image)
+    name = f"/bakeline/{history.catalog.name}/{image}/Prod/x86_64"
+    for place in table.cells:
+        value = history.observer.client("ssm", place).get_parameter(Name=name)["Parameter"]["Value"]
+        ami = history.observer.client("ec2", place).describe_images(ImageIds=[value])["Images"][0]
+        assert ami["State"] == "available", f"{place} points at {value}"
+    assert OTHER in {account for account, _ in table.cells}
