@@ -22,7 +22,7 @@ pub(super) fn parse_builder_keys(
 }
 
 /// Returns the keys of an environment. One text is the key of all its Regions. The home Region needs
-/// none in the account of the builder, because the AMI there is no copy.
+/// none in the account of the builder, because the AMI there is the original.
 pub(super) fn parse_environment_keys(
     raw: &RawEnvironment,
     regions: &[Region],
