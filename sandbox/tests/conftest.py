@@ -156,12 +156,12 @@ def send_request(
     return response.status, response.read().decode(), received
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = 60, every: float = 0.01) -> Any:
     """Polls a condition until its result is true; returns the result."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < deadline, f"condition still false after {seconds} s"
-        time.sleep(0.01)
+        time.sleep(every)
     return result
 
 

@@ -29,9 +29,9 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let access = AccessMode::change_if(args.apply, "sweep", &run);
     let clouds = context::connect_clouds(settings, access).await?;
     let inventory = gather::query_cloud(&loaded, &clouds, Need::Images).await?;
-    let leftovers = find_leftovers(&loaded, &inventory, &clouds, args.packer_leftovers).await?;
-    print_leftovers(&leftovers, args.json);
-    let plan = crate::plan::sweep::plan_sweep(&leftovers, run, inventory.captured_at);
+    let found = find_leftovers(&loaded, &inventory, &clouds, args.packer_leftovers).await?;
+    print_leftovers(&found, args.json);
+    let plan = crate::plan::sweep::plan_sweep(&found.leftovers, run, inventory.captured_at);
     if plan.steps.is_empty() {
         return Ok(0);
     }
@@ -62,7 +62,7 @@ pub(crate) async fn sweep_after_run(loaded: &LoadedCatalog, inventory: &Inventor
         Ok(found) => found,
         Err(e) => return ui::say(&format!("warning: the sweep failed: {}", e.one_line())),
     };
-    let plan = crate::plan::sweep::plan_sweep(&found, run, inventory.captured_at);
+    let plan = crate::plan::sweep::plan_sweep(&found.leftovers, run, inventory.captured_at);
     if plan.steps.is_empty() {
         return;
     }
@@ -79,18 +79,25 @@ pub(crate) async fn sweep_after_run(loaded: &LoadedCatalog, inventory: &Inventor
     }
 }
 
+/// Resources of dead runs, and the number of locations that could not be listed.
+struct FoundLeftovers {
+    leftovers: Vec<Leftover>,
+    unread: usize,
+}
+
 async fn find_leftovers(
     loaded: &LoadedCatalog,
     inventory: &Inventory,
     clouds: &Clouds,
     packer: bool,
-) -> Result<Vec<Leftover>> {
+) -> Result<FoundLeftovers> {
     let settings = &loaded.catalog.settings;
     let query = TemporaryQuery {
         owner: (tags::CATALOG.to_owned(), settings.name.to_string()),
         prefix: format!("{}/", settings.name),
     };
     let mut things: Vec<TemporaryResource> = Vec::new();
+    let mut unread = 0;
     for location in locations::in_catalog(settings, &inventory.account) {
         match clouds
             .at(&location)?
@@ -108,10 +115,13 @@ async fn find_leftovers(
             }
             // The next sweep tries again. Until then resources expire and instances terminate
             // themselves.
-            Err(e) => ui::say(&format!(
-                "warning: cannot list the resources of dead runs in {location}: {}",
-                Error::from(e).one_line()
-            )),
+            Err(e) => {
+                unread += 1;
+                ui::say(&format!(
+                    "warning: cannot list the resources of dead runs in {location}: {}",
+                    Error::from(e).one_line()
+                ));
+            }
         }
     }
     let images: Vec<TemporaryResource> = things
@@ -124,7 +134,7 @@ async fn find_leftovers(
     let runs = load_run_facts(loaded, &store, &things).await?;
     let referred = find_referrers(loaded, clouds, &things, &runs).await;
     let (now, home) = (SystemClock.now(), settings.home());
-    Ok(SweepRules {
+    let leftovers = SweepRules {
         catalog: &settings.name,
         home,
         now,
@@ -132,7 +142,8 @@ async fn find_leftovers(
         references: &referred,
         packer_leftovers: packer,
     }
-    .find_leftovers(&things))
+    .find_leftovers(&things);
+    Ok(FoundLeftovers { leftovers, unread })
 }
 
 /// Returns a reason to keep each untagged AMI that would be removed but is referenced. If the
@@ -190,12 +201,17 @@ async fn list_references(
     Ok(out)
 }
 
-fn print_leftovers(leftovers: &[Leftover], as_json: bool) {
+fn print_leftovers(found: &FoundLeftovers, as_json: bool) {
+    let FoundLeftovers { leftovers, unread } = found;
     if as_json {
-        return ui::json(&leftovers);
+        return ui::json(leftovers);
     }
     if leftovers.is_empty() {
-        return ui::say("there are no temporary resources");
+        return ui::say(if *unread == 0 {
+            "no temporary resources"
+        } else {
+            "no temporary resources in the locations that could be listed"
+        });
     }
     let rows: Vec<Vec<String>> = leftovers
         .iter()

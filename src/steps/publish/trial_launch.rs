@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::catalog::TrialLaunch;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lifecycle::locations;
+use crate::lifecycle::{locations, tags::CATALOG};
 use crate::model::{AmiId, EnvName, Location};
 use crate::plan::{AmiRef, Step};
 use crate::ports::{TrialOutcome, TrialRequest};
@@ -72,6 +72,8 @@ impl TestLaunch<'_> {
             tags: more,
         } = launch.filter(|_| !is_home).unwrap_or_default();
         tags.extend(more);
+        // The policies of the roles allow only launches with this tag.
+        tags.insert(CATALOG.to_owned(), settings.name.to_string());
         let name = image.map_or("", |image| image.name.as_str());
         let own_subnet = builder.subnet(name).filter(|_| is_home);
         let instance_type = instance_types.get(&arch).map(String::as_str);
