@@ -13,7 +13,7 @@ use crate::plan::{Step, StepId};
 use crate::steps::ami;
 use crate::steps::check::controls;
 use crate::steps::context::{StepEffect, Steps};
-use crate::steps::publish::move_current;
+use crate::steps::publish::read_back;
 
 /// Boot checks of a released version. A version that fails stays current; the hint names the
 /// possible actions.
@@ -89,7 +89,7 @@ impl StepEffect for Retag<'_> {
             .await?
             .tag(&step.region, &[self.ami.to_string()], &wanted)
             .await?;
-        move_current::wait_for_tags(steps, step, &wanted, self.ami, context).await?;
+        read_back::wait_for_tags(steps, step, &wanted, self.ami, context).await?;
         Ok(StepOutput::Retagged {
             ami: self.ami.clone(),
             checks: self.after.to_owned(),

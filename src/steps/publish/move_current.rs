@@ -1,7 +1,5 @@
 //! Makes an AMI current: tags the new AMI, publishes it, reads both back, then untags the old AMI.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
@@ -16,10 +14,7 @@ use crate::steps::context::{StepEffect, Steps};
 use crate::steps::created;
 use crate::steps::creations::CreationKey;
 use crate::steps::poll::poll_until;
-
-/// Longest wait until a change reads back. AWS validates `aws:ec2:image` after the response of
-/// PutParameter, so a pointer can change late.
-const READ_BACK_LIMIT: Duration = Duration::from_secs(300);
+use crate::steps::publish::read_back::{READ_BACK_LIMIT, wait_for_tags};
 
 /// Moves of the current AMI. The undo restores the previous AMI first, so that one is always
 /// current. It does not undo a state that another run has set.
@@ -271,29 +266,6 @@ pub(in crate::steps) async fn publish_pointer(
         Ok((value.as_deref() == Some(to.as_str())).then_some(()))
     })
     .await
-}
-
-/// Waits until the tags of an AMI read back. EC2 may return the previous values for a while.
-pub(in crate::steps) async fn wait_for_tags(
-    steps: &Steps,
-    step: &Step,
-    wanted: &Tags,
-    id: &AmiId,
-    context: &StepContext<'_>,
-) -> Result<()> {
-    let what = format!("the tags of {id} in {} to read back", step.region);
-    let same =
-        crate::steps::poll::poll_until(steps, READ_BACK_LIMIT, &context.cancel, &what, || async {
-            let now = crate::steps::ami::require_ami(steps, step, id).await?.tags;
-            let differs = wanted
-                .iter()
-                .any(|(key, value)| now.get(key).map_or("", String::as_str) != value);
-            Ok((!differs).then_some(()))
-        });
-    same.await.map_err(|e| match e.kind {
-        ErrorKind::StepFailed => e.hint("another process may change the tags; run again"),
-        _ => e,
-    })
 }
 
 fn pointer_key(step: &Step, pointer: &str) -> CreationKey {

@@ -9,6 +9,7 @@ use crate::model::{Ami, AmiId, State, Tags};
 use crate::plan::Step;
 use crate::steps::context::{StepEffect, Steps};
 use crate::steps::publish::move_current;
+use crate::steps::publish::read_back::settle_tags;
 
 /// Sets the tags on all AMIs in one call. Each AMI must still be ours and match the plan.
 pub(in crate::steps) async fn set_tags(
@@ -43,14 +44,16 @@ impl StepEffect for SetTags<'_> {
         &self,
         steps: &Steps,
         step: &Step,
-        _context: &StepContext<'_>,
+        context: &StepContext<'_>,
     ) -> Result<StepOutput> {
         let Self {
             amis,
             before,
             tags: wanted,
         } = *self;
-        set_tags(steps, step, amis, before, wanted).await
+        let output = set_tags(steps, step, amis, before, wanted).await?;
+        settle_tags(steps, step, wanted, amis, context).await;
+        Ok(output)
     }
 
     async fn undo(

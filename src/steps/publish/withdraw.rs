@@ -10,6 +10,7 @@ use crate::plan::Step;
 use crate::plan::step::Move;
 use crate::steps::context::{StepEffect, Steps};
 use crate::steps::publish::move_current;
+use crate::steps::publish::read_back::settle_tags;
 use crate::steps::publish::set_tags;
 
 /// Revocation of AMIs in one location. Tags them as revoked, moves the pointers that name them, and
@@ -59,6 +60,7 @@ impl StepEffect for Withdraw<'_> {
         let claims = [tags::CURRENT, &steps.catalog.settings.environment_key];
         let removed: Tags = claims.map(|key| (key.to_owned(), String::new())).into();
         set_tags::set_tags(steps, step, amis, &Tags::new(), &removed).await?;
+        settle_tags(steps, step, &state, amis, context).await;
         Ok(StepOutput::Revoked {
             revoked: amis.to_vec(),
             unpublished: unpublish.to_vec(),

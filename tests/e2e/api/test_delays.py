@@ -65,6 +65,20 @@ def test_promotion_waits_for_new_copies_and_permissions(history: SeededHistory) 
     history.observer.assert_matches(table, image)
 
 
+def test_next_command_sees_the_tags_of_the_last_one(history: SeededHistory) -> None:
+    """Lists show new tags late, so a hold waits until they do. Otherwise the held version would be promoted."""
+    image, table = history.image(promoted=False)
+    history.sandbox.control("visibility", {"tag": DELAY})
+    history.catalog.bakeline("hold", image, TWO, want=0)
+    mark = history.sandbox.mark()
+    done = history.catalog.bakeline("promote", image, "--to", "Prod", want=7)
+    assert "held" in done.err + done.out, done
+    assert [action for action in history.sandbox.changes(mark) if action != "AssumeRole"] == []
+    table.hold(TWO)
+    history.sandbox.control("settle", {})
+    history.observer.assert_matches(table, image)
+
+
 @pytest.mark.parametrize(
     ("action", "created"),
     [("AuthorizeSecurityGroupIngress", "CreateSecurityGroup"), ("DescribeInstances", "RunInstances")],

@@ -75,6 +75,11 @@ async fn repeated_run_completes_failed_operation() {
                 watch_invariants(&setup, &operation);
                 setup.cloud.fail(Fault::call(index + 1, when));
                 let outcome = operation.execute(&setup).await;
+                if outcome.kind().is_none() && !call.changes {
+                    // A last read only waits until the next command sees the change.
+                    assert_eq!(state_table(&setup), wanted, "{context}");
+                    continue;
+                }
                 assert_eq!(
                     outcome.kind(),
                     Some(crate::error::ErrorKind::StepFailed),

@@ -70,7 +70,12 @@ async fn trial_launch_has_the_settings_of_the_environment() {
         assert_eq!(one.instance_type, "m5.large");
         assert_eq!(
             one.tags,
-            tags(&[("team", "a"), ("cost", "c"), ("owner", "d")])
+            tags(&[
+                ("bakeline:catalog", "acme"),
+                ("team", "a"),
+                ("cost", "c"),
+                ("owner", "d")
+            ])
         );
     }
     let found = trials(&setup, ACCOUNT, "eu-west-1");
@@ -83,7 +88,10 @@ async fn trial_launch_has_the_settings_of_the_environment() {
         "at home, the builder launches"
     );
     assert_eq!(home.instance_type, "t3.large");
-    assert_eq!(home.tags, tags(&[("team", "a"), ("cost", "b")]));
+    assert_eq!(
+        home.tags,
+        tags(&[("bakeline:catalog", "acme"), ("team", "a"), ("cost", "b")])
+    );
     assert_eq!(warnings(&setup), Vec::<String>::new());
 }
 
