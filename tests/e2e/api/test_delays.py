@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.catalog import tags
 from support.run import HANG, wait_until
 from support.sandbox import Sandbox
-from support.seeded_history import TWO, SeededHistory, create_catalog
-from support.state import OTHER
+from support.seeded_history import ONE, TWO, SeededHistory, create_catalog
 
 DELAY = 3
 FORBIDDEN = {"code": "UnauthorizedOperation", "status": 403}
@@ -95,9 +95,17 @@ def test_undo_removes_resource_that_ec2_does_not_show_yet(history: SeededHistory
     assert leftovers(history) == {}, done
 
 
-def test_interrupted_promotion_restores_parameters_that_are_written_late(history: SeededHistory) -> None:
+@pytest.mark.parametrize("first", [False, True], ids=["replaced", "new"])
+def test_interrupted_promotion_restores_parameters_that_are_written_late(history: SeededHistory, first: bool) -> None:
     """AWS validates a parameter after its answer, so the accepted value shows after the interrupt."""
     image, table = history.image(promoted=False)
+    name = f"/bakeline/{history.catalog.name}/{image}/Prod/x86_64"
+    if first:
+        for place in table.cells:
+            history.observer.client("ssm", place).delete_parameter(Name=name)
+            for ami in history.observer.amis(place, image):
+                if tags(ami)["bakeline:version"] == ONE:
+                    history.observer.client("ec2", place).deregister_image(ImageId=ami["ImageId"])
     history.sandbox.control("parameters", {"seconds": 2 * DELAY})
     mark = history.sandbox.mark()
     started = history.catalog.start("promote", image, "--to", "Prod")
@@ -108,10 +116,12 @@ def test_interrupted_promotion_restores_parameters_that_are_written_late(history
     finally:
         started.kill()
     time.sleep(3 * DELAY)
-    history.observer.assert_matches(table, image)
-    name = f"/bakeline/{history.catalog.name}/{image}/Prod/x86_64"
     for place in table.cells:
-        value = history.observer.client("ssm", place).get_parameter(Name=name)["Parameter"]["Value"]
-        ami = history.observer.client("ec2", place).describe_images(ImageIds=[value])["Images"][0]
-        assert ami["State"] == "available", f"{place} points at {value}"
-    assert OTHER in {account for account, _ in table.cells}
+        found = history.observer.client("ssm", place).get_parameters(Names=[name])["Parameters"]
+        assert len(found) == (0 if first else 1), f"{place}: {found}"
+        for parameter in found:
+            ec2 = history.observer.client("ec2", place)
+            [ami] = ec2.describe_images(ImageIds=[parameter["Value"]])["Images"]
+            assert tags(ami)["bakeline:version"] == ONE, f"{place} points at {ami}"
+    if not first:
+        history.observer.assert_matches(table, image)
