@@ -139,7 +139,10 @@ def test_promotion_refuses_ami_with_the_key_of_aws(seeded: SeededAmis) -> None:
 
 
 def test_promotion_accepts_a_customer_key_and_unread_keys(seeded: SeededAmis) -> None:
-    key = seeded.sandbox.client("kms").create_key()["KeyMetadata"]["Arn"]
+    roots = [f"arn:aws:iam::{account}:root" for account in (OWN, OTHER)]
+    allowed = {"Effect": "Allow", "Principal": {"AWS": roots}, "Action": "kms:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    key = seeded.sandbox.client("kms").create_key(Policy=policy)["KeyMetadata"]["Arn"]
     ami = add_encrypted(seeded, key)
     denied = {"code": "AccessDeniedException", "status": 400, "times": 100}
     seeded.sandbox.control("faults", {"faults": [{"action": "DescribeKey", "account": OWN, **denied}]})
@@ -240,7 +243,8 @@ def test_trial_launch_has_the_settings_of_the_environment(seeded: SeededAmis) ->
             for key, value in call.items()
             if key.startswith(prefix) and key.endswith("Key")
         }
-        assert {name: call[f"{at}.Value"] for at, name in names.items()} == {"team": "images", "cost-center": "42"}
+        expected = {"team": "images", "cost-center": "42", "bakeline:catalog": seeded.catalog.name}
+        assert {name: call[f"{at}.Value"] for at, name in names.items()} == expected
 
 
 def test_missing_subnets_are_a_warning_and_false_disables_the_trial(seeded: SeededAmis) -> None:

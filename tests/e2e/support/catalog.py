@@ -61,10 +61,12 @@ class Catalog:
     def bakeline(
         self, *words: str, env: Mapping[str, str] | None = None, want: int | None = None, timeout: float = HANG
     ) -> CompletedRun:
+        self.sandbox.settle()
         return run([BAKELINE, *words], self.at, {**self.env, **(env or {})}, timeout=timeout, want=want)
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Starts bakeline in its own process group, as a shell does."""
+        self.sandbox.settle()
         out = self.at / "out.log"
         with out.open("wb") as to:
             return subprocess.Popen(

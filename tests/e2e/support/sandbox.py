@@ -21,6 +21,8 @@ SHARED = Path("/var/lib/bakeline-sandbox")
 # Each checkout has a directory of its own, so that tests of two checkouts do not reset each other's sandbox.
 CHECKOUT = f"/var/lib/{zlib.crc32(bytes(REPO)):08x}-bakeline-sandbox-tests"
 FIRST = Path(os.environ.get("BAKELINE_SANDBOX_DIR", CHECKOUT))
+# Runs all tests under the conditions of AWS (sandbox/README.md, "Realistic conditions").
+REALISTIC = os.environ.get("BAKELINE_REALISTIC") == "1"
 READING = ("Describe", "Get", "List", "Head", "Search", "GET", "HEAD")
 
 
@@ -67,8 +69,8 @@ class Sandbox:
         self.status = json.loads(self.command("status", "--json"))
         words = shlex.split(self.command("status", "--env"))
         exports = dict(word.split("=", 1) for word in words if "=" in word)
-        # With the default of ten attempts, each persistent fault would take a minute.
-        limits = {"AWS_MAX_ATTEMPTS": "4"}
+        # With the defaults, ten attempts in adaptive mode, each persistent fault would take minutes.
+        limits = {} if REALISTIC else {"AWS_MAX_ATTEMPTS": "4", "AWS_RETRY_MODE": "standard"}
         self.env = {**clean_env(), **exports, **limits, "BAKELINE_SANDBOX_DIR": str(self.dir)}
         if self.packer:
             self.env |= self.packer.environment(self.env)
@@ -79,6 +81,14 @@ class Sandbox:
     def reset(self) -> None:
         self.command("reset")
         self.read()
+        if REALISTIC:
+            # Packer 1.6.6 cannot require IMDSv2.
+            self.control("realistic", {"on": True, "imdsv2": False})
+
+    def settle(self) -> None:
+        """Makes everything visible that a test has prepared or a command has left."""
+        if REALISTIC:
+            self.control("settle", {})
 
     @property
     def region(self) -> str:

@@ -146,6 +146,7 @@ class CloudObserver:
 
     def client(self, service: str, place: Location) -> Any:
         account, region = place
+        self.sandbox.settle()
         if account == OWN:
             return self.sandbox.client(service, region)
         known = (service, *place)
