@@ -18,6 +18,8 @@ use crate::ports::{CredentialSource, Credentials, Secret};
 const MAX_REQUEST: usize = 8 * 1024;
 /// Time limit to receive a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after a connection that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A running server. It ends when this value is dropped.
 pub(super) struct CredentialServer {
@@ -41,7 +43,16 @@ impl CredentialServer {
         let served = Arc::new(Mutex::new(BTreeSet::from([token.clone()])));
         let (expected, secrets) = (token.clone(), Arc::clone(&served));
         let task = tokio::spawn(async move {
-            while let Ok((connection, _)) = listener.accept().await {
+            loop {
+                let connection = match listener.accept().await {
+                    Ok((connection, _)) => connection,
+                    Err(error) => {
+                        // Too many files may be open for a moment. Packer needs the server until its end.
+                        tracing::warn!(%error, "the server of credentials accepts no connection");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                };
                 let (source, secrets) = (Arc::clone(&source), Arc::clone(&secrets));
                 let expected = expected.clone();
                 tokio::spawn(async move {

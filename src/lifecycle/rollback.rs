@@ -171,8 +171,9 @@ pub fn has_target(
     asked: (&ImageName, Arch),
     env: &EnvName,
 ) -> bool {
-    VersionsInEnvironment::new(settings, inventory, records, asked, env)
-        .is_ok_and(|versions| versions.newest_reached(None).is_some())
+    VersionsInEnvironment::new(settings, inventory, records, asked, env).is_ok_and(|versions| {
+        versions.current_versions().is_empty() && versions.newest_reached(None).is_some()
+    })
 }
 
 /// Versions of an image at the reachable locations of an environment.

@@ -114,6 +114,7 @@ fn error_kind(code: &str) -> CloudErrorKind {
             CloudErrorKind::Throttled
         }
         c if c.contains("Throttl") => CloudErrorKind::Throttled,
+        "ResourceLimitExceeded" => CloudErrorKind::Busy,
         c if c.contains("LimitExceeded") => CloudErrorKind::Quota,
         _ => CloudErrorKind::Other,
     }

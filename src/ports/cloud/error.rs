@@ -17,6 +17,8 @@ pub enum CloudErrorKind {
     Throttled,
     /// A quota of the account is used up.
     Quota,
+    /// AWS performs as many such operations at the same time as it allows.
+    Busy,
     /// AWS has no capacity for the instance type in the Availability Zone.
     Capacity,
     /// The AMI or its snapshots are not shared with the caller, or not yet.

@@ -123,7 +123,15 @@ impl StepEffect for Copy<'_> {
             LIMIT,
             &context.cancel,
             &format!("copy {id} in {}", step.region),
-            || async { poll_copy(steps, step, &id, &seen).await },
+            || async {
+                tokio::select! {
+                    copy = poll_copy(steps, step, &id, &seen) => copy,
+                    () = context.cancel.cancelled() => {
+                        let text = format!("cancelled while waiting for copy {id}");
+                        Err(Error::new(ErrorKind::Interrupted, text))
+                    }
+                }
+            },
         )
         .await?;
         drop(slot);
@@ -259,7 +267,7 @@ async fn start_copy(
 /// while, and EC2 limits the number of concurrent copies (Amazon EBS User Guide, "Quotas").
 fn must_wait(kind: CloudErrorKind, waited: SignedDuration) -> bool {
     match kind {
-        CloudErrorKind::Quota => true,
+        CloudErrorKind::Busy => true,
         CloudErrorKind::NotFound | CloudErrorKind::NotShared => waited < SHARED_AFTER,
         _ => false,
     }
@@ -274,7 +282,8 @@ async fn poll_copy(
     let Some(ami) = read_copy(steps, step, id).await? else {
         // Directly after the call, EC2 may not know the copy yet. A copy that was seen and
         // disappeared does not return.
-        if !seen.load(Ordering::Relaxed) {
+        let is_new = steps.creations.is_new(id.as_str(), steps.clock.now());
+        if is_new || !seen.load(Ordering::Relaxed) {
             return Ok(None);
         }
         let text = format!(

@@ -316,10 +316,17 @@ async fn wait_for_restored(
 
 /// Restores the pointer of a move to the previous AMI.
 ///
-/// If the pointer does not name the new AMI, it was not written, and a failure to write the previous
-/// value is ignored.
+/// A pointer that this run has not written stays as it is. If the pointer does not name the new AMI,
+/// a failure to write the previous value is ignored.
 async fn restore_pointer(steps: &Steps, step: &Step, movement: &Move, new: &AmiId) -> Result<()> {
     let written = wait_for_pending_write(steps, step, &movement.pointer, new).await?;
+    let is_sent = steps
+        .creations
+        .get(&pointer_key(step, &movement.pointer))
+        .is_some();
+    if !written && !is_sent {
+        return Ok(());
+    }
     let cloud = steps.cloud_for(step)?;
     let restored = match movement.from.first() {
         None => {

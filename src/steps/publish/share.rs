@@ -51,6 +51,7 @@ impl StepEffect for Share<'_> {
     ) -> Result<StepOutput> {
         let Self { ami, account } = *self;
         let id = context.outputs.ami(ami)?;
+        let _changes = steps.shares.lock_permissions(&id, account).await;
         let mut ami = copy::load_original(steps, &step.region, &id).await?;
         let (shares, cancel) = (&steps.shares, &context.cancel);
         if shares.begin(&ami, account, &step.scope, cancel).await? {
@@ -129,6 +130,7 @@ async fn end_sharing(
     context: &StepContext<'_>,
 ) -> Result<StepOutput> {
     let id = context.outputs.ami(ami)?;
+    let _changes = steps.shares.lock_permissions(&id, account).await;
     let ended = steps.shares.end(&id, account, &step.scope);
     let last = ended.is_some();
     if let Some(ended) = &ended

@@ -12,6 +12,9 @@ use crate::lifecycle::tags::{self, PARALLEL_SHARES};
 use crate::model::{Ami, AmiId, Sharing};
 use crate::plan::Scope;
 
+/// Excludes concurrent changes of the permissions of an account.
+type ChangeLock = tokio::sync::Mutex<()>;
+
 /// Scopes that copy an AMI to an account now, and the permissions that the account received. The
 /// last scope removes them.
 #[derive(Debug, Default)]
@@ -19,6 +22,8 @@ pub struct Shares {
     uses: Mutex<BTreeMap<(AmiId, String), ShareUse>>,
     /// Free tags of each AMI.
     free: Mutex<BTreeMap<AmiId, Arc<Semaphore>>>,
+    /// Held while permissions are granted or removed.
+    changes: Mutex<BTreeMap<(AmiId, String), Arc<ChangeLock>>>,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +53,20 @@ fn free_tags(ami: &Ami) -> usize {
 impl Shares {
     fn lock_uses(&self) -> MutexGuard<'_, BTreeMap<(AmiId, String), ShareUse>> {
         self.uses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no other scope changes the permissions of an account, and excludes others until the
+    /// returned value is dropped.
+    pub(in crate::steps) async fn lock_permissions(
+        &self,
+        ami: &AmiId,
+        account: &str,
+    ) -> tokio::sync::OwnedMutexGuard<()> {
+        let lock = {
+            let mut all = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry((ami.clone(), account.to_owned())).or_default())
+        };
+        lock.lock_owned().await
     }
 
     /// Adds a scope. Waits for a free tag of the AMI if the scope is the first of its account. Returns

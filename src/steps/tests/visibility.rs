@@ -146,7 +146,7 @@ async fn copy_waits_while_all_copy_slots_are_used() {
     let setup = on_day(&two_versions().await, 25);
     for nth in 1..=200 {
         setup.cloud.fail(Fault {
-            kind: CloudErrorKind::Quota,
+            kind: CloudErrorKind::Busy,
             nth,
             forever: false,
             ..Fault::always("copy_image")

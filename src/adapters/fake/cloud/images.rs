@@ -112,7 +112,7 @@ impl ImageWriter for FakeCloud {
             |state| {
                 if !has_slot {
                     let text = "ResourceLimitExceeded: too many concurrent copies";
-                    return Err((CloudErrorKind::Quota, text.to_owned()));
+                    return Err((CloudErrorKind::Busy, text.to_owned()));
                 }
                 if let Some(id) = state.tokens.get(&request.token) {
                     return Ok(id.clone());
