@@ -54,7 +54,7 @@ pub struct Unlock {
 /// Arguments of `revoke`.
 #[derive(Debug, Args)]
 pub struct Revoke {
-    /// Name of the image; it can be one that is no longer in the catalog.
+    /// Name of the image; it can be one that was removed from the catalog.
     pub image: String,
     /// Version, such as 20261122.1.
     #[arg(value_name = "VERSION")]

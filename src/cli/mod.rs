@@ -91,7 +91,7 @@ pub enum Command {
     Prune(Prune),
     /// Undo the retirement of an AMI: re-enable it and restore its launch permissions.
     Restore(Restore),
-    /// Retire all AMIs of an image that is no longer in the catalog.
+    /// Retire all AMIs of an image that was removed from the catalog.
     Retire(Retire),
     /// Show the lineage, build reason, checks, locations, references and retirement date of a
     /// version.

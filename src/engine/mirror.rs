@@ -23,8 +23,11 @@ const MAX_CONCURRENT: usize = 16;
 pub struct JournalMirror {
     file: Arc<dyn Journal>,
     lines: Mutex<Option<mpsc::UnboundedSender<String>>>,
-    writer: Mutex<Option<JoinHandle<MissingLines>>>,
+    writer: Mutex<Option<JoinHandle<Written>>>,
 }
+
+/// Missing lines, and the deletion of the lines that the complete journal replaces.
+type Written = (MissingLines, Option<JoinHandle<()>>);
 
 /// Lines that did not reach the store.
 #[derive(Debug, Default)]
@@ -57,11 +60,14 @@ impl JournalMirror {
                     missing.first.get_or_insert(error);
                 }
             }
-            if seq > 0 && pack(&*store, &catalog, &run, seq, &text).await {
+            let mut cleanup = None;
+            if seq > 0 && put_journal(&*store, &catalog, &run, &text).await {
                 // The complete journal has the missing lines.
                 missing = MissingLines::default();
+                let delete = async move { delete_lines(&*store, &catalog, &run, seq).await };
+                cleanup = Some(tokio::spawn(delete));
             }
-            missing
+            (missing, cleanup)
         });
         Self {
             file,
@@ -81,36 +87,48 @@ impl JournalMirror {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .take()?;
-        tokio::select! {
+        let (missing, cleanup) = tokio::select! {
             written = writer => match written {
-                Ok(MissingLines { lines: 0, .. }) => None,
-                Ok(MissingLines { lines, first }) => {
-                    let why = first.map_or_else(String::new, |e| format!(": {e}"));
-                    Some(format!("{lines} journal lines are missing in the store{why}"))
-                }
-                Err(e) => Some(format!("copying the journal to the store failed: {e}")),
+                Ok(written) => written,
+                Err(e) => return Some(format!("copying the journal to the store failed: {e}")),
             },
             () = clock.sleep(FINISH_TIMEOUT) => {
-                Some("the store is too slow; the end of the journal is missing there".to_owned())
+                let text = "the store is too slow; the end of the journal is missing there";
+                return Some(text.to_owned());
+            }
+        };
+        if let Some(cleanup) = cleanup {
+            // Readers prefer the complete journal, so lines that remain do no harm.
+            tokio::select! {
+                _ended = cleanup => {}
+                () = clock.sleep(FINISH_TIMEOUT) => tracing::debug!("lines of the journal stay"),
+            }
+        }
+        match missing {
+            MissingLines { lines: 0, .. } => None,
+            MissingLines { lines, first } => {
+                let why = first.map_or_else(String::new, |e| format!(": {e}"));
+                Some(format!(
+                    "{lines} journal lines are missing in the store{why}"
+                ))
             }
         }
     }
 }
 
-/// Replaces the lines of a run by one object. Returns false if the object was not written; then the
-/// lines stay. A line that was not deleted is ignored, because readers prefer the complete journal.
-async fn pack(
-    store: &dyn Store,
-    catalog: &CatalogName,
-    run: &RunId,
-    lines: u64,
-    text: &str,
-) -> bool {
-    let key = keys::journal(catalog, run);
-    if let Err(error) = store.put(&key, text.as_bytes()).await {
+/// Writes the complete journal as one object. Returns whether it was written.
+async fn put_journal(store: &dyn Store, catalog: &CatalogName, run: &RunId, text: &str) -> bool {
+    let written = store
+        .put(&keys::journal(catalog, run), text.as_bytes())
+        .await;
+    if let Err(error) = &written {
         tracing::debug!(%error, "the lines of the journal stay");
-        return false;
     }
+    written.is_ok()
+}
+
+/// Deletes the objects of the lines.
+async fn delete_lines(store: &dyn Store, catalog: &CatalogName, run: &RunId, lines: u64) {
     let deletions = (1..=lines).map(|seq| async move {
         let key = keys::journal_line(catalog, run, seq);
         if let Err(error) = store.delete(&key).await {
@@ -121,7 +139,6 @@ async fn pack(
         .buffer_unordered(MAX_CONCURRENT)
         .collect::<Vec<()>>()
         .await;
-    true
 }
 
 impl Journal for JournalMirror {

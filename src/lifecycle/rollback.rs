@@ -20,7 +20,7 @@ pub struct LocationRollback<'a> {
 pub struct RollbackMove<'a> {
     /// The version that becomes current.
     pub to: Version,
-    /// Newest version that is no longer current; none if no version was current.
+    /// Newest version that was current before; none if no version was current.
     pub from: Option<Version>,
     /// Changes by location, without locations that are already at the target version.
     pub locations: Vec<LocationRollback<'a>>,

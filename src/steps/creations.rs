@@ -38,7 +38,7 @@ pub struct Creations(Mutex<BTreeMap<CreationKey, Creation>>);
 #[derive(Debug, Clone)]
 pub(in crate::steps) struct Creation {
     pub(in crate::steps) id: Option<String>,
-    at: Timestamp,
+    pub(in crate::steps) at: Timestamp,
 }
 
 impl Creation {
@@ -59,12 +59,6 @@ impl Creations {
 
     pub(in crate::steps) fn get(&self, key: &CreationKey) -> Option<Creation> {
         self.lock().get(key).cloned()
-    }
-
-    /// Returns the ID and the time of a recorded creation.
-    pub(in crate::steps) fn recorded(&self, key: &CreationKey) -> Option<(String, Timestamp)> {
-        let creation = self.get(key)?;
-        Some((creation.id?, creation.at))
     }
 
     /// Returns whether this run created the resource so recently that EC2 may not show it yet.

@@ -79,7 +79,11 @@ struct ImageRecord<'a> {
 /// wins. If the loser is the newer version, it was being rolled back. If it is the older version, it
 /// was being replaced. Of different states of one version the strictest applies.
 #[must_use]
-pub fn diagnose(settings: &Settings, inventory: &Inventory) -> Diagnosis {
+pub fn diagnose(
+    settings: &Settings,
+    is_in_catalog: &dyn Fn(&ImageName) -> bool,
+    inventory: &Inventory,
+) -> Diagnosis {
     let records = Record::read_all(&inventory.images, settings);
     let records = records.iter().map(|r| ImageRecord {
         record: r.clone(),
@@ -88,6 +92,7 @@ pub fn diagnose(settings: &Settings, inventory: &Inventory) -> Diagnosis {
     });
     let mut doctor = Doctor {
         settings,
+        is_in_catalog,
         inventory,
         records: records.collect(),
         discrepancies: BTreeSet::new(),
@@ -123,6 +128,8 @@ type ReachedLevels = BTreeMap<AmiId, Option<usize>>;
 
 struct Doctor<'s, 'w> {
     settings: &'s Settings,
+    /// Returns whether the catalog has an image, so that commands accept its name.
+    is_in_catalog: &'s dyn Fn(&ImageName) -> bool,
     inventory: &'w Inventory,
     records: Vec<ImageRecord<'w>>,
     discrepancies: BTreeSet<Discrepancy>,

@@ -171,6 +171,9 @@ impl Doctor<'_, '_> {
         arch: Arch,
         env: &EnvName,
     ) -> Option<String> {
+        if !(self.is_in_catalog)(image) {
+            return None;
+        }
         let environment = self.settings.environments.iter().find(|e| e.name == *env)?;
         if !locations::in_environment(self.settings, environment, &self.inventory.account)
             .contains(location)

@@ -19,7 +19,7 @@ fn repairs_of(images: Vec<Ami>, parameters: &[(&str, &str)]) -> Vec<String> {
     let settings =
         catalog("environments:\n  - {name: Test, regions: [eu-west-1]}\n  - {name: Prod, regions: [eu-west-1]}\n")
             .settings;
-    let diagnosis = diagnose(&settings, &inventory(images, parameters));
+    let diagnosis = diagnose(&settings, &|_| true, &inventory(images, parameters));
     assert_eq!(
         diagnosis.discrepancies.is_empty(),
         diagnosis.repairs.is_empty(),
@@ -81,6 +81,7 @@ fn doctor_keeps_pointer_if_an_earlier_version_can_become_current() {
     let earlier = ami("jdk", ONE, &[("Environment", "Prod")]);
     let diagnosis = diagnose(
         &settings,
+        &|_| true,
         &inventory(vec![earlier.clone()], &[("jdk/Prod", "ami-gone")]),
     );
     assert_eq!(diagnosis.repairs, [], "the pointer is not deleted");
@@ -114,7 +115,18 @@ fn doctor_keeps_pointer_if_an_earlier_version_can_become_current() {
     let settings = catalog("").settings;
     let diagnosis = diagnose(
         &settings,
+        &|_| true,
+        &inventory(vec![earlier.clone()], &[("jdk/Prod", "ami-gone")]),
+    );
+    let removed = diagnose(
+        &settings,
+        &|_| false,
         &inventory(vec![earlier], &[("jdk/Prod", "ami-gone")]),
+    );
+    assert_eq!(
+        removed.repairs.len(),
+        1,
+        "no command accepts an image that was removed from the catalog"
     );
     let actions: Vec<_> = diagnosis
         .discrepancies
@@ -222,7 +234,11 @@ fn doctor_applies_strictest_state_and_reports_differing_locations() {
     let one = ami("jdk", "20261101.1", &[("Environment", "Prod")]);
     let mut held = copy(&one);
     held.tags.insert(tags::STATE.to_owned(), "held".to_owned());
-    let diagnosis = diagnose(&settings, &inventory(vec![one.clone(), held], &[]));
+    let diagnosis = diagnose(
+        &settings,
+        &|_| true,
+        &inventory(vec![one.clone(), held], &[]),
+    );
     let [
         Repair::SetTags {
             ami: marked,
@@ -248,6 +264,7 @@ fn doctor_applies_strictest_state_and_reports_differing_locations() {
     let outdated = copy(&one);
     let diagnosis = diagnose(
         &settings,
+        &|_| true,
         &inventory(
             vec![current, outdated],
             &[("jdk/Prod", "ami-jdk-20261101.1")],
@@ -278,6 +295,7 @@ fn doctor_never_deletes_pointer_of_unknown_environment() {
     let found = |amis: &[Ami], name: &str| {
         let diagnosis = diagnose(
             &settings,
+            &|_| true,
             &inventory(amis.to_vec(), &[(name, "ami-jdk-20261101.1")]),
         );
         assert!(diagnosis.repairs.is_empty(), "{diagnosis:?}");

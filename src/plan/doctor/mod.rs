@@ -20,7 +20,11 @@ pub fn plan_repairs(
     inventory: &Inventory,
     run: RunId,
 ) -> (Vec<Discrepancy>, Plan) {
-    let mut diagnosis = diagnose(&catalog.settings, inventory);
+    let mut diagnosis = diagnose(
+        &catalog.settings,
+        &|image| catalog.images.contains_key(image),
+        inventory,
+    );
     let mut planner = RepairPlanner::default();
     let mut steps = Vec::new();
     for repair in diagnosis.repairs {

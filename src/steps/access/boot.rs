@@ -39,7 +39,7 @@ impl StepEffect for Boot<'_> {
         let platform = definition.map(|i| i.platform).unwrap_or_default();
         let arch = definition.map(|i| i.arch).unwrap_or_default();
         let keys = host_key::load_or_generate(steps, &step.scope).await?;
-        let mut request = LaunchRequest {
+        let request = LaunchRequest {
             ami: context.outputs.ami(ami)?,
             instance_type: builder.instance_type(arch).to_owned(),
             key_name: context
@@ -59,8 +59,8 @@ impl StepEffect for Boot<'_> {
             token: String::new(),
         };
         let scope = step.scope.to_string();
-        let subnets: Vec<&str> = builder.subnets_from(&scope).collect();
-        let id = launch_in_any(steps, step, image, &mut request, &subnets, context).await?;
+        let (ami, subnets) = (request.ami.clone(), builder.subnets_from(&scope));
+        let id = launch_with_capacity(steps, step, image, request, subnets, context).await?;
         (context.note)(&format!("instance {id}"));
         let running = poll_until(
             steps,
@@ -77,7 +77,7 @@ impl StepEffect for Boot<'_> {
                 // user.
                 return Err(Error::new(
                     error.kind,
-                    format!("instance {id} of {} did not start", request.ami),
+                    format!("instance {id} of {ami} did not start"),
                 )
                 .because(error));
             }
@@ -89,7 +89,7 @@ impl StepEffect for Boot<'_> {
         Ok(StepOutput::Instance {
             instance: id,
             address,
-            ami: request.ami,
+            ami,
         })
     }
 
@@ -111,29 +111,32 @@ fn instance_key(step: &Step, image: &ImageName) -> CreationKey {
 
 /// Launches the instance in the first subnet with capacity for it. Without subnets, EC2 selects a
 /// default subnet.
-async fn launch_in_any(
+async fn launch_with_capacity(
     steps: &Steps,
     step: &Step,
     image: &ImageName,
-    request: &mut LaunchRequest,
-    subnets: &[&str],
+    mut request: LaunchRequest,
+    mut subnets: impl Iterator<Item = &str>,
     context: &StepContext<'_>,
 ) -> Result<InstanceId> {
-    let Some((last, others)) = subnets.split_last() else {
-        request.token = client_token(&format!("{} boot {image}", steps.run));
-        return Ok(launch(steps, step, image, request, context).await??);
-    };
-    for subnet in others.iter().chain([last]) {
-        request.subnet = Some((*subnet).to_owned());
-        request.token = client_token(&format!("{} boot {image} {subnet}", steps.run));
-        match launch(steps, step, image, request, context).await? {
-            Err(error) if error.kind == CloudErrorKind::Capacity && subnet != last => {
-                (context.note)(&format!("{subnet}: {}", error.message));
-            }
+    let mut subnet = subnets.next();
+    loop {
+        let place = subnet.unwrap_or_default();
+        request.subnet = subnet.map(str::to_owned);
+        request.token = client_token(&format!("{} boot {image} {place}", steps.run));
+        let refused = match launch(steps, step, image, &request, context).await? {
+            Err(error) if error.kind == CloudErrorKind::Capacity => error,
             other => return Ok(other?),
+        };
+        subnet = subnets.next();
+        if subnet.is_none() {
+            return Err(refused.into());
         }
+        (context.note)(&format!(
+            "{place}: {}; trying the next subnet",
+            refused.message
+        ));
     }
-    Err(Error::input("`subnets` is empty"))
 }
 
 /// Launches the instance. EC2 may not know the new security group or key pair yet.

@@ -40,8 +40,9 @@ pub(super) fn ami_key(step: &Step, ami_name: &str) -> CreationKey {
 /// Deregisters the AMI of this name, unless it may be in use.
 pub(super) async fn deregister_candidate(steps: &Steps, step: &Step, ami_name: &str) -> Result<()> {
     let mut found = find_by_name(steps, step, ami_name).await?;
+    let created = steps.creations.get(&ami_key(step, ami_name));
     if found.is_none()
-        && let Some((id, _)) = steps.creations.recorded(&ami_key(step, ami_name))
+        && let Some(id) = created.and_then(|creation| creation.id)
     {
         // EC2 may not list the new AMI yet.
         found = crate::steps::ami::find_created(steps, step, &AmiId(id)).await?;

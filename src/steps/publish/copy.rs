@@ -86,34 +86,17 @@ impl StepEffect for Copy<'_> {
         step: &Step,
         context: &StepContext<'_>,
     ) -> Result<StepOutput> {
-        let Self {
-            source, from, name, ..
-        } = *self;
+        let Self { source, from, .. } = *self;
         let original = load_original(steps, from, &context.outputs.ami(source)?).await?;
         let origin = format!("{from}:{}", original.id);
-        let mut slot = None;
-        let (id, adopted) = match find_by_name(steps, step, name).await?.into_iter().next() {
-            Some(ami) if !is_unfinished_copy(steps, &ami, &origin) => {
-                let text = format!(
-                    "{} in {} has the name `{name}` but is not an unfinished copy of {origin}",
-                    ami.id, step.region
-                );
-                return Err(Error::new(ErrorKind::Refused, text)
-                    .hint("check its tags; rename or deregister it, then run again"));
-            }
-            Some(ami) if ami.status == "failed" => {
-                ami::deregister(steps, step, &ami).await?;
-                slot = Some(wait_for_slot(steps, step, &context.cancel).await?);
-                (
-                    start_copy(steps, step, &original, &origin, self, context).await?,
-                    false,
-                )
-            }
-            Some(ami) => (adopt_copy(steps, step, &ami).await?, true),
+        let existing = self.find_unfinished(steps, step, &origin).await?;
+        let adopted = existing.is_some();
+        let (id, slot) = match existing {
+            Some(ami) => (adopt_copy(steps, step, &ami).await?, None),
             None => {
-                slot = Some(wait_for_slot(steps, step, &context.cancel).await?);
+                let slot = wait_for_slot(steps, step, &context.cancel).await?;
                 let id = start_copy(steps, step, &original, &origin, self, context).await?;
-                (id, false)
+                (id, Some(slot))
             }
         };
         (context.note)(&format!("copy {id} of {origin} in {}", step.region));
@@ -180,6 +163,35 @@ impl StepEffect for Copy<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Copy<'_> {
+    /// Returns an unfinished copy of an earlier run. Deregisters a failed one, and refuses an AMI of
+    /// this name that is something else.
+    async fn find_unfinished(
+        &self,
+        steps: &Steps,
+        step: &Step,
+        origin: &str,
+    ) -> Result<Option<Ami>> {
+        let name = self.name;
+        let Some(ami) = find_by_name(steps, step, name).await?.into_iter().next() else {
+            return Ok(None);
+        };
+        if !is_unfinished_copy(steps, &ami, origin) {
+            let text = format!(
+                "{} in {} has the name `{name}` but is not an unfinished copy of {origin}",
+                ami.id, step.region
+            );
+            return Err(Error::new(ErrorKind::Refused, text)
+                .hint("check its tags; rename or deregister it, then run again"));
+        }
+        if ami.status == "failed" {
+            ami::deregister(steps, step, &ami).await?;
+            return Ok(None);
+        }
+        Ok(Some(ami))
     }
 }
 

@@ -9,11 +9,10 @@ use crate::lifecycle::{current, tags};
 use crate::model::{Ami, AmiId, Region, Tags};
 use crate::plan::Step;
 use crate::plan::step::Move;
-use crate::ports::CloudErrorKind;
 use crate::steps::context::{StepEffect, Steps};
-use crate::steps::created;
 use crate::steps::creations::CreationKey;
 use crate::steps::poll::poll_until;
+use crate::steps::publish::pointer::{publish_pointer, restore_pointer};
 use crate::steps::publish::read_back::{READ_BACK_LIMIT, wait_for_tags};
 
 /// Moves of the current AMI. The undo restores the previous AMI first, so that one is always
@@ -57,7 +56,7 @@ impl StepEffect for MoveCurrent<'_> {
         let Self { moves } = *self;
         for movement in moves {
             let to = context.outputs.ami(&movement.to)?;
-            let now = crate::steps::ami::find(steps, step, &to).await?;
+            let now = find_moved(steps, step, movement, &to).await?;
             let seen = now.as_ref().and_then(|ami| ami.tags.get(tags::CURRENT));
             let ours = movement
                 .tags
@@ -67,7 +66,6 @@ impl StepEffect for MoveCurrent<'_> {
                 let others =
                     seen.is_some_and(|text| current::parse(text).contains_key(&movement.env));
                 if !others {
-                    // The tags may read back late, so the pointer may name the AMI anyway.
                     restore_pointer(steps, step, movement, &to).await?;
                 }
                 continue;
@@ -92,6 +90,37 @@ impl StepEffect for MoveCurrent<'_> {
         }
         Ok(())
     }
+}
+
+fn tags_key(step: &Step, ami: &AmiId) -> CreationKey {
+    CreationKey::new(
+        "tags of",
+        ami.as_str(),
+        step.account.as_deref(),
+        &step.region,
+    )
+}
+
+/// Returns the AMI of a move. If this run has set its tags, waits until EC2 would show them.
+async fn find_moved(
+    steps: &Steps,
+    step: &Step,
+    movement: &Move,
+    to: &AmiId,
+) -> Result<Option<Ami>> {
+    let never = CancellationToken::new();
+    let what = format!("the tags of {to} in {} to be read", step.region);
+    poll_until(steps, READ_BACK_LIMIT, &never, &what, || async {
+        let now = crate::steps::ami::find(steps, step, to).await?;
+        let current = |tags: &Tags| tags.get(tags::CURRENT).cloned();
+        let is_shown = now
+            .as_ref()
+            .is_some_and(|ami| current(&ami.tags) == current(&movement.tags));
+        let set = steps.creations.get(&tags_key(step, to));
+        let may_change = set.is_some_and(|set| set.is_new(steps.clock.now()));
+        Ok((is_shown || !may_change).then_some(now))
+    })
+    .await
 }
 
 /// Makes one AMI current in one environment and returns its ID.
@@ -140,7 +169,12 @@ pub(in crate::steps) async fn make_current(
             .iter()
             .map(|key| (key.clone(), String::new())),
     );
-    apply_tags(steps, step, std::slice::from_ref(&ami), &wanted).await?;
+    let tagged = apply_tags(steps, step, std::slice::from_ref(&ami), &wanted).await;
+    if tagged.as_ref().map_or_else(Error::is_transient, |()| true) {
+        let key = tags_key(step, &to);
+        steps.creations.record(key, None, steps.clock.now());
+    }
+    tagged?;
     publish_pointer(steps, step, &movement.pointer, &to, context).await?;
     wait_for_tags(steps, step, &movement.tags, &to, context).await?;
     for (holder, after) in holders {
@@ -235,131 +269,4 @@ pub(in crate::steps) async fn apply_tags(
             .await?;
     }
     Ok(())
-}
-
-/// Returns the tags of a new SSM parameter: those of the builder, and the catalog.
-pub(in crate::steps) fn pointer_tags(steps: &Steps) -> Tags {
-    let settings = &steps.catalog.settings;
-    let mut out = settings.builder.tags.clone();
-    out.insert(tags::CATALOG.to_owned(), settings.name.to_string());
-    out
-}
-
-/// Writes the pointer and waits until it reads back.
-pub(in crate::steps) async fn publish_pointer(
-    steps: &Steps,
-    step: &Step,
-    pointer: &str,
-    to: &AmiId,
-    context: &StepContext<'_>,
-) -> Result<()> {
-    let wanted = pointer_tags(steps);
-    let cloud = steps.cloud_for(step)?.change(&step.region).await?;
-    let call = cloud.put_parameter(&step.region, pointer, to, &wanted);
-    created::create(steps, pointer_key(step, pointer), call, |()| to.to_string()).await?;
-    let what = format!("SSM parameter {pointer} in {} to read {to}", step.region);
-    crate::steps::poll::poll_until(steps, READ_BACK_LIMIT, &context.cancel, &what, || async {
-        let value = steps
-            .cloud_for(step)?
-            .parameter(&step.region, pointer)
-            .await?;
-        Ok((value.as_deref() == Some(to.as_str())).then_some(()))
-    })
-    .await
-}
-
-fn pointer_key(step: &Step, pointer: &str) -> CreationKey {
-    CreationKey::new("pointer", pointer, step.account.as_deref(), &step.region)
-}
-
-/// Waits until an accepted write of a pointer shows. AWS validates the value after the response, so a
-/// pending write would otherwise replace the restored value. Returns whether the pointer names the
-/// new AMI.
-async fn wait_for_pending_write(
-    steps: &Steps,
-    step: &Step,
-    pointer: &str,
-    new: &AmiId,
-) -> Result<bool> {
-    let accepted = steps.creations.recorded(&pointer_key(step, pointer));
-    let never = CancellationToken::new();
-    let what = format!("SSM parameter {pointer} in {} to be read", step.region);
-    poll_until(steps, 2 * READ_BACK_LIMIT, &never, &what, || async {
-        let cloud = steps.cloud_for(step)?;
-        let value = cloud.parameter(&step.region, pointer).await?;
-        let is_written = value.as_deref() == Some(new.as_str());
-        let is_pending = accepted.as_ref().is_some_and(|(id, at)| {
-            let waited = steps.clock.now().duration_since(*at);
-            id == new.as_str() && waited.unsigned_abs() < READ_BACK_LIMIT
-        });
-        Ok((is_written || !is_pending).then_some(is_written))
-    })
-    .await
-}
-
-/// Waits until the restored pointer reads back.
-async fn wait_for_restored(
-    steps: &Steps,
-    step: &Step,
-    pointer: &str,
-    old: Option<&AmiId>,
-) -> Result<()> {
-    let never = CancellationToken::new();
-    let what = format!("SSM parameter {pointer} in {} to be restored", step.region);
-    poll_until(steps, READ_BACK_LIMIT, &never, &what, || async {
-        let cloud = steps.cloud_for(step)?;
-        let value = cloud.parameter(&step.region, pointer).await?;
-        Ok((value.as_deref() == old.map(AmiId::as_str)).then_some(()))
-    })
-    .await
-}
-
-/// Restores the pointer of a move to the previous AMI.
-///
-/// A pointer that this run has not written stays as it is. If the pointer does not name the new AMI,
-/// a failure to write the previous value is ignored.
-async fn restore_pointer(steps: &Steps, step: &Step, movement: &Move, new: &AmiId) -> Result<()> {
-    let written = wait_for_pending_write(steps, step, &movement.pointer, new).await?;
-    let is_sent = steps
-        .creations
-        .get(&pointer_key(step, &movement.pointer))
-        .is_some();
-    if !written && !is_sent {
-        return Ok(());
-    }
-    let cloud = steps.cloud_for(step)?;
-    let restored = match movement.from.first() {
-        None => {
-            cloud
-                .change(&step.region)
-                .await?
-                .delete_parameter(&step.region, &movement.pointer)
-                .await
-        }
-        Some(holder) => {
-            cloud
-                .change(&step.region)
-                .await?
-                .put_parameter(
-                    &step.region,
-                    &movement.pointer,
-                    &holder.ami,
-                    &pointer_tags(steps),
-                )
-                .await
-        }
-    };
-    match restored {
-        Err(error) if !written && error.kind != CloudErrorKind::Fenced => {
-            let pointer = &movement.pointer;
-            tracing::debug!(%error, pointer, "the pointer was not written and stays as it is");
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
-        Ok(()) if written => {
-            let old = movement.from.first().map(|holder| &holder.ami);
-            wait_for_restored(steps, step, &movement.pointer, old).await
-        }
-        Ok(()) => Ok(()),
-    }
 }

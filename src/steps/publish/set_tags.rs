@@ -9,6 +9,7 @@ use crate::model::{Ami, AmiId, State, Tags};
 use crate::plan::Step;
 use crate::steps::context::{StepEffect, Steps};
 use crate::steps::publish::move_current;
+use crate::steps::publish::pointer::publish_pointer;
 use crate::steps::publish::read_back::settle_tags;
 
 /// Sets the tags on all AMIs in one call. Each AMI must still be ours and match the plan.
@@ -124,7 +125,7 @@ impl StepEffect for Publish<'_> {
             let text = format!("{ami} in {} can no longer be published", step.region);
             return Err(Error::new(ErrorKind::Refused, text).hint("run `bakeline doctor` again"));
         }
-        move_current::publish_pointer(steps, step, pointer, ami, context).await?;
+        publish_pointer(steps, step, pointer, ami, context).await?;
         Ok(StepOutput::Published {
             pointer: pointer.to_owned(),
             ami: ami.clone(),

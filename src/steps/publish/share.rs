@@ -52,12 +52,11 @@ impl StepEffect for Share<'_> {
         let Self { ami, account } = *self;
         let id = context.outputs.ami(ami)?;
         let _changes = steps.shares.lock_permissions(&id, account).await;
-        let mut ami = copy::load_original(steps, &step.region, &id).await?;
-        let (shares, cancel) = (&steps.shares, &context.cancel);
-        if shares.begin(&ami, account, &step.scope, cancel).await? {
-            // The tags may have changed during the wait.
-            ami = copy::load_original(steps, &step.region, &id).await?;
-        }
+        let ami = copy::load_original(steps, &step.region, &id).await?;
+        steps
+            .shares
+            .begin(&ami, account, &step.scope, &context.cancel)
+            .await?;
         let existing = steps.cloud.sharing(&step.region, &ami, account).await?;
         let mut missing = sharing::full_permission(&ami);
         missing.image &= !existing.image;

@@ -69,36 +69,34 @@ impl Shares {
         lock.lock_owned().await
     }
 
-    /// Adds a scope. Waits for a free tag of the AMI if the scope is the first of its account. Returns
-    /// whether it waited.
+    /// Adds a scope, whose permissions are locked. Waits for a free tag of the AMI if the scope is the
+    /// first of its account.
     pub(in crate::steps) async fn begin(
         &self,
         ami: &Ami,
         account: &str,
         scope: &Scope,
         cancel: &CancellationToken,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let key = (ami.id.clone(), account.to_owned());
-        let has_tag =
-            |uses: &BTreeMap<_, ShareUse>| uses.get(&key).is_some_and(|share| share.tag.is_some());
-        let is_first = !has_tag(&self.lock_uses());
-        let (mut tag, mut has_waited) = (None, false);
-        if is_first {
+        let has_tag = self
+            .lock_uses()
+            .get(&key)
+            .is_some_and(|share| share.tag.is_some());
+        let mut new_tag = None;
+        if !has_tag {
             let text = "cancelled while waiting for a free tag of the original";
             let interrupted = || Error::new(ErrorKind::Interrupted, text);
-            let free = self.free_tags_of(ami);
-            has_waited = free.available_permits() == 0;
-            tag = tokio::select! {
-                tag = free.acquire_owned() => Some(tag.map_err(|_closed| interrupted())?),
+            new_tag = tokio::select! {
+                tag = self.free_tags_of(ami).acquire_owned() => Some(tag.map_err(|_closed| interrupted())?),
                 () = cancel.cancelled() => return Err(interrupted()),
             };
         }
         let mut uses = self.lock_uses();
         let share = uses.entry(key).or_default();
         share.scopes.insert(scope.clone());
-        // Another scope of the account may have got a tag meanwhile.
-        share.tag = share.tag.take().or(tag);
-        Ok(has_waited)
+        share.tag = share.tag.take().or(new_tag);
+        Ok(())
     }
 
     fn free_tags_of(&self, ami: &Ami) -> Arc<Semaphore> {

@@ -9,7 +9,7 @@ use crate::model::{AmiId, Tags};
 use crate::plan::Step;
 use crate::steps::ami;
 use crate::steps::context::{StepEffect, Steps};
-use crate::steps::publish::move_current;
+use crate::steps::publish::pointer;
 use crate::steps::retire::stages::refusal;
 
 /// Removal of the parameters that contain the ID of an AMI, then of its `bakeline:current` tag.
@@ -97,7 +97,7 @@ impl StepEffect for ClearPointers<'_> {
             .await?
             .tag(&step.region, &[id.to_string()], &tag)
             .await?;
-        let wanted = move_current::pointer_tags(steps);
+        let wanted = pointer::pointer_tags(steps);
         for name in pointers {
             if cloud.parameter(&step.region, name).await?.is_none() {
                 cloud

@@ -5,15 +5,26 @@ use std::sync::{Arc, Mutex};
 use jiff::SignedDuration;
 
 use super::{FakeClock, TestEnv, catalog};
+use crate::adapters::fake::Fault;
 use crate::engine::Engine;
 use crate::engine::outcome::Outcome;
+use crate::ports::CloudErrorKind;
 
 /// Releases the images with one changed file. Returns the time of all waits.
 async fn release_with(base: &str) -> (TestEnv, Outcome, SignedDuration) {
+    release_after(base, |_| {}).await
+}
+
+/// Prepares the environment, and releases the images with one changed file.
+async fn release_after(
+    base: &str,
+    prepare: impl FnOnce(&TestEnv),
+) -> (TestEnv, Outcome, SignedDuration) {
     let source = "source: {owner: \"136693071363\", name: debian-12-*}\n";
     let text = format!("{source}{base}");
     let first = TestEnv::new();
     let setup = first.next_run(catalog(&[("base", &text)]), "2026-11-22T12:00:00Z");
+    prepare(&setup);
     let plan = setup.release_plan("run-1", false);
     let clock = Arc::new(FakeClock(Mutex::new(setup.now)));
     let mut steps = setup.steps(&plan.run);
@@ -74,4 +85,33 @@ async fn images_are_spread_over_the_subnets() {
         general.subnet("a"),
         "an image stays in its subnet"
     );
+}
+
+#[tokio::test]
+async fn boot_check_uses_a_subnet_with_capacity() {
+    let own = "builder: {subnets: [subnet-00000001, subnet-00000002]}\n";
+    let refuse = |launches: usize| {
+        move |setup: &TestEnv| {
+            for nth in 1..=launches {
+                setup.cloud.fail(Fault {
+                    kind: CloudErrorKind::Capacity,
+                    nth,
+                    forever: false,
+                    ..Fault::always("launch")
+                });
+            }
+        }
+    };
+    let (setup, outcome, _) = release_after(own, refuse(1)).await;
+    assert!(outcome.kind().is_none(), "{outcome:?}");
+    let launches = setup.cloud.calls();
+    let launches = launches.iter().filter(|call| call.action == "launch");
+    assert_eq!(
+        launches.count(),
+        5,
+        "the first of four launches is repeated"
+    );
+    let (setup, outcome, _) = release_after(own, refuse(2)).await;
+    assert!(!outcome.end_of("base").is_done(), "{outcome:?}");
+    setup.assert_clean("no subnet has capacity");
 }

@@ -299,3 +299,35 @@ async fn full_disk_leaves_clean_cloud_and_valid_journal() {
         setup.assert_clean(&format!("room for {room} lines"));
     }
 }
+
+#[tokio::test]
+async fn undo_keeps_pointer_that_the_run_has_not_written() {
+    // No AMI is tagged as current, but the pointer exists.
+    let setup = TestEnv::new();
+    let pointer = "/bakeline/acme/base/Test/x86_64";
+    setup.cloud.state(|state| {
+        let foreign = "ami-00000042".to_owned();
+        state.parameters.insert(pointer.to_owned(), foreign)
+    });
+    setup.cloud.fail(Fault::always("put_parameter"));
+    let outcome = setup.release("run1").await;
+    assert_eq!(outcome.kind(), Some(ErrorKind::StepFailed), "{outcome:?}");
+    setup.cloud.state(|state| {
+        let kept = state.parameters.get(pointer).map(String::as_str);
+        assert_eq!(kept, Some("ami-00000042"));
+    });
+}
+
+#[tokio::test]
+async fn undo_waits_for_tags_that_it_has_set() {
+    for lag in [0, 1, 3] {
+        let setup = second_release().await;
+        let before = setup.latest("base", "Test");
+        setup.cloud.state(|state| state.lag = lag);
+        setup.cloud.fail(Fault::always("put_parameter"));
+        let outcome = setup.release("run2").await;
+        assert_eq!(outcome.kind(), Some(ErrorKind::StepFailed), "{outcome:?}");
+        assert_eq!(setup.latest("base", "Test"), before, "{lag}");
+        setup.assert_clean(&format!("tags read back after {lag} reads"));
+    }
+}

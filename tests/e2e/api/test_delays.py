@@ -8,9 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from support.catalog import tags
+from support.gateway import Gateway, Received, forward
 from support.run import HANG, wait_until
 from support.sandbox import Sandbox
 from support.seeded_history import ONE, TWO, SeededHistory, create_catalog
@@ -93,6 +95,30 @@ def test_undo_removes_resource_that_ec2_does_not_show_yet(history: SeededHistory
     assert action in done.err, done
     assert [call["status"] for call in calls(history, mark, created)] == [200], "the resource existed"
     assert leftovers(history) == {}, done
+
+
+def test_group_and_rule_whose_answers_were_lost_are_used(history: SeededHistory) -> None:
+    """The calls are performed, but the gateway answers 500. The SDK repeats them, and EC2 reports duplicates."""
+    image, _ = history.image(promoted=False)
+    endpoint = history.sandbox.env["AWS_ENDPOINT_URL"]
+    lost = {"CreateSecurityGroup", "AuthorizeSecurityGroupIngress"}
+
+    def lose_answer(received: Received) -> tuple[int, bytes] | None:
+        action = dict(parse_qsl(received.body.decode("utf-8", "replace"))).get("Action")
+        if action not in lost:
+            return None
+        lost.remove(action)
+        assert forward(urlsplit(endpoint).netloc, received)[0] == 200
+        return 500, b""
+
+    history.sandbox.control("faults", {"faults": [{"action": "RunInstances", "times": 1, **FORBIDDEN}]})
+    mark = history.sandbox.mark()
+    with Gateway(endpoint, lose_answer) as gateway:
+        done = history.catalog.bakeline("probe", image, env={"AWS_ENDPOINT_URL": gateway.url}, want=4)
+    assert not lost and "RunInstances" in done.err and "Duplicate" not in done.err, done
+    for action in ("CreateSecurityGroup", "AuthorizeSecurityGroupIngress"):
+        assert [call["status"] for call in calls(history, mark, action)] == [200, 400], action
+    assert leftovers(history) == {}
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["replaced", "new"])

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from support.catalog import VENDOR, Catalog, current, tags
+from support.gateway import Gateway
 from support.inventory import list_cloud
-from support.recorder import Recorder
 from support.run import HANG, wait_until
 from support.sandbox import Sandbox
 from support.seeded_amis import HERE, SeededAmis
@@ -224,13 +224,11 @@ def test_trial_launch_has_the_settings_of_the_environment(seeded: SeededAmis) ->
     }
     change_settings(seeded, {"tags": {"team": "images"}}, {"launch": launch, "regions": [seeded.sandbox.region]})
     seeded.add("base", 20, {"bakeline:current": HERE})
-    with Recorder(seeded.sandbox.env["AWS_ENDPOINT_URL"]) as recorder:
-        done = seeded.catalog.bakeline(
-            "promote", "base", "--to", "Prod", env={"AWS_ENDPOINT_URL": recorder.url}, want=0
-        )
+    with Gateway(seeded.sandbox.env["AWS_ENDPOINT_URL"]) as gateway:
+        done = seeded.catalog.bakeline("promote", "base", "--to", "Prod", env={"AWS_ENDPOINT_URL": gateway.url}, want=0)
     assert "could not be tested" not in done.err, done
     ami = copy_at(seeded, there)["ImageId"]
-    calls = [call for call in recorder.of("RunInstances") if call["ImageId"] == ami]
+    calls = [call for call in gateway.forms("RunInstances") if call["ImageId"] == ami]
     assert [call["SubnetId"] for call in calls] == launch["subnets"]
     call = calls[-1]
     assert call["DryRun"] == "true" and call["MetadataOptions.HttpTokens"] == "required"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -75,6 +75,11 @@ class Gateway:
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         scheme = "https" if tls else "http"
         self.url = f"{scheme}://127.0.0.1:{self.server.server_port}"
+
+    def forms(self, action: str) -> list[dict[str, str]]:
+        """Returns the parameters of each call of an action whose body is a form."""
+        calls = [dict(parse_qsl(request.body.decode("utf-8", "replace"))) for request in self.requests]
+        return [call for call in calls if call.get("Action") == action]
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

@@ -236,7 +236,7 @@ fn assert_consistent(setup: &TestEnv, context: &str) {
     let inventory = setup.inventory();
     let excess = inventory.images.iter().find_map(excess_tags);
     assert_eq!(excess, None, "{context}");
-    let repairs = diagnose(&setup.catalog.settings, &inventory).repairs;
+    let repairs = diagnose(&setup.catalog.settings, &|_| true, &inventory).repairs;
     assert_eq!(repairs, Vec::new(), "{context}");
     // An independent check: at most one current AMI, and the pointer names it.
     let (versions, mut pointers) = state_table(setup);
@@ -277,7 +277,7 @@ fn assert_consistent(setup: &TestEnv, context: &str) {
 
 /// Asserts that each location is consistent by itself, even if some are behind.
 pub(super) fn assert_locations_consistent(setup: &TestEnv, context: &str) {
-    let mut repairs = diagnose(&setup.catalog.settings, &setup.inventory()).repairs;
+    let mut repairs = diagnose(&setup.catalog.settings, &|_| true, &setup.inventory()).repairs;
     // A version that is held in other locations becomes held here when the rollback is repeated.
     repairs.retain(|r| !matches!(r, Repair::SetTags { tags, .. } if tags.keys().eq([tags::STATE])));
     assert_eq!(repairs, Vec::new(), "{context}");
