@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, stream};
 
-use super::access::AccessMode;
-use super::context::{self, LoadedCatalog};
+use super::context::Clouds;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Location;
 use crate::plan::{Action, Plan, Step};
@@ -15,14 +14,12 @@ const MAX_CONCURRENT: usize = 16;
 
 /// Fails if a plan writes an SSM parameter that exists with another type. AWS would refuse the write,
 /// but only after the build or the copies. A parameter that cannot be read decides nothing.
-pub(super) async fn check_pointer_types(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
+pub(super) async fn check_pointer_types(clouds: &Clouds, plan: &Plan) -> Result<()> {
     let pointers: BTreeSet<(Location, String)> =
         plan.steps.iter().flat_map(written_pointers).collect();
     if pointers.is_empty() {
         return Ok(());
     }
-    let clouds =
-        context::connect_clouds(&loaded.catalog.settings, AccessMode::Change(&plan.run)).await?;
     let reads = pointers.into_iter().map(|(location, name)| {
         let cloud = clouds.shared(&location);
         async move {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::access::AccessMode;
-use super::context::{self, LoadedCatalog};
+use super::context::{self, Clouds, LoadedCatalog};
 use super::lock::{self, LockScope};
 use crate::adapters::ansible;
 use crate::adapters::packer::Packer;
@@ -98,7 +98,9 @@ pub(crate) async fn execute_plan(
     plan: &Plan,
     options: RunOptions,
 ) -> Result<RunResult> {
-    check_prerequisites(loaded, inventory, plan).await?;
+    let access = AccessMode::Change(&plan.run);
+    let clouds = context::connect_clouds(&loaded.catalog.settings, access).await?;
+    check_prerequisites(loaded, inventory, plan, &clouds).await?;
     let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
     let (directory, journal) = create_run_directory(plan, &saved)?;
     let lock = lock::command_locks(loaded, LockScope::All).await?;
@@ -123,8 +125,8 @@ pub(crate) async fn execute_plan(
         );
         Some(Arc::new(mirror))
     };
-    let files = (Arc::clone(&directory), Arc::clone(&store));
-    let steps = assemble_steps(loaded, inventory, plan, options, files, guard.as_ref()).await?;
+    let ports = (Arc::clone(&directory), Arc::clone(&store), clouds);
+    let steps = assemble_steps(loaded, inventory, plan, options, ports, guard.as_ref()).await?;
     let timer = Arc::new(super::timer::ScopeTimer::default());
     let engine = Engine {
         effects: match guard {
@@ -196,11 +198,9 @@ async fn assemble_steps(
     inventory: &Inventory,
     plan: &Plan,
     options: RunOptions,
-    (directory, store): (Arc<RunDirectory>, Arc<dyn Store>),
+    (directory, store, clouds): (Arc<RunDirectory>, Arc<dyn Store>, Clouds),
     guard: Option<&Arc<dyn Guard>>,
 ) -> Result<Steps> {
-    let clouds =
-        context::connect_clouds(&loaded.catalog.settings, AccessMode::Change(&plan.run)).await?;
     let program = current_program();
     Ok(Steps {
         catalog: Arc::clone(&loaded.catalog),
@@ -289,11 +289,12 @@ async fn check_prerequisites(
     loaded: &LoadedCatalog,
     inventory: &Inventory,
     plan: &Plan,
+    clouds: &Clouds,
 ) -> Result<()> {
     check_ansible(loaded, plan).await?;
     check_session_tools(loaded, plan)?;
-    super::pointers::check_pointer_types(loaded, plan).await?;
-    check_encryption(loaded, inventory, plan).await
+    super::pointers::check_pointer_types(clouds, plan).await?;
+    check_encryption(loaded, inventory, plan, clouds).await
 }
 
 /// Checks that the AMIs of a plan can be shared with the other accounts that need them.
@@ -301,14 +302,13 @@ async fn check_encryption(
     loaded: &LoadedCatalog,
     inventory: &Inventory,
     plan: &Plan,
+    clouds: &Clouds,
 ) -> Result<()> {
     let needs_sharing =
         |step: &Step| matches!(step.action, Action::Build { .. } | Action::Share { .. });
     if !plan.steps.iter().any(needs_sharing) {
         return Ok(());
     }
-    let access = AccessMode::Change(&plan.run);
-    let clouds = context::connect_clouds(&loaded.catalog.settings, access).await?;
     for warning in check_shareable(&loaded.catalog, inventory, plan, &*clouds.home).await? {
         crate::ui::say(&format!("warning: {warning}"));
     }
