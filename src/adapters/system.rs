@@ -30,6 +30,12 @@ impl Clock for SystemClock {
     }
 }
 
+/// Returns whether the environment has AWS keys, which all SDKs prefer to profiles.
+#[must_use]
+pub fn has_aws_keys() -> bool {
+    variable("AWS_ACCESS_KEY_ID").is_some() && variable("AWS_SECRET_ACCESS_KEY").is_some()
+}
+
 /// Returns an environment variable that is set and not empty.
 #[must_use]
 pub fn variable(name: &str) -> Option<String> {

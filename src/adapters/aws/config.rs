@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::profile::ActiveProfile;
 use crate::adapters::ca_bundle::CaBundle;
-use crate::adapters::system::variable;
+use crate::adapters::system::has_aws_keys;
 use crate::error::{Error, Result};
 use crate::model::Region;
 
@@ -27,7 +27,7 @@ impl CallerConfig {
     /// Fails if the profile needs an MFA code, or the CA certificates cannot be used.
     pub(in crate::adapters) async fn read(region: &Region) -> Result<Self> {
         let profile = ActiveProfile::read().await;
-        if let Some(profile) = profile.as_ref().filter(|_| !has_environment_keys()) {
+        if let Some(profile) = profile.as_ref().filter(|_| !has_aws_keys()) {
             profile.reject_mfa()?;
         }
         let ca_bundle = CaBundle::load(profile.as_ref().and_then(|p| p.setting("ca_bundle")))?;
@@ -38,11 +38,6 @@ impl CallerConfig {
         }
         Ok(Self { loader, ca_bundle })
     }
-}
-
-/// Returns whether the environment has keys, which come before all profiles.
-pub(super) fn has_environment_keys() -> bool {
-    variable("AWS_ACCESS_KEY_ID").is_some() && variable("AWS_SECRET_ACCESS_KEY").is_some()
 }
 
 /// Returns the default HTTP client of the SDK with additional CA certificates.

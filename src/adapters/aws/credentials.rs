@@ -8,10 +8,10 @@ use aws_config::SdkConfig;
 use aws_sdk_sts::config::{ProvideCredentials as _, SharedCredentialsProvider};
 use tokio::sync::Mutex;
 
-use super::config::{CallerConfig, has_environment_keys};
+use super::config::CallerConfig;
 use super::profile::ActiveProfile;
 use crate::adapters::ca_bundle;
-use crate::adapters::system::variable;
+use crate::adapters::system::{has_aws_keys, variable};
 use crate::error::{Error, Result, describe};
 use crate::model::{Region, Timestamp};
 use crate::ports::{
@@ -129,7 +129,7 @@ impl CredentialSource for CallerCredentials {
 /// Returns the time after which the credentials of the caller cannot be renewed, if it is known, and
 /// the way to get new ones.
 pub async fn session_end() -> Option<(Timestamp, String)> {
-    if has_environment_keys() {
+    if has_aws_keys() {
         variable("AWS_SESSION_TOKEN")?;
         let end = variable("AWS_CREDENTIAL_EXPIRATION")?.parse().ok()?;
         return Some((end, "load a new session into the environment".to_owned()));

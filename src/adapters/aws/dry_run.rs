@@ -9,25 +9,12 @@ use super::errors::cloud_error;
 use super::tags::tag_specification;
 use crate::ports::{CloudError, CloudErrorKind, CloudResult, TrialOutcome, TrialRequest};
 
-/// Codes of RunInstances for reasons other than the AMI (EC2 API Reference, "Error codes").
+/// Further codes of RunInstances for reasons other than the AMI (EC2 API Reference, "Error codes").
 const OF_THE_ACCOUNT: &[&str] = &[
     "VPCIdNotSpecified",
     "MissingInput",
     "DefaultVpcDoesNotExist",
-    "Unsupported",
     "UnsupportedOperation",
-    "InsufficientInstanceCapacity",
-    "InsufficientHostCapacity",
-    "InsufficientCapacity",
-    "InsufficientAddressCapacity",
-    "InsufficientFreeAddressesInSubnet",
-    "InsufficientVolumeCapacity",
-    "InstanceLimitExceeded",
-    "VcpuLimitExceeded",
-    "VolumeLimitExceeded",
-    "MaxIOPSLimitExceeded",
-    "NetworkInterfaceLimitExceeded",
-    "ResourceLimitExceeded",
     "PendingVerification",
     "Blocked",
 ];
@@ -98,7 +85,14 @@ fn judge(answer: CloudResult<()>) -> CloudResult<TrialOutcome> {
     if is_dry_run || code(&error) == "DryRunOperation" {
         return Ok(TrialOutcome::Passed);
     }
-    if error.kind == CloudErrorKind::Denied || OF_THE_ACCOUNT.contains(&code(&error)) {
+    let of_the_account = match error.kind {
+        CloudErrorKind::Denied
+        | CloudErrorKind::Quota
+        | CloudErrorKind::Busy
+        | CloudErrorKind::Capacity => true,
+        _ => OF_THE_ACCOUNT.contains(&code(&error)),
+    };
+    if of_the_account {
         return Ok(TrialOutcome::Untested(error.message));
     }
     Err(error)
@@ -124,7 +118,7 @@ mod tests {
 
     #[test]
     fn only_errors_of_the_ami_fail_a_trial_launch() {
-        use CloudErrorKind::{Denied, NotFound, Other, Throttled};
+        use CloudErrorKind::{Capacity, Denied, NotFound, Other, Quota};
         for (kind, message) in [
             (
                 Other,
@@ -138,15 +132,15 @@ mod tests {
         for (kind, message) in [
             (Denied, "UnauthorizedOperation: You are not authorized"),
             (
-                Throttled,
+                Quota,
                 "VcpuLimitExceeded: You have requested more vCPU capacity",
             ),
             (
-                Other,
+                Capacity,
                 "InsufficientInstanceCapacity: We currently do not have",
             ),
             (
-                Other,
+                Capacity,
                 "Unsupported: Your requested instance type (t3.small) is not supported",
             ),
             (Other, "MissingInput: No subnets found for the default VPC"),

@@ -91,10 +91,10 @@ fn error_kind(code: &str) -> CloudErrorKind {
         "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
             CloudErrorKind::Denied
         }
-        // `Unsupported`: the Availability Zone does not offer the instance type.
-        "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "Unsupported" => {
-            CloudErrorKind::Capacity
-        }
+        // The Availability Zone does not offer the instance type.
+        "Unsupported" => CloudErrorKind::Capacity,
+        // Instances, hosts, volumes or the addresses of a subnet.
+        c if c.starts_with("Insufficient") => CloudErrorKind::Capacity,
         "AuthFailure"
         | "InvalidClientTokenId"
         | "UnrecognizedClientException"

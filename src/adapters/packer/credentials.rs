@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::super::credential_server::{CredentialServer, secrets_of};
+use super::super::system::has_aws_keys;
 use crate::ports::{CredentialSource, Credentials};
 
 /// Variables that name a source of credentials, or contain them.
@@ -47,7 +48,7 @@ impl PackerCredentials {
     pub(super) async fn resolve(
         source: Option<&Arc<dyn CredentialSource>>,
     ) -> Result<Self, String> {
-        let Some(source) = source.filter(|_| !has_environment_keys()) else {
+        let Some(source) = source.filter(|_| !has_aws_keys()) else {
             return Ok(Self::Inherited);
         };
         let credentials = source.credentials().await.map_err(|e| e.to_string())?;
@@ -116,12 +117,6 @@ fn key_variables(keys: &Credentials) -> Vec<(&'static str, String)> {
         out.push(("AWS_SESSION_TOKEN", token.expose().to_owned()));
     }
     out
-}
-
-/// Returns whether the environment has keys. All SDKs use these first.
-fn has_environment_keys() -> bool {
-    let is_set = |name| super::super::system::variable(name).is_some();
-    is_set("AWS_ACCESS_KEY_ID") && is_set("AWS_SECRET_ACCESS_KEY")
 }
 
 #[cfg(test)]

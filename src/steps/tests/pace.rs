@@ -8,9 +8,11 @@ use super::{TestEnv, catalog_with, region};
 use crate::adapters::fake::{ACCOUNT, FakeCloudState, Pace, VirtualClock};
 use crate::catalog::OnFailure;
 use crate::engine::Engine;
+use crate::engine::lock::fence::FencedCloud;
 use crate::matrix::select_cases;
 use crate::model::{ImageName, RunId};
 use crate::plan::promote::plan_promotion;
+use crate::plan::release::{ReleaseRequest, plan_release};
 use crate::steps::Steps;
 
 /// Duration of a copy. AWS documents none; copies between Regions take minutes.
@@ -39,42 +41,49 @@ fn account_ids(accounts: usize) -> Vec<String> {
     [ACCOUNT.to_owned()].into_iter().chain(others).collect()
 }
 
-/// Promotes images to all locations under the rates of AWS. Returns the time and the promoted copies.
-async fn promote_in_virtual_time(
+/// Returns an environment in which images are released at home, and the images.
+async fn release_images(
     images: usize,
     regions: usize,
     accounts: usize,
-) -> (Duration, usize) {
+) -> (TestEnv, Vec<ImageName>) {
     let names: Vec<String> = (1..=images).map(|n| format!("img{n:03}")).collect();
     let vendor = "source: {owner: \"136693071363\", name: debian-12-*}\n";
     let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), vendor)).collect();
     let catalog = catalog_with(&settings(regions, accounts), &files);
     let mut setup = TestEnv::new().next_run(Arc::clone(&catalog), "2026-11-22T12:00:00Z");
-    let home = region();
     for account in account_ids(accounts) {
         for there in &catalog.settings.regions {
-            if account != ACCOUNT || *there != home {
+            if account != ACCOUNT || *there != region() {
                 setup.cloud.open(&account, there, FakeCloudState::default());
             }
         }
     }
     setup.options.on_failure = OnFailure::Continue;
-    let request = crate::plan::release::ReleaseRequest {
-        images: names
-            .iter()
-            .map(|name| ImageName::from(name.as_str()))
-            .collect(),
+    let images: Vec<ImageName> = names.iter().map(|name| name.as_str().into()).collect();
+    let request = ReleaseRequest {
+        images: images.clone(),
         force: false,
         run: RunId::from("r1"),
     };
     let mut inventory = setup.inventory();
     let vendor_ami = inventory.sources[&ImageName::from("base")].clone();
-    let sources = request.images.iter().cloned();
+    let sources = images.iter().cloned();
     inventory
         .sources
         .extend(sources.map(|image| (image, vendor_ami.clone())));
-    let plan = crate::plan::release::plan_release(&catalog, &inventory, &request);
+    let plan = plan_release(&catalog, &inventory, &request);
     assert_eq!(setup.execute(&plan).await.kind(), None);
+    (setup, images)
+}
+
+/// Promotes images to all locations under the rates of AWS. Returns the time and the number of copies.
+async fn promote_in_virtual_time(
+    images: usize,
+    regions: usize,
+    accounts: usize,
+) -> (Duration, usize) {
+    let (mut setup, images) = release_images(images, regions, accounts).await;
     setup
         .cloud
         .watch(|state| state.images.values().find_map(excess_tags));
@@ -84,20 +93,12 @@ async fn promote_in_virtual_time(
         .set_pace(Pace::new(Arc::clone(&clock), COPY, SLOTS));
     setup.options.location_jobs = 1024;
     setup.options.jobs = 64;
-    let plan = plan_promotion(
-        &catalog,
-        &setup.inventory(),
-        &request.images,
-        &"Prod".into(),
-        RunId::from("p1"),
-    );
+    let (inventory, run) = (setup.inventory(), RunId::from("p1"));
+    let plan = plan_promotion(&setup.catalog, &inventory, &images, &"Prod".into(), run);
     assert!(!plan.steps.is_empty(), "{:?}", plan.decisions);
     let others = account_ids(accounts).into_iter().skip(1).map(|id| {
         let cloud = Arc::new(setup.cloud.for_account(&id));
-        (
-            id,
-            crate::engine::lock::fence::FencedCloud::new(cloud, None),
-        )
+        (id, FencedCloud::new(cloud, None))
     });
     let steps = Steps {
         others: others.collect(),
@@ -113,10 +114,9 @@ async fn promote_in_virtual_time(
     let outcome = clock.drive(engine.run(&plan, &setup.options)).await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
     assert_eq!(setup.cloud.violations(), Vec::<String>::new());
-    let took = clock.elapsed();
-    let copies = setup.cloud.calls();
-    let copies = copies.iter().filter(|c| c.action == "copy_image").count();
-    (took, copies)
+    let calls = setup.cloud.calls();
+    let copies = calls.iter().filter(|c| c.action == "copy_image").count();
+    (clock.elapsed(), copies)
 }
 
 /// Asserts that a duration is within a factor of its lower bound.
