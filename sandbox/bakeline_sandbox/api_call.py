@@ -51,6 +51,11 @@ class ApiCall:
     query: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)  # of S3, with lower-case names
 
+    @property
+    def is_dry_run(self) -> bool:
+        """True for a call of EC2 that only checks permissions."""
+        return str(self.parameters.get("DryRun", "")).lower() == "true"
+
     def error_response(self, code: str, message: str, status: int) -> Response:
         """Returns an error in the format of the called service."""
         request_id, content_type = str(uuid.uuid4()), "text/xml"

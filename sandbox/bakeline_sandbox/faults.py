@@ -31,18 +31,20 @@ class Fault:
     region: str = ""
     account: str = ""  # of the caller
     resource: str = ""  # an ID or name that the call contains
+    dry_run: bool | None = None  # only dry runs, or only other calls
     after: int = 0  # number of matching calls that succeed first
     body: str | None = None  # sent with `status` and `content_type`, as a proxy would do
     content_type: str = "text/html"
 
     def matches(self, call: ApiCall, caller: str) -> bool:
         """Returns True if this fault applies to the call; ignores `after` and `times`."""
-        is_change = not call.action.startswith(_READ_ACTIONS)
+        is_change = not call.action.startswith(_READ_ACTIONS) and not call.is_dry_run
         return (
             (self.action == call.action or (self.action == ANY_CHANGE and is_change))
             and self.service in ("", call.service)
             and self.region in ("", call.region)
             and self.account in caller
+            and self.dry_run in (None, call.is_dry_run)
             and (not self.resource or self.resource in call.resources.values())
         )
 

@@ -171,6 +171,7 @@ class Middleware:
             user_agent=user_agent[:200],
             status=response.status_code,
             error=(code[1] or code[2]).decode("utf-8", "replace") if code else None,
+            dry_run=call.is_dry_run,
             duration_ms=round(seconds * 1000, 1),
             resources={name: value[:MAX_VALUE] for name, value in resources},
         )

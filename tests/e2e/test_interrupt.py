@@ -118,7 +118,7 @@ def test_interrupt_in_each_phase_leaves_nothing(sandbox: Sandbox, catalog: Catal
     catalog.image("slow", source=VENDOR, scripts=["scripts/slow.sh"], checks=[slow_check])
     sandbox.control("pending", {"seconds": HANG if phase == "while the AMI is pending" else 0})
     if delayed := PHASES[phase].delayed:
-        sandbox.control("faults", {"action": delayed, "delay": HANG})
+        sandbox.control("faults", {"action": delayed, "delay": HANG, "dry_run": False})
     started = catalog.start("release")
 
     def log() -> str:

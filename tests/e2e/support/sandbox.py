@@ -113,8 +113,9 @@ class Sandbox:
         return len(self.api())
 
     def changes(self, mark: int) -> list[str]:
-        """Returns the actions of all calls since `mark` that change something."""
-        return [call["action"] for call in self.api(mark) if not str(call["action"]).startswith(READING)]
+        """Returns the actions of all calls since `mark` that change something. A dry run changes nothing."""
+        calls = [call for call in self.api(mark) if not call["dry_run"]]
+        return [call["action"] for call in calls if not str(call["action"]).startswith(READING)]
 
     def slack(self) -> list[dict[str, Any]]:
         return _lines(Path(self.status["logs"]["slack"]))
