@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 pub enum PermissionRole {
     /// Commands that change nothing: plan, why, list, latest, explain, diff, and previews.
     Read,
-    /// release, probe, check, and diff --against.
+    /// release, preflight, probe, check, and diff --against.
     Build,
     /// promote, rollback, hold, revoke, unlock, and doctor --apply.
     Promote,

@@ -14,10 +14,11 @@ mod workspace;
 pub use builder::{BuildJob, BuildOutcome, BuilderError, ImageBuilder, OnLine};
 pub use cloud::{
     AccessReader, AccessWriter, Cloud, CloudError, CloudErrorKind, CloudReader, CloudResult,
-    CloudWriter, CopyRequest, Deregistration, EncryptionReader, GroupRequest, Identity,
-    IdentityReader, ImageQuery, ImageReader, ImageWriter, Instance, InstanceReader, InstanceWriter,
-    LaunchRequest, ParameterReader, ParameterWriter, ResourceReader, ResourceWriter, Retirement,
-    RoleSession, TemporaryQuery, TrialOutcome, TrialRequest, UsageReader,
+    CloudWriter, CopyRequest, CreationTest, Deregistration, EncryptionReader, GroupRequest,
+    Identity, IdentityReader, ImageQuery, ImageReader, ImageWriter, Instance, InstanceReader,
+    InstanceWriter, KeyDescription, LaunchRequest, LaunchTest, ParameterReader, ParameterWriter,
+    PrerequisiteReader, ResourceReader, ResourceWriter, Retirement, RoleSession, Subnet,
+    TemporaryQuery, TrialOutcome, TrialRequest, UsageReader,
 };
 pub use credentials::{CredentialSource, Credentials};
 pub use http::{Http, HttpError, HttpResponse};

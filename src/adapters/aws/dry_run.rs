@@ -1,13 +1,18 @@
-//! Tests launches with a dry run, and tells problems of the AMI from those of the account.
+//! Tests calls with a dry run. For the launch of a copied AMI, tells problems of the AMI from those
+//! of the account.
 
 use aws_sdk_ec2::types::{
-    HttpTokensState, InstanceMetadataOptionsRequest, InstanceType, ResourceType, TagSpecification,
+    HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataOptionsRequest,
+    InstanceNetworkInterfaceSpecification, InstanceType, KeyType, ResourceType, TagSpecification,
 };
 
 use super::clients::Clients;
 use super::errors::cloud_error;
 use super::tags::tag_specification;
-use crate::ports::{CloudError, CloudErrorKind, CloudResult, TrialOutcome, TrialRequest};
+use crate::model::Tags;
+use crate::ports::{
+    CloudError, CloudErrorKind, CloudResult, CreationTest, LaunchTest, TrialOutcome, TrialRequest,
+};
 
 /// Further codes of RunInstances for reasons other than the AMI (EC2 API Reference, "Error codes").
 const OF_THE_ACCOUNT: &[&str] = &[
@@ -55,7 +60,7 @@ async fn run_instances(
         .max_count(1)
         .set_subnet_id(subnet.cloned())
         .metadata_options(options.build())
-        .set_tag_specifications(tag_specifications(request))
+        .set_tag_specifications(tag_specifications(&request.tags))
         .dry_run(true);
     let answer = call.send().await;
     answer.map_err(|e| cloud_error("RunInstances", &clients.region, &e))?;
@@ -64,27 +69,22 @@ async fn run_instances(
 
 /// Returns the tags for everything that a launch creates, as policies require them. EC2 rejects a
 /// specification without tags.
-fn tag_specifications(request: &TrialRequest) -> Option<Vec<TagSpecification>> {
+fn tag_specifications(tags: &Tags) -> Option<Vec<TagSpecification>> {
     let types = [
         ResourceType::Instance,
         ResourceType::Volume,
         ResourceType::NetworkInterface,
     ];
-    let with_tags = types.map(|of| tag_specification(of, &request.tags));
-    (!request.tags.is_empty()).then(|| with_tags.into())
+    let with_tags = types.map(|of| tag_specification(of, tags));
+    (!tags.is_empty()).then(|| with_tags.into())
 }
 
 fn judge(answer: CloudResult<()>) -> CloudResult<TrialOutcome> {
     let error = match answer {
         Ok(()) => return Ok(TrialOutcome::Passed),
+        Err(error) if would_succeed(&error) => return Ok(TrialOutcome::Passed),
         Err(error) => error,
     };
-    // DryRunOperation has status 412, which some endpoints report as a denial.
-    let is_dry_run =
-        error.kind == CloudErrorKind::Denied && error.message.contains("DryRunOperation");
-    if is_dry_run || code(&error) == "DryRunOperation" {
-        return Ok(TrialOutcome::Passed);
-    }
     let of_the_account = match error.kind {
         CloudErrorKind::Denied
         | CloudErrorKind::Quota
@@ -96,6 +96,82 @@ fn judge(answer: CloudResult<()>) -> CloudResult<TrialOutcome> {
         return Ok(TrialOutcome::Untested(error.message));
     }
     Err(error)
+}
+
+/// Asks whether the caller may create a resource.
+pub(super) async fn test_creation(clients: &Clients, test: &CreationTest) -> CloudResult<()> {
+    let answer = match test {
+        CreationTest::Instance(launch) => test_launch(clients, launch).await,
+        CreationTest::KeyPair { name, tags } => {
+            let call = clients
+                .ec2
+                .create_key_pair()
+                .key_name(name)
+                .key_type(KeyType::Ed25519)
+                .tag_specifications(tag_specification(ResourceType::KeyPair, tags))
+                .dry_run(true);
+            let answer = call.send().await;
+            answer
+                .map(drop)
+                .map_err(|e| cloud_error("CreateKeyPair", &clients.region, &e))
+        }
+        CreationTest::SecurityGroup { name, vpc, tags } => {
+            let call = clients
+                .ec2
+                .create_security_group()
+                .group_name(name)
+                .description("bakeline: dry run")
+                .set_vpc_id(vpc.clone())
+                .tag_specifications(tag_specification(ResourceType::SecurityGroup, tags))
+                .dry_run(true);
+            let answer = call.send().await;
+            answer
+                .map(drop)
+                .map_err(|e| cloud_error("CreateSecurityGroup", &clients.region, &e))
+        }
+    };
+    match answer {
+        Err(error) if !would_succeed(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Tests a launch in the default security group, because that of the run does not exist yet.
+async fn test_launch(clients: &Clients, launch: &LaunchTest) -> CloudResult<()> {
+    let interface = InstanceNetworkInterfaceSpecification::builder()
+        .device_index(0)
+        .set_associate_public_ip_address(launch.public_address.then_some(true))
+        .delete_on_termination(true)
+        .set_subnet_id(launch.subnet.clone())
+        .build();
+    let profile = launch.instance_profile.as_ref().map(|name| {
+        IamInstanceProfileSpecification::builder()
+            .name(name)
+            .build()
+    });
+    let options = InstanceMetadataOptionsRequest::builder().http_tokens(HttpTokensState::Required);
+    let call = clients
+        .ec2
+        .run_instances()
+        .image_id(launch.ami.as_str())
+        .instance_type(InstanceType::from(launch.instance_type.as_str()))
+        .min_count(1)
+        .max_count(1)
+        .network_interfaces(interface)
+        .set_iam_instance_profile(profile)
+        .metadata_options(options.build())
+        .set_tag_specifications(tag_specifications(&launch.tags))
+        .dry_run(true);
+    let answer = call.send().await;
+    answer.map_err(|e| cloud_error("RunInstances", &clients.region, &e))?;
+    Ok(())
+}
+
+/// Returns whether a dry run failed only because it was one. `DryRunOperation` has status 412, which
+/// some endpoints report as a denial.
+fn would_succeed(error: &CloudError) -> bool {
+    let is_denial = error.kind == CloudErrorKind::Denied;
+    code(error) == "DryRunOperation" || is_denial && error.message.contains("DryRunOperation")
 }
 
 /// Returns the code of EC2 at the start of the message.

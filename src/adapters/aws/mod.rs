@@ -11,6 +11,7 @@ mod errors;
 mod images;
 mod instances;
 mod parameters;
+mod prerequisites;
 mod profile;
 mod references;
 mod resources;

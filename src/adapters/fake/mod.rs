@@ -4,6 +4,7 @@
 mod calls;
 mod cloud;
 mod pace;
+mod prerequisites;
 mod state;
 mod store;
 mod tools;
@@ -12,6 +13,7 @@ mod visibility;
 
 pub use calls::FakeCloud;
 pub use pace::Pace;
+pub use prerequisites::FakePrerequisites;
 pub use state::{ACCOUNT, FakeCloudState, FakeGroup, FakeInstance};
 pub use store::MemoryStore;
 pub use tools::{

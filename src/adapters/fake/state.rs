@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::FakePrerequisites;
 use crate::model::{
     Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, TemporaryKind,
     TemporaryResource, Timestamp,
@@ -65,6 +66,8 @@ pub struct FakeCloudState {
     pub reports: bool,
     /// Copies by client token.
     pub tokens: BTreeMap<String, AmiId>,
+    /// Prerequisites of builds.
+    pub prerequisites: FakePrerequisites,
     /// KMS key of encryption by default.
     pub default_key: Option<String>,
     /// Reason why a dry run cannot test a launch.

@@ -73,8 +73,6 @@ impl<'c> Subject<'c> {
                 let mut environments = settings.environments.iter();
                 environments.any(|e| self.accounts(e).next().is_some())
             }
-            Need::Subnet => !settings.builder.subnets.is_empty() || self.overrides_subnet(),
-            Need::DefaultSubnet => settings.builder.subnets.is_empty(),
             Need::InstanceProfile => !self.instance_profiles().is_empty(),
             Need::Sessions => {
                 let mut images = self.catalog.images.values();
@@ -89,11 +87,6 @@ impl<'c> Subject<'c> {
             }
             Need::Bucket => matches!(settings.store, StoreSettings::S3 { .. }),
         }
-    }
-
-    fn overrides_subnet(&self) -> bool {
-        let mut images = self.catalog.images.values();
-        images.any(|i| !i.builder(&self.catalog.settings).subnets.is_empty())
     }
 
     /// Returns the resources and the condition of a scope.

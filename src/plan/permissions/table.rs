@@ -15,7 +15,7 @@ const CHANGES: &[Purpose] = &[Build, Promote, Prune];
 const BUILD: &[Purpose] = &[Build];
 const PROMOTE: &[Purpose] = &[Promote];
 const PRUNE: &[Purpose] = &[Prune];
-/// Purposes that look for vendor AMIs.
+/// Purposes that look for vendor AMIs, or check prerequisites.
 const SOURCES: &[Purpose] = &[Read, Build];
 /// Purposes that make AMIs current.
 const PUBLISH: &[Purpose] = &[Build, Promote];
@@ -76,6 +76,14 @@ table! {
     Sdk "ssm:GetParameter" ALL CHANGES Always, "current AMIs", Pointers;
     Sdk "ssm:GetParametersByPath" COMPARE COMPARE Always, "current AMIs", Pointers;
     Sdk "ssm:GetParameter" SOURCES NONE SourceParameters, "vendor AMIs", SourceParameters;
+    // Prerequisites of builds. Packer makes most of these calls, too.
+    Sdk "ec2:DescribeRegions" BUILD SOURCES Always, "Regions of the account", Any;
+    Sdk "ec2:DescribeVpcs" BUILD NONE Always, "network of the build", Regions;
+    Sdk "ec2:DescribeSubnets" BUILD NONE Always, "network of the build", Regions;
+    Sdk "ec2:DescribeInstanceTypes" BUILD NONE Always, "instance type of the build", Regions;
+    Sdk "ec2:DescribeInstanceTypeOfferings" BUILD NONE Always, "instance type of the build",
+        Regions;
+    Sdk "kms:DescribeKey" BUILD SOURCES Keys, "state of the keys", Regions;
     // Temporary resources of builds and checks.
     Sdk "ec2:CreateKeyPair" BUILD NONE Always, "key pair of a run", Marked(&[KeyPair]);
     Sdk "ec2:DeleteKeyPair" SWEEP SWEEP Always, "end of a run", Tagged(&[KeyPair]);
@@ -84,7 +92,6 @@ table! {
     Sdk "ec2:AuthorizeSecurityGroupIngress" BUILD NONE Always, "SSH to the instances of a run",
         Tagged(&[SecurityGroup]);
     Sdk "ec2:DeleteSecurityGroup" SWEEP SWEEP Always, "end of a run", Tagged(&[SecurityGroup]);
-    Sdk "ec2:DescribeSubnets" BUILD NONE Subnet, "VPC of the builder's subnet", Regions;
     Sdk "ec2:RunInstances" BUILD NONE Always, "instances of a run", Launched(&[Instance, Volume]);
     Sdk "ec2:RunInstances" BUILD NONE Always, "AMI and network of the instances",
         Used(&[Image, Snapshot, NetworkInterface, Subnet, SecurityGroup, KeyPair]);
@@ -92,11 +99,7 @@ table! {
     Sdk "ec2:DeleteVolume" SWEEP SWEEP Always, "leftovers of dead runs", Tagged(&[Volume]);
     Aws "iam:PassRole" BUILD NONE InstanceProfile, "instance profile of the builder", ProfileRoles;
     // Packer.
-    Packer "ec2:DescribeRegions" BUILD NONE Always, "Region of the build", Any;
-    Packer "ec2:DescribeVpcs" BUILD NONE Always, "network of the build", Regions;
     Packer "ec2:DescribeInstanceStatus" BUILD NONE Always, "state of the build instance", Regions;
-    Packer "ec2:DescribeInstanceTypeOfferings" BUILD NONE DefaultSubnet, "default subnet", Regions;
-    Packer "ec2:DescribeSubnets" BUILD NONE DefaultSubnet, "default subnet", Regions;
     Packer "ec2:StopInstances" BUILD NONE Always, "build instance before the AMI",
         Tagged(&[Instance]);
     Packer "ec2:CreateImage" BUILD NONE Always, "AMI of the build instance", Tagged(&[Instance]);

@@ -7,7 +7,7 @@ use crate::catalog::Catalog;
 pub enum Purpose {
     /// Commands that change nothing: plan, why, list, latest, explain, diff, and previews.
     Read,
-    /// Commands that launch instances: release, probe, check, diff --against.
+    /// Commands that launch instances: release, preflight, probe, check, diff --against.
     Build,
     /// Commands that move environments: promote, rollback, hold, revoke, unlock, doctor --apply.
     Promote,
@@ -151,10 +151,6 @@ pub enum Need {
     Copies,
     /// Environments with accounts.
     Accounts,
-    /// A subnet in the builder.
-    Subnet,
-    /// No subnet in the builder.
-    DefaultSubnet,
     /// An instance profile in the builder.
     InstanceProfile,
     /// `access: ssm`.

@@ -6,6 +6,7 @@ mod error;
 mod images;
 mod instances;
 mod parameters;
+mod prerequisites;
 mod resources;
 mod retirement;
 mod role_session;
@@ -23,6 +24,7 @@ pub use instances::{
     Instance, InstanceReader, InstanceWriter, LaunchRequest, TrialOutcome, TrialRequest,
 };
 pub use parameters::{ParameterReader, ParameterWriter};
+pub use prerequisites::{CreationTest, KeyDescription, LaunchTest, PrerequisiteReader, Subnet};
 pub use resources::{ResourceReader, ResourceWriter, TemporaryQuery};
 pub use retirement::Retirement;
 pub use role_session::RoleSession;
@@ -52,6 +54,7 @@ pub trait CloudReader:
     + AccessReader
     + EncryptionReader
     + ParameterReader
+    + PrerequisiteReader
     + ResourceReader
     + UsageReader
 {
@@ -64,6 +67,7 @@ impl<T> CloudReader for T where
         + AccessReader
         + EncryptionReader
         + ParameterReader
+        + PrerequisiteReader
         + ResourceReader
         + UsageReader
 {

@@ -6,6 +6,7 @@ mod encryption;
 mod images;
 mod instances;
 mod parameters;
+mod prerequisites;
 mod resources;
 mod retirement;
 mod usage;
