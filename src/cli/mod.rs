@@ -22,7 +22,7 @@ pub use internal::{CheckBuild, Play, Supervise};
 pub use inventory::InventoryArgs;
 pub use lifecycle::{Doctor, Hold, Revoke, Rollback, Unlock};
 pub use permissions::{PermissionFormat, PermissionRole, Permissions};
-pub use plan::{Format, Plan, Probe, Release, Why};
+pub use plan::{Format, Plan, Preflight, Probe, Release, Why};
 pub use prune::{Prune, Restore, Retire};
 
 /// Build, check, release, promote and prune operating system images (AMIs).
@@ -65,6 +65,9 @@ pub enum Command {
     Show(Show),
     /// Show which images a release would build, and why.
     Plan(Plan),
+    /// Check the prerequisites of a release without changes: tools, roles, permissions, network, keys,
+    /// store.
+    Preflight(Preflight),
     /// Build and check the images that need it, and make them current in the first environment.
     Release(Release),
     /// Compare the inputs of an image with those of its last release.

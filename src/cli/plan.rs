@@ -1,4 +1,4 @@
-//! Defines the arguments of `plan`, `release`, `why` and `probe`.
+//! Defines the arguments of `plan`, `preflight`, `release`, `why` and `probe`.
 
 use std::path::PathBuf;
 
@@ -67,6 +67,19 @@ pub struct Plan {
     /// Recorded facts.
     #[command(flatten)]
     pub inventory: InventoryArgs,
+}
+
+/// Arguments of `preflight`.
+#[derive(Debug, Args)]
+pub struct Preflight {
+    /// Names of the images [default: all].
+    pub images: Vec<String>,
+    /// Highest environment whose accounts, Regions and keys are checked [default: the last].
+    #[arg(long, value_name = "ENV")]
+    pub env: Option<String>,
+    /// Print the checks as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `release`.

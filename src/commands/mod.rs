@@ -56,6 +56,7 @@ async fn dispatch(cli: Cli) -> Result<u8> {
         Command::Plan(args) => Box::pin(build::plan::run(&dir, &args)).await,
         Command::Why(args) => Box::pin(build::why::run(&dir, &args)).await,
         Command::Probe(args) => Box::pin(build::probe::run(&dir, &args)).await,
+        Command::Preflight(args) => Box::pin(build::preflight::run(&dir, &args)).await,
         Command::Release(args) => Box::pin(build::release::run(&dir, &args)).await,
         Command::Promote(args) => Box::pin(lifecycle::promote::run(&dir, &args)).await,
         Command::Rollback(args) => Box::pin(lifecycle::rollback::run(&dir, &args)).await,

@@ -47,6 +47,10 @@ pub trait Store: Send + Sync {
     async fn list(&self, prefix: &str) -> StoreResult<Vec<String>>;
     /// Deletes an object. Succeeds if it does not exist.
     async fn delete(&self, key: &str) -> StoreResult<()>;
+    /// Checks without a change that objects can be written. Returns false if only a write could tell.
+    async fn check_write(&self) -> StoreResult<bool> {
+        Ok(false)
+    }
     /// Returns true if the store outlives this machine. A directory on a CI runner does not.
     fn is_durable(&self) -> bool;
     /// Returns the location for messages: a path or `s3://bucket/prefix`.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 
-use crate::catalog::{Builder, Catalog, Image};
+use crate::catalog::{Builder, Catalog, Image, Settings};
 use crate::engine::lock::fence::FencedCloud;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Result};
@@ -102,6 +102,26 @@ pub(in crate::steps) fn client_token(parts: &str) -> String {
     digest.chars().take(48).collect()
 }
 
+/// Returns the tags of a temporary resource of a run.
+pub(in crate::steps) fn temporary_tags(
+    settings: &Settings,
+    run: &RunId,
+    expires: Timestamp,
+    image: impl Display,
+) -> Tags {
+    let mut tags = settings.builder.tags.clone();
+    for (key, value) in [
+        (tags::CATALOG, settings.name.to_string()),
+        (tags::RUN, run.to_string()),
+        (tags::IMAGE, image.to_string()),
+        (tags::EXPIRES, expires.to_string()),
+        (tags::NAME, format!("bakeline {} {image}", settings.name)),
+    ] {
+        tags.insert(key.to_owned(), value);
+    }
+    tags
+}
+
 impl Steps {
     /// Returns the number of seconds between two polls. The local EC2 is polled more often than AWS.
     pub(in crate::steps) fn poll_seconds(&self) -> u32 {
@@ -149,19 +169,7 @@ impl Steps {
 
     /// Returns the tags of a temporary resource. They are set by the call that creates it.
     pub(in crate::steps) fn temporary_tags(&self, image: impl Display) -> Tags {
-        let mut tags = self.catalog.settings.builder.tags.clone();
-        for (key, value) in [
-            (tags::CATALOG, self.catalog.settings.name.to_string()),
-            (tags::RUN, self.run.to_string()),
-            (tags::IMAGE, image.to_string()),
-            (tags::EXPIRES, self.expires.to_string()),
-            (
-                tags::NAME,
-                format!("bakeline {} {image}", self.catalog.settings.name),
-            ),
-        ] {
-            tags.insert(key.to_owned(), value);
-        }
+        let mut tags = temporary_tags(&self.catalog.settings, &self.run, self.expires, image);
         if self.keep_failed {
             tags.insert(tags::KEPT.to_owned(), "until it expires".to_owned());
         }

@@ -9,6 +9,7 @@ mod created;
 mod creations;
 mod errors;
 mod poll;
+pub mod preflight;
 mod publish;
 pub mod references;
 mod registry;

@@ -298,6 +298,34 @@ impl Store for Objects {
         }
     }
 
+    async fn check_write(&self) -> StoreResult<bool> {
+        let Base::Local { root, .. } = &self.base else {
+            return Ok(false);
+        };
+        let call = Call {
+            action: "write",
+            key: "",
+            store: self,
+        };
+        // The first write creates the directory and its parents.
+        let absolute = std::path::absolute(root)
+            .map_err(|e| call.error(StoreErrorKind::Unwritable, e.to_string()))?;
+        let existing = absolute.ancestors().find(|path| path.exists());
+        let writes = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        match existing.map(|path| (path, rustix::fs::access(path, writes))) {
+            Some((path, Ok(()))) if path.is_dir() => Ok(true),
+            Some((path, Ok(()))) => {
+                let text = format!("{} is not a directory", path.display());
+                Err(call.error(StoreErrorKind::Unwritable, text))
+            }
+            Some((path, Err(error))) => {
+                let text = format!("{}: {error}", path.display());
+                Err(call.error(StoreErrorKind::Unwritable, text))
+            }
+            None => Ok(false),
+        }
+    }
+
     fn is_durable(&self) -> bool {
         matches!(self.base, Base::Remote(_))
     }

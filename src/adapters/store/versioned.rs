@@ -66,15 +66,15 @@ impl<S: Store> Versioned<S> {
 
     async fn record_once(&self) -> StoreResult<&S> {
         self.check_once().await?;
-        let record_format = || async {
-            let text = format!("{{\"schema\": {SCHEMA}}}\n");
-            self.inner
-                .create(&self.key, text.as_bytes())
-                .await
-                .map(drop)
-        };
+        let record_format = || async { self.create_format().await.map(drop) };
         self.written.get_or_try_init(record_format).await?;
         Ok(&self.inner)
+    }
+
+    /// Writes the format unless the store has one.
+    async fn create_format(&self) -> StoreResult<bool> {
+        let text = format!("{{\"schema\": {SCHEMA}}}\n");
+        self.inner.create(&self.key, text.as_bytes()).await
     }
 }
 
@@ -98,6 +98,19 @@ impl<S: Store> Store for Versioned<S> {
 
     async fn delete(&self, key: &str) -> StoreResult<()> {
         self.record_once().await?.delete(key).await
+    }
+
+    async fn check_write(&self) -> StoreResult<bool> {
+        let inner = self.check_once().await?;
+        if inner.check_write().await? {
+            return Ok(true);
+        }
+        // S3 has no dry run. But a conditional write of an object that exists changes nothing, and S3
+        // refuses it for another reason if the caller may not write.
+        if inner.get(&self.key).await?.is_none() {
+            return Ok(false);
+        }
+        self.create_format().await.map(|_written| true)
     }
 
     fn is_durable(&self) -> bool {

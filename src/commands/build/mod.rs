@@ -4,6 +4,7 @@ pub(super) mod changelog;
 mod clock;
 pub(super) mod plan;
 pub(super) mod play;
+pub(super) mod preflight;
 pub(super) mod probe;
 pub(super) mod release;
 pub(super) mod since;

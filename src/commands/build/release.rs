@@ -2,28 +2,28 @@
 
 use std::path::Path;
 
-use super::{changelog, clock};
+use super::{changelog, clock, preflight};
 use crate::adapters::system::variable;
 use crate::catalog::Catalog;
 use crate::cli::{InventoryArgs, Release};
 use crate::commands::retention::sweep;
 use crate::commands::summary;
 use crate::commands::support::access::AccessMode;
-use crate::commands::support::{context, gather, lock, run, session, templates};
+use crate::commands::support::context::LoadedCatalog;
+use crate::commands::support::{context, gather, lock, prerequisites, run, session, templates};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Inventory, RunId};
+use crate::model::{ImageName, Inventory, RunId};
 use crate::plan::Plan;
 use crate::plan::release::{ReleaseRequest, plan_release};
 use crate::plan::saved::{SAVED_SCHEMA, SavedRelease};
+use crate::steps::preflight::{Check, Group};
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
     let images = context::find_images(&loaded.catalog, &args.images)?;
     templates::check_all_templates(&loaded.catalog)?;
-    run::check_packer().await?;
-    session::check_session().await?;
-    let run = lock::take_locks(&loaded, lock::LockScope::Lowest).await?;
+    let run = prepare_run(&loaded, &images).await?;
     let from = InventoryArgs {
         inventory: None,
         save_inventory: args.save_inventory.clone(),
@@ -81,6 +81,27 @@ pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
         sweep::sweep_after_run(&loaded, &inventory).await;
     }
     ended
+}
+
+/// Checks this machine and takes the locks. If either fails, collects all prerequisites, so that the
+/// error names every missing one.
+async fn prepare_run(loaded: &LoadedCatalog, images: &[ImageName]) -> Result<RunId> {
+    let (packer, session) = tokio::join!(prerequisites::check_packer(), session::check_session());
+    let checks: Vec<Check> = packer.into_iter().chain(session).collect();
+    if checks.iter().any(|check| check.blocks_release) {
+        let all = Box::pin(preflight::collect_checks(loaded, images, None)).await;
+        return Err(prerequisites::refuse_run(all, checks));
+    }
+    prerequisites::report_checks(checks)?;
+    match lock::take_locks(loaded, lock::LockScope::Lowest).await {
+        // Credentials or the store.
+        Err(error) if error.kind == ErrorKind::Input => {
+            let all = Box::pin(preflight::collect_checks(loaded, images, None)).await;
+            let own = Check::missing(Group::Store, "locks", error);
+            Err(prerequisites::refuse_run(all, vec![own]))
+        }
+        other => other,
+    }
 }
 
 /// Reads a reviewed plan and checks that the facts have not changed since.

@@ -11,7 +11,7 @@ use crate::cli::{Diff as Args, InventoryArgs};
 use crate::commands::summary;
 use crate::commands::support::access::AccessMode;
 use crate::commands::support::context::{self, LoadedCatalog};
-use crate::commands::support::{gather, lock, run, templates};
+use crate::commands::support::{gather, lock, prerequisites, run, templates};
 use crate::error::{Error, ErrorKind, Result};
 use crate::evidence::diff::{BuildDiff, ValueChange};
 use crate::evidence::keys;
@@ -68,7 +68,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
 /// Builds the image from its current source or parent, collects its facts, and deletes the build.
 async fn build_from_scratch(loaded: &LoadedCatalog, image: &Image) -> Result<Facts> {
     templates::check_all_templates(&loaded.catalog)?;
-    run::check_packer().await?;
+    prerequisites::require_packer().await?;
     let run = lock::take_locks(loaded, lock::LockScope::Lowest).await?;
     let from = InventoryArgs {
         inventory: None,

@@ -13,6 +13,9 @@ const MAX_SESSION_NAME: usize = 64;
 pub(crate) enum AccessMode<'r> {
     /// The command changes nothing in AWS. The text is the name of the command.
     Read(&'static str),
+    /// The command changes nothing in AWS, but uses the role of commands that change resources, limited
+    /// to reads. The text is the name of the command.
+    Limited(&'static str),
     /// The command changes resources in this run.
     Change(&'r RunId),
 }
@@ -30,7 +33,7 @@ impl<'r> AccessMode<'r> {
     /// Returns the name of the sessions: `bakeline-<run ID>`, or `bakeline-<command>`.
     fn session_name(self) -> String {
         let id = match self {
-            Self::Read(command) => command,
+            Self::Read(command) | Self::Limited(command) => command,
             Self::Change(run) => run.as_str(),
         };
         let allowed = |c: char| {
@@ -58,7 +61,9 @@ pub(crate) fn role_session(
 ) -> Option<RoleSession> {
     let (role, policy) = match (access, &environment.read_role) {
         (AccessMode::Read(_), Some(role)) => (role, None),
-        (AccessMode::Read(_), None) => (environment.role.as_ref()?, Some(session_policy())),
+        (AccessMode::Read(_), None) | (AccessMode::Limited(_), _) => {
+            (environment.role.as_ref()?, Some(session_policy()))
+        }
         (AccessMode::Change(_), _) => (environment.role.as_ref()?, None),
     };
     Some(RoleSession {
@@ -119,6 +124,10 @@ mod tests {
             "arn:aws:iam::333333333333:role/team/bakeline-read"
         );
         assert_eq!(own.policy, None);
+        let more = format!(", read_role: {READ_ROLE}");
+        let tested = session(&more, AccessMode::Limited("preflight"));
+        assert_eq!(tested.role, "arn:aws:iam::333333333333:role/bakeline");
+        assert_eq!(tested.policy, Some(session_policy()));
     }
 
     #[test]

@@ -253,9 +253,9 @@ pub(crate) async fn connect_clouds(settings: &Settings, access: AccessMode<'_>) 
     Ok(Clouds { home, others })
 }
 
-/// Returns a client for AWS that assumes a role.
+/// Returns a client for AWS that assumes a role. Sends no request yet.
 #[cfg(feature = "live")]
-async fn assume_role(region: &Region, session: &RoleSession) -> Result<Arc<dyn Cloud>> {
+pub(crate) async fn assume_role(region: &Region, session: &RoleSession) -> Result<Arc<dyn Cloud>> {
     Ok(Arc::new(
         crate::adapters::aws::Aws::assume_role(region, session).await?,
     ))
@@ -263,7 +263,10 @@ async fn assume_role(region: &Region, session: &RoleSession) -> Result<Arc<dyn C
 
 /// Returns an error: this build has no AWS client.
 #[cfg(not(feature = "live"))]
-async fn assume_role(_region: &Region, _session: &RoleSession) -> Result<Arc<dyn Cloud>> {
+pub(crate) async fn assume_role(
+    _region: &Region,
+    _session: &RoleSession,
+) -> Result<Arc<dyn Cloud>> {
     Err(crate::adapters::offline::offline_error())
 }
 

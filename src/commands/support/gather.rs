@@ -14,7 +14,7 @@ use crate::lifecycle::{locations, tags};
 use crate::model::{
     Ami, Evidence, INVENTORY_SCHEMA, Inventory, Location, Pointer, Region, Tags, Timestamp,
 };
-use crate::ports::{Clock as _, Cloud, CloudErrorKind, ImageQuery};
+use crate::ports::{Clock as _, Cloud, CloudErrorKind, Identity, ImageQuery};
 
 /// Facts that a command needs in addition to the AMIs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,19 +131,9 @@ pub(crate) async fn query_selected(
         Need::Pointers | Need::Images => VendorAmis::default(),
     };
     let mut inventory = Inventory {
-        schema: INVENTORY_SCHEMA,
-        captured_at: Timestamp::from_second(taken.as_second()).unwrap_or(taken),
-        account: identity.account,
-        caller: identity.arn,
-        commit: context::head_commit(loaded.files.root()),
-        images,
-        sources: vendor.sources,
-        skipped: vendor.skipped,
-        references: Vec::new(),
-        evidence: Evidence::default(),
         parameters: remote.parameters,
         unreachable: remote.unread,
-        unread_references: Vec::new(),
+        ..new_inventory(loaded, identity, taken, images, vendor)
     };
     if matches!(need, Need::Sources | Need::Manifests) {
         inventory.evidence =
@@ -155,6 +145,52 @@ pub(crate) async fn query_selected(
             Some(super::store_inventory::load_store_inventory(loaded, &inventory).await?);
     }
     Ok(inventory)
+}
+
+/// Collects the facts about home that a plan of builds needs, without those of the store.
+pub(crate) async fn query_home(
+    loaded: &LoadedCatalog,
+    cloud: &dyn Cloud,
+    identity: Identity,
+) -> Result<Inventory> {
+    let catalog = &loaded.catalog;
+    let home = catalog.settings.home();
+    let taken = SystemClock.now();
+    let images = catalog_images(cloud, &catalog.settings, home, None);
+    let vendor = vendor_amis::resolve_sources(cloud, home, catalog, taken);
+    let (images, vendor) = tokio::join!(images, vendor);
+    Ok(new_inventory(loaded, identity, taken, images?, vendor?))
+}
+
+/// Returns an inventory without any AMIs, for a home location that cannot be read.
+pub(crate) fn empty_inventory(loaded: &LoadedCatalog, identity: Identity) -> Inventory {
+    let vendor = VendorAmis::default();
+    new_inventory(loaded, identity, SystemClock.now(), Vec::new(), vendor)
+}
+
+/// Returns an inventory with AMIs and vendor AMIs only.
+fn new_inventory(
+    loaded: &LoadedCatalog,
+    identity: Identity,
+    taken: Timestamp,
+    images: Vec<Ami>,
+    vendor: VendorAmis,
+) -> Inventory {
+    Inventory {
+        schema: INVENTORY_SCHEMA,
+        captured_at: Timestamp::from_second(taken.as_second()).unwrap_or(taken),
+        account: identity.account,
+        caller: identity.arn,
+        commit: context::head_commit(loaded.files.root()),
+        images,
+        sources: vendor.sources,
+        skipped: vendor.skipped,
+        references: Vec::new(),
+        evidence: Evidence::default(),
+        parameters: Vec::new(),
+        unreachable: Vec::new(),
+        unread_references: Vec::new(),
+    }
 }
 
 /// Facts of all locations. A location that does not answer is recorded in `unread`.

@@ -6,6 +6,7 @@ pub(super) mod context;
 pub(super) mod gather;
 pub(super) mod lock;
 pub(super) mod pointers;
+pub(super) mod prerequisites;
 pub(super) mod references;
 pub(super) mod run;
 pub(super) mod session;

@@ -5,21 +5,23 @@ use std::collections::BTreeSet;
 use futures_util::{StreamExt as _, stream};
 
 use super::context::Clouds;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 use crate::model::Location;
 use crate::plan::{Action, Plan, Step};
+use crate::steps::preflight::{Check, Group};
 
 /// Maximum number of parallel reads.
 const MAX_CONCURRENT: usize = 16;
 
-/// Fails if a plan writes an SSM parameter that exists with another type. AWS would refuse the write,
-/// but only after the build or the copies. A parameter that cannot be read decides nothing.
-pub(super) async fn check_pointer_types(clouds: &Clouds, plan: &Plan) -> Result<()> {
+/// Checks that no SSM parameter of a plan exists with another type. AWS would refuse the write, but
+/// only after the build or the copies. A parameter that cannot be read decides nothing.
+pub(super) async fn check_pointer_types(clouds: &Clouds, plan: &Plan) -> Option<Check> {
     let pointers: BTreeSet<(Location, String)> =
         plan.steps.iter().flat_map(written_pointers).collect();
     if pointers.is_empty() {
-        return Ok(());
+        return None;
     }
+    let object = format!("types of {} SSM parameters", pointers.len());
     let reads = pointers.into_iter().map(|(location, name)| {
         let cloud = clouds.shared(&location);
         async move {
@@ -35,7 +37,7 @@ pub(super) async fn check_pointer_types(clouds: &Clouds, plan: &Plan) -> Result<
         .await;
     wrong.sort();
     let Some((location, name, kind)) = wrong.first() else {
-        return Ok(());
+        return Some(Check::ok(Group::Store, object));
     };
     let text = format!(
         "SSM parameter {name} in {location} has another type ({kind}), which cannot be changed to `aws:ec2:image`"
@@ -47,7 +49,8 @@ pub(super) async fn check_pointer_types(clouds: &Clouds, plan: &Plan) -> Result<
             location.region
         ));
     }
-    Err(error.hint("nothing was changed"))
+    let error = error.hint("nothing was changed");
+    Some(Check::missing(Group::Store, object, error))
 }
 
 /// Returns the SSM parameters that a step writes.

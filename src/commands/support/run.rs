@@ -7,13 +7,13 @@ use std::time::Duration;
 use super::access::AccessMode;
 use super::context::{self, Clouds, LoadedCatalog};
 use super::lock::{self, LockScope};
-use crate::adapters::ansible;
+use super::prerequisites::{CheckedRun, report_checks};
 use crate::adapters::packer::Packer;
 use crate::adapters::ssh::OpenSsh;
 use crate::adapters::system::{
-    JournalFile, RunDirectory, SystemClock, current_program, find_program, working_directory,
+    JournalFile, RunDirectory, SystemClock, current_program, working_directory,
 };
-use crate::catalog::{Access, OnFailure};
+use crate::catalog::OnFailure;
 use crate::engine::event::{Event, EventSink};
 use crate::engine::lock::fence::{FencedBuilder, FencedCloud};
 use crate::engine::lock::guard::{FencedEffects, Guard};
@@ -22,11 +22,11 @@ use crate::engine::outcome::Outcome;
 use crate::engine::{Effects, Engine, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Inventory, Region};
-use crate::plan::{self, Action, Plan, Scope, Step};
+use crate::plan::{self, Plan, Scope};
 use crate::ports::{ImageBuilder, Journal, Store, Workspace as _};
-use crate::provision::ansible::MIN_VERSION;
+use crate::steps::preflight::planned_builds;
 use crate::steps::references::ParameterReferences;
-use crate::steps::{Creations, LocationCopies, Shares, Steps, check_shareable};
+use crate::steps::{Creations, LocationCopies, Shares, Steps};
 use crate::ui::progress::Progress;
 
 /// Result of a run and the location of its files.
@@ -38,16 +38,6 @@ pub(crate) struct RunResult {
     /// Store that contains the evidence of the run.
     pub(crate) store: Arc<dyn Store>,
 }
-
-/// Programs that SSM sessions need, with the hint for a missing one. Packer and bakeline both use the
-/// Session Manager plugin; bakeline starts it through the AWS CLI.
-const SESSION_TOOLS: [(&str, &str); 2] = [
-    ("aws", "install the AWS CLI: `apt install awscli` on Debian"),
-    (
-        "session-manager-plugin",
-        "install it: https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html",
-    ),
-];
 
 /// Default number of locations that a run works on in parallel. EC2 itself limits the copies: 20 at a
 /// time for each destination (Amazon EBS User Guide, "Quotas").
@@ -100,7 +90,7 @@ pub(crate) async fn execute_plan(
 ) -> Result<RunResult> {
     let access = AccessMode::Change(&plan.run);
     let clouds = context::connect_clouds(&loaded.catalog.settings, access).await?;
-    check_prerequisites(loaded, inventory, plan, &clouds).await?;
+    check_prerequisites(loaded, inventory, plan, (&clouds, access)).await?;
     let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
     let (directory, journal) = create_run_directory(plan, &saved)?;
     let lock = lock::command_locks(loaded, LockScope::All).await?;
@@ -171,6 +161,25 @@ pub(crate) async fn execute_plan(
         seconds: timer.seconds(),
         store,
     })
+}
+
+/// Checks everything that a plan needs, before anything is changed.
+async fn check_prerequisites(
+    loaded: &LoadedCatalog,
+    inventory: &Inventory,
+    plan: &Plan,
+    (clouds, access): (&Clouds, AccessMode<'_>),
+) -> Result<()> {
+    let catalog = &*loaded.catalog;
+    let checked = CheckedRun {
+        catalog,
+        inventory,
+        plan,
+        builds: planned_builds(catalog, inventory, plan),
+        // Only a release builds for environments, and it reaches the lowest.
+        environments: catalog.settings.environments.get(..1).unwrap_or_default(),
+    };
+    report_checks(Box::pin(checked.check(clouds, access)).await)
 }
 
 /// Creates the directory of a run with the plan and an empty journal.
@@ -255,84 +264,6 @@ async fn fence_builder(
     })
 }
 
-/// Checks that `ansible-playbook` is installed if a planned build needs it.
-async fn check_ansible(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
-    let plays = |step: &Step| match &step.action {
-        Action::Build { image, .. } => loaded
-            .catalog
-            .images
-            .get(image)
-            .filter(|i| i.first_playbook().is_some()),
-        _ => None,
-    };
-    let Some(image) = plan.steps.iter().find_map(plays) else {
-        return Ok(());
-    };
-    match ansible::version(&MIN_VERSION).await {
-        Ok(_) => Ok(()),
-        Err(e) => {
-            let needs = format!(
-                "image `{}` runs the playbook `{}`",
-                image.name,
-                image.first_playbook().unwrap_or_default()
-            );
-            Err(e.hint.iter().fold(
-                Error::input(format!("{needs}, but {}", e.message)),
-                |error, hint| error.hint(hint),
-            ))
-        }
-    }
-}
-
-/// Checks what a plan needs, before anything is changed.
-async fn check_prerequisites(
-    loaded: &LoadedCatalog,
-    inventory: &Inventory,
-    plan: &Plan,
-    clouds: &Clouds,
-) -> Result<()> {
-    check_ansible(loaded, plan).await?;
-    check_session_tools(loaded, plan)?;
-    super::pointers::check_pointer_types(clouds, plan).await?;
-    check_encryption(loaded, inventory, plan, clouds).await
-}
-
-/// Checks that the AMIs of a plan can be shared with the other accounts that need them.
-async fn check_encryption(
-    loaded: &LoadedCatalog,
-    inventory: &Inventory,
-    plan: &Plan,
-    clouds: &Clouds,
-) -> Result<()> {
-    let needs_sharing =
-        |step: &Step| matches!(step.action, Action::Build { .. } | Action::Share { .. });
-    if !plan.steps.iter().any(needs_sharing) {
-        return Ok(());
-    }
-    for warning in check_shareable(&loaded.catalog, inventory, plan, &*clouds.home).await? {
-        crate::ui::say(&format!("warning: {warning}"));
-    }
-    Ok(())
-}
-
-/// Checks that the tools for SSM sessions are installed if a step connects to an instance through
-/// one.
-fn check_session_tools(loaded: &LoadedCatalog, plan: &Plan) -> Result<()> {
-    let connects = |step: &Step| matches!(step.action, Action::Build { .. } | Action::Boot { .. });
-    if loaded.catalog.settings.builder.access != Access::Ssm || !plan.steps.iter().any(connects) {
-        return Ok(());
-    }
-    for (program, hint) in SESSION_TOOLS {
-        if find_program(program).is_none() {
-            let text = format!(
-                "`access: ssm` in bakeline.yaml requires `{program}`, which is not in PATH"
-            );
-            return Err(Error::input(text).hint(hint));
-        }
-    }
-    Ok(())
-}
-
 /// Forwards events to the progress display, the log and the timer.
 struct FanOut(Progress, EventLog, Arc<super::timer::ScopeTimer>);
 
@@ -350,24 +281,5 @@ struct EventLog;
 impl EventSink for EventLog {
     fn on_event(&self, event: &Event) {
         tracing::debug!(?event);
-    }
-}
-
-/// Checks that Packer and its Amazon plugin are installed. Prints a warning for untested versions.
-pub(crate) async fn check_packer() -> Result<()> {
-    match Packer::default().check().await {
-        Ok(warnings) => {
-            for warning in warnings {
-                crate::ui::say(&format!("warning: {warning}"));
-            }
-            Ok(())
-        }
-        Err(e) => {
-            let error = Error::input(e.message);
-            Err(match e.hint {
-                Some(hint) => error.hint(hint),
-                None => error,
-            })
-        }
     }
 }

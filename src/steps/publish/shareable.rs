@@ -4,63 +4,75 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::{AWS_MANAGED_KEY, Catalog, Image};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 use crate::model::{Ami, AmiId, Inventory, SnapshotId};
 use crate::plan::{Action, AmiRef, Plan};
-use crate::ports::{CloudReader, CloudResult};
+use crate::ports::{CloudError, CloudReader, CloudResult};
+use crate::steps::preflight::{Check, Group};
 
 /// Hint for an account that encrypts with the key of AWS.
 const USE_OWN_KEY: &str = "set `builder.kms_key` in bakeline.yaml to a customer managed key that \
                            these accounts may use";
 
-/// Returns the warnings about facts that could not be read. Reads only what the plan needs: nothing
-/// if no environment has another account.
-///
-/// # Errors
-/// Refuses a plan that builds or copies an AMI that cannot be shared with an account that needs it.
+/// Checks the keys of all AMIs that the plan builds for other accounts, or shares. A missing
+/// prerequisite refuses the run. Reads only what the plan needs: nothing if no environment has
+/// another account.
 pub async fn check_shareable(
     catalog: &Catalog,
     inventory: &Inventory,
     plan: &Plan,
     cloud: &dyn CloudReader,
-) -> Result<Vec<String>> {
-    let check = Check {
+) -> Vec<Check> {
+    let keys = KeyCheck {
         catalog,
         inventory,
         cloud,
     };
-    let mut warnings = Vec::new();
-    let builds = check.shared_builds(plan);
+    let mut out = Vec::new();
+    let builds = keys.shared_builds(plan);
     if let Some(image) = builds.first() {
-        match check.key_of_builds().await {
-            Ok(None) => {}
-            Ok(Some(how)) => return Err(check.build_error(image, &how)),
-            Err(error) => warnings.push(format!(
-                "whether new AMIs can be shared with other accounts is unknown: {error}"
-            )),
-        }
-    }
-    let needed = check.shared_amis(plan, &builds);
-    match check.managed_amis(needed.keys()).await {
-        Ok(managed) => {
-            if let Some((ami, reason)) = needed.iter().find(|(ami, _)| managed.contains(ami)) {
-                return Err(check.ami_error(ami, reason));
+        let object = format!("key of builds in {}", catalog.settings.home());
+        out.push(match keys.key_of_builds().await {
+            Ok(None) => Check::ok(Group::Encryption, object),
+            Ok(Some(how)) => {
+                Check::missing(Group::Encryption, object, keys.build_error(image, &how))
             }
-        }
-        Err(error) => warnings.push(format!(
-            "whether the AMIs can be shared with other accounts is unknown: {error}"
-        )),
+            Err(error) => {
+                let text = "whether new AMIs can be shared with other accounts is unknown";
+                unknown_key(object, text, &error)
+            }
+        });
     }
-    Ok(warnings)
+    let needed = keys.shared_amis(plan, &builds);
+    match keys.managed_amis(needed.keys()).await {
+        Ok(managed) => out.extend(needed.iter().map(|(ami, reason)| {
+            let object = format!("key of {ami}");
+            if managed.contains(ami) {
+                Check::missing(Group::Encryption, object, keys.ami_error(ami, reason))
+            } else {
+                Check::ok(Group::Encryption, object)
+            }
+        })),
+        Err(error) => {
+            let text = "whether the AMIs can be shared with other accounts is unknown";
+            out.push(unknown_key("keys of AMIs".to_owned(), text, &error));
+        }
+    }
+    out
 }
 
-struct Check<'c> {
+/// Returns a check that warns about a key that could not be read.
+fn unknown_key(object: String, text: &str, error: &CloudError) -> Check {
+    Check::unknown(Group::Encryption, object, format!("{text}: {error}")).as_warning()
+}
+
+struct KeyCheck<'c> {
     catalog: &'c Catalog,
     inventory: &'c Inventory,
     cloud: &'c dyn CloudReader,
 }
 
-impl<'c> Check<'c> {
+impl<'c> KeyCheck<'c> {
     /// Returns the other accounts that can get an image: those of its environments.
     fn accounts(&self, image: &Image) -> BTreeSet<&'c str> {
         let settings = &self.catalog.settings;

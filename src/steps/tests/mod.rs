@@ -14,6 +14,7 @@ mod killed_retirement;
 mod lifecycle;
 mod pace;
 mod polling;
+mod preflight;
 mod retirement;
 mod reviewed_prune;
 mod sequences;

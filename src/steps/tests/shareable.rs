@@ -31,11 +31,20 @@ fn plan_release(setup: &TestEnv, image: &str) -> Plan {
     release::plan_release(&setup.catalog, &setup.inventory(), &request)
 }
 
+/// Returns the warnings of the check, or its first error.
 async fn check(setup: &TestEnv, plan: &Plan) -> Result<Vec<String>, Error> {
     let before = setup.cloud.state(|state| state.clone());
-    let checked = check_shareable(&setup.catalog, &setup.inventory(), plan, &*setup.cloud).await;
+    let checks = check_shareable(&setup.catalog, &setup.inventory(), plan, &*setup.cloud).await;
     assert_eq!(setup.cloud.state(|state| state.clone()), before);
-    checked
+    let warnings: Vec<String> = checks
+        .iter()
+        .filter(|c| c.warns)
+        .filter_map(|c| c.cause.clone())
+        .collect();
+    match checks.into_iter().find_map(|check| check.error) {
+        Some(error) => Err(error),
+        None => Ok(warnings),
+    }
 }
 
 fn refusal(checked: Result<Vec<String>, Error>) -> String {
