@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 
 use crate::adapters::system::{SystemClock, new_run_id};
-use crate::catalog::{Environment, Image, Settings};
+use crate::catalog::{Environment, Image, Settings, StoreSettings};
 use crate::cli::Preflight;
 use crate::commands::support::access::{AccessMode, role_session};
 use crate::commands::support::context::{self, LoadedCatalog};
@@ -28,6 +28,9 @@ const MAX_CONCURRENT: usize = 16;
 const SCHEMA: u32 = 1;
 /// Access to the accounts: the roles of a release, limited to reads.
 const ACCESS: AccessMode<'_> = AccessMode::Limited("preflight");
+
+/// Cause of checks that need credentials.
+const UNCHECKED: &str = "not checked without credentials";
 
 /// JSON document of the checks.
 #[derive(Serialize)]
@@ -103,11 +106,18 @@ pub(super) async fn collect_checks(
     images: &[ImageName],
     environment: Option<&EnvName>,
 ) -> Vec<Check> {
-    let (packer, session, cloud, store) = tokio::join!(
+    // An expired session can read nothing.
+    let session = session::check_session().await;
+    let is_expired = session.as_ref().is_some_and(|check| check.blocks_release);
+    let (packer, cloud, store) = tokio::join!(
         prerequisites::check_packer(),
-        session::check_session(),
-        check_cloud(loaded, images, environment),
-        check_store(loaded),
+        async {
+            if is_expired {
+                return unchecked_builds();
+            }
+            check_cloud(loaded, images, environment).await
+        },
+        check_store(loaded, is_expired),
     );
     let local = packer.into_iter().chain(session);
     let mut out: Vec<Check> = local.chain(cloud).chain(store).collect();
@@ -243,18 +253,26 @@ fn judge_read(group: Group, object: &str, error: Error) -> Check {
 
 /// Returns the checks without access to the account of the builder.
 fn without_access(caller: Check) -> Vec<Check> {
+    std::iter::once(caller).chain(unchecked_builds()).collect()
+}
+
+/// Returns the checks that need credentials as unknown.
+fn unchecked_builds() -> Vec<Check> {
     let groups = [
         Group::Permissions,
         Group::Network,
         Group::Instances,
         Group::Encryption,
     ];
-    let unknown = |group| Check::unknown(group, "builds", "not checked without credentials");
-    std::iter::once(caller).chain(groups.map(unknown)).collect()
+    let unknown = |group| Check::unknown(group, "builds", UNCHECKED);
+    groups.map(unknown).into()
 }
 
-/// Checks that the store can be read and written.
-async fn check_store(loaded: &LoadedCatalog) -> Vec<Check> {
+/// Checks that the store can be read and written. A bucket needs credentials.
+async fn check_store(loaded: &LoadedCatalog, is_expired: bool) -> Vec<Check> {
+    if is_expired && matches!(loaded.catalog.settings.store, StoreSettings::S3(_)) {
+        return vec![Check::unknown(Group::Store, "store", UNCHECKED)];
+    }
     let store = match context::open_store(&loaded.catalog.settings).await {
         Ok(store) => store,
         Err(error) => return vec![Check::missing(Group::Store, "store", error)],

@@ -165,3 +165,24 @@ def test_missing_permission_is_named(enforced: EnforcedRoles, action: str) -> No
     assert done.code == 0, done
     table.promote(TWO, "Prod")
     history.observer.assert_matches(table, image)
+
+
+def missing_in_preflight(enforced: EnforcedRoles) -> dict[str, str]:
+    """Returns what `preflight` reports as missing to the build role, with the causes. Tools of this host do not matter."""
+    done = enforced.run("build", "preflight", "base", "--json")
+    found = [check for check in json.loads(done.out)["checks"] if check["group"] != "tools"]
+    assert {check["object"] for check in found} >= {f"role {WRITE}", "ec2:RunInstances", "ec2:CreateKeyPair"}, done
+    return {check["object"]: check["cause"] for check in found if check["status"] == "missing"}
+
+
+def test_preflight_has_the_printed_permissions_and_names_a_missing_one(enforced: EnforcedRoles) -> None:
+    assert missing_in_preflight(enforced) == {}
+    [role] = [r for r in enforced.roles if r["name"] == "bakeline-enforced-build"]
+    iam = enforced.history.sandbox.client("iam")
+    for action in ("ec2:CreateKeyPair", "ec2:RunInstances"):
+        enforced.put_policies(iam, role, without=action)
+        try:
+            [(name, cause)] = missing_in_preflight(enforced).items()
+        finally:
+            enforced.put_policies(iam, role, without=None)
+        assert name == action and f"not authorized to perform: {action}" in cause, cause
