@@ -17,7 +17,7 @@ use crate::ports::{BuilderError, ImageBuilder as _};
 use crate::provision::ansible::MIN_VERSION;
 use crate::steps::check_shareable;
 use crate::steps::preflight::{
-    AccountSession, BuildNeed, Check, Group, HomeCheck, KeyUse, check_accounts, check_keys,
+    AccountSession, BuildNeed, Check, Group, HomeCheck, KeyUse, Status, check_accounts, check_keys,
 };
 use crate::ui;
 
@@ -223,9 +223,14 @@ fn refusal(checks: Vec<Check>) -> Option<Error> {
     Some(Error::new(kind, text).hint("`bakeline preflight` shows all checks"))
 }
 
-/// Returns the error for a run that `first` refuses. `all` are all prerequisites, with the same finding
-/// again: if nothing else is missing, the error is that of `first`.
+/// Returns the error for a run that `first` refuses, and prints the warnings about missing
+/// prerequisites. `all` are all prerequisites, with the same finding again: if nothing else refuses
+/// the run, the error is that of `first`.
 pub(crate) fn refuse_run(all: Vec<Check>, first: Vec<Check>) -> Error {
+    let missing = all.iter().filter(|check| check.status == Status::Missing);
+    for warning in missing.filter_map(Check::warning) {
+        ui::say(&warning);
+    }
     let blocking = all.iter().filter(|check| check.blocks_release).count();
     let checks = if blocking > 1 { all } else { first };
     let unexplained = || Error::input("a prerequisite is missing; run `bakeline preflight`");

@@ -183,6 +183,7 @@ def test_everything_missing_is_reported_together(catalog: Catalog) -> None:
     for key in refusing:
         assert f"error: {missing[key]['cause'].split(': ')[0]}" in released.err, (key, released)
         assert all(f"hint: {step}" in released.err for step in missing[key]["next_steps"]), (key, released)
+    assert all(f"warning: {missing[key]['cause']}" in released.err for key in others), released
     assert not catalog.runs()
 
 
