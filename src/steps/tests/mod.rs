@@ -14,6 +14,7 @@ mod killed_retirement;
 mod lifecycle;
 mod pace;
 mod polling;
+mod resumed;
 mod retirement;
 mod reviewed_prune;
 mod sequences;
@@ -274,6 +275,7 @@ impl TestEnv {
             )]),
             catalog: Arc::clone(&self.catalog),
             run: run.clone(),
+            attempt: 0,
             expires: self.now + jiff::SignedDuration::from_hours(12),
             cloud: FencedCloud::new(Arc::clone(&self.cloud) as _, None),
             builder: Arc::clone(&self.builder) as _,
