@@ -200,12 +200,15 @@ pub struct JournalFile {
 }
 
 impl JournalFile {
-    /// Opens `journal.jsonl` in a run directory for appending.
+    /// Name of the file in a run directory.
+    pub const NAME: &str = "journal.jsonl";
+
+    /// Opens the journal in a run directory for appending.
     ///
     /// # Errors
     /// Fails with the path if the file cannot be opened.
     pub fn open(root: &Path) -> io::Result<Self> {
-        let path = root.join("journal.jsonl");
+        let path = root.join(Self::NAME);
         let file = OpenOptions::new()
             .create(true)
             .append(true)

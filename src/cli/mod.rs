@@ -8,6 +8,7 @@ mod lifecycle;
 mod permissions;
 mod plan;
 mod prune;
+mod runs;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub use lifecycle::{Doctor, Hold, Revoke, Rollback, Unlock};
 pub use permissions::{PermissionFormat, PermissionRole, Permissions};
 pub use plan::{Format, Plan, Preflight, Probe, Release, Why};
 pub use prune::{Prune, Restore, Retire};
+pub use runs::{Recover, Runs};
 
 /// Build, check, release, promote and prune operating system images (AMIs).
 #[derive(Debug, Parser)]
@@ -84,6 +86,12 @@ pub enum Command {
     Revoke(Revoke),
     /// Compare tags, pointers and the store; repair differences with --apply.
     Doctor(Doctor),
+    /// List the newest runs and their states.
+    Runs(Runs),
+    /// Continue a killed run where its journal ends.
+    Resume(Recover),
+    /// Undo what a killed run has begun, and what a run could not undo.
+    Abort(Recover),
     /// Show the locks of the environments and release those of dead runs.
     Unlock(Unlock),
     /// Print the ID of the current AMI of an image.

@@ -6,6 +6,7 @@ mod check;
 mod lifecycle;
 mod query;
 mod retention;
+mod runs;
 mod summary;
 mod support;
 
@@ -62,6 +63,9 @@ async fn dispatch(cli: Cli) -> Result<u8> {
         Command::Rollback(args) => Box::pin(lifecycle::rollback::run(&dir, &args)).await,
         Command::Hold(args) => Box::pin(lifecycle::hold::run(&dir, &args)).await,
         Command::Revoke(args) => Box::pin(lifecycle::revoke::run(&dir, &args)).await,
+        Command::Runs(args) => Box::pin(runs::list(&dir, &args)).await,
+        Command::Resume(args) => Box::pin(runs::resume(&dir, &args)).await,
+        Command::Abort(args) => Box::pin(runs::abort(&dir, &args)).await,
         Command::Unlock(args) => lifecycle::unlock::run(&dir, &args).await,
         Command::Doctor(args) => Box::pin(lifecycle::doctor::run(&dir, &args)).await,
         Command::Latest(args) => Box::pin(query::latest::run(&dir, &args)).await,

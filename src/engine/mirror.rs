@@ -37,18 +37,23 @@ struct MissingLines {
 }
 
 impl JournalMirror {
-    /// Starts copying the journal of one run.
+    /// Starts copying the journal of one run. `earlier` is the journal of an earlier attempt, whose
+    /// lines are copied first if the store does not have them.
     #[must_use]
     pub fn start(
         file: Arc<dyn Journal>,
         store: Arc<dyn Store>,
         catalog: CatalogName,
         run: RunId,
+        earlier: String,
     ) -> Self {
         let (sender, mut lines) = mpsc::unbounded_channel::<String>();
         let writer = tokio::spawn(async move {
-            let (mut seq, mut missing) = (0, MissingLines::default());
-            let mut text = String::new();
+            let (mut seq, mut text) = (
+                put_earlier(&*store, &catalog, &run, &earlier).await,
+                earlier,
+            );
+            let mut missing = MissingLines::default();
             while let Some(line) = lines.recv().await {
                 seq += 1;
                 text.push_str(&line);
@@ -116,6 +121,36 @@ impl JournalMirror {
     }
 }
 
+/// Writes the lines of an earlier attempt that the store does not have, and returns their number. The
+/// complete journal of an ended attempt is deleted, because readers prefer it to lines.
+async fn put_earlier(store: &dyn Store, catalog: &CatalogName, run: &RunId, text: &str) -> u64 {
+    if text.is_empty() {
+        return 0;
+    }
+    let stored = store
+        .list(&keys::run(catalog, run))
+        .await
+        .unwrap_or_default();
+    let mut seq = 0;
+    for line in text.split_inclusive('\n') {
+        seq += 1;
+        let key = keys::journal_line(catalog, run, seq);
+        if !stored.contains(&key)
+            && let Err(error) = store.put(&key, line.as_bytes()).await
+        {
+            tracing::debug!(%error, "a line of the earlier attempt is missing in the store");
+            return text.lines().count() as u64;
+        }
+    }
+    let complete = keys::journal(catalog, run);
+    if stored.contains(&complete)
+        && let Err(error) = store.delete(&complete).await
+    {
+        tracing::debug!(%error, "the journal of the earlier attempt stays");
+    }
+    seq
+}
+
 /// Writes the complete journal as one object. Returns whether it was written.
 async fn put_journal(store: &dyn Store, catalog: &CatalogName, run: &RunId, text: &str) -> bool {
     let written = store
@@ -177,6 +212,7 @@ mod tests {
                 Arc::clone(&store) as _,
                 "acme".into(),
                 "run1".into(),
+                String::new(),
             );
             let kept = ["a", "b", "c", "d"].map(|line| mirror.append(line).is_ok());
             assert_eq!(kept, [true, true, true, false], "only the file decides");
@@ -208,6 +244,7 @@ mod tests {
             Arc::clone(&store) as _,
             "acme".into(),
             "run1".into(),
+            String::new(),
         );
         mirror.append("a").expect("written");
         let keys = || -> Vec<String> {

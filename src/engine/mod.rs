@@ -9,6 +9,8 @@ pub mod lock;
 pub mod mirror;
 pub mod outcome;
 mod output;
+pub mod recovery;
+mod resume;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -30,10 +32,11 @@ use crate::error::Result;
 use crate::plan::{Plan, Scope, Step};
 use crate::ports::{Clock, Journal};
 use event::{Event, EventSink};
-use journal::Recorder;
+use journal::{JournalLine, Recorder};
 use lock::loss::LockLoss;
 use outcome::{Outcome, ScopeEnd};
 pub use output::{MovedAmi, Outputs, StepOutput};
+pub use resume::{Goal, Recovery};
 
 /// Inputs of a running step.
 pub struct StepContext<'e> {
@@ -114,19 +117,34 @@ struct Shared {
     cancel: CancellationToken,
     keep_failed: bool,
     undo_patience: Duration,
+    recovery: Recovery,
 }
 
 impl Engine {
     /// Runs a plan until every scope has ended.
     pub async fn run(&self, plan: &Plan, options: &Options) -> Outcome {
+        self.run_after(&[], Recovery::default(), plan, options)
+            .await
+    }
+
+    /// Continues a run, or undoes its unfinished scopes, until every scope has ended. `lines` is the
+    /// journal up to now.
+    pub async fn run_after(
+        &self,
+        lines: &[JournalLine],
+        recovery: Recovery,
+        plan: &Plan,
+        options: &Options,
+    ) -> Outcome {
         let started = self.clock.now();
         let shared = Arc::new(Shared {
             engine: self.clone(),
-            recorder: Mutex::new(Recorder::default()),
-            outputs: Mutex::new(Outputs::default()),
+            recorder: Mutex::new(Recorder::continue_after(lines)),
+            outputs: Mutex::new(recovery.progress.outputs()),
             cancel: CancellationToken::new(),
             keep_failed: options.keep_failed,
             undo_patience: options.undo_patience,
+            recovery,
         });
         self.events.on_event(&Event::RunStarted {
             run: plan.run.clone(),
@@ -162,7 +180,8 @@ impl Engine {
             .into_iter()
             .map(|(scope, needs)| (scope.clone(), needs.into_iter().cloned().collect()))
             .collect();
-        let mut ends: BTreeMap<Scope, ScopeEnd> = BTreeMap::new();
+        let mut ends = shared.recovery.ended_scopes(plan);
+        waiting.retain(|(scope, _)| !ends.contains_key(scope));
         let mut running = Running::default();
         loop {
             if options.interrupt.is_cancelled() {
@@ -254,7 +273,7 @@ fn start_ready(
                     },
                 );
                 changed = true;
-            } else if shared.cancel.is_cancelled() {
+            } else if shared.cancel.is_cancelled() && !shared.recovery.has_begun(&scope) {
                 ends.insert(
                     scope,
                     ScopeEnd::NotStarted {

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use super::event::Event;
 use super::journal::{FinishedStep, NewLine, Recorder, StartedStep};
 use super::outcome::ScopeEnd;
+use super::resume;
 use super::undo::rollback_steps;
 use super::{Shared, StepContext, StepOutput, round_to_millis};
 use crate::error::{Error, ErrorKind, Result};
@@ -15,16 +16,39 @@ use crate::plan::{Action, Step};
 
 /// Runs the steps in order. After a failure, undoes the finished steps, newest first.
 pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semaphore) -> ScopeEnd {
+    let begun = steps
+        .first()
+        .is_some_and(|step| shared.recovery.has_begun(&step.scope));
     let permit = tokio::select! {
-        permit = permits.acquire() => permit,
+        permit = permits.acquire() => Some(permit),
+        // A scope that an earlier attempt has begun must be undone.
         () = shared.cancel.cancelled() => {
-            let because = "skipped: the run was cancelled".to_owned();
-            return ScopeEnd::NotStarted { because };
+            if !begun {
+                let because = "skipped: the run was cancelled".to_owned();
+                return ScopeEnd::NotStarted { because };
+            }
+            None
         }
     };
+    if let Some(end) = resume::undo_recorded(shared, steps).await {
+        return end;
+    }
     let mut done: Vec<EndedStep<'_>> = Vec::new();
+    let earlier = match resume::reset_access(shared, steps).await {
+        Ok(earlier) => earlier,
+        Err((step, error)) => {
+            return fail_scope(shared, step, error, resume::recorded_steps(shared, steps)).await;
+        }
+    };
     for step in steps {
+        if let Some(output) = earlier.output(&step.id) {
+            done.push(EndedStep::recorded(step, Some(output.clone())));
+            continue;
+        }
         if shared.cancel.is_cancelled() {
+            if earlier.state(&step.id).is_some() {
+                done.push(EndedStep::recorded(step, None));
+            }
             let error = Error::new(ErrorKind::Interrupted, "cancelled before this step");
             return fail_scope(shared, step, error, done).await;
         }
@@ -64,6 +88,18 @@ pub(super) struct EndedStep<'s> {
     pub(super) step: &'s Step,
     pub(super) output: Option<StepOutput>,
     pub(super) record: FinishedStep,
+}
+
+impl<'s> EndedStep<'s> {
+    /// Returns a step that ended in an earlier attempt.
+    pub(super) fn recorded(step: &'s Step, output: Option<StepOutput>) -> Self {
+        let record = FinishedStep::ended_before(step.id.clone());
+        Self {
+            step,
+            output,
+            record,
+        }
+    }
 }
 
 async fn run_step(
@@ -135,7 +171,7 @@ async fn run_step(
 /// Undoes the steps of a failed scope and returns its end.
 ///
 /// Nothing is undone without the lock, because another run may be changing the same resources.
-async fn fail_scope(
+pub(super) async fn fail_scope(
     shared: &Shared,
     failed: &Step,
     error: Error,

@@ -109,6 +109,18 @@ pub fn journal(catalog: &CatalogName, run: &RunId) -> String {
     format!("{catalog}/runs/{run}/journal.jsonl")
 }
 
+/// Returns the prefix of the files that a run needs if it continues on another machine.
+#[must_use]
+pub fn run_files(catalog: &CatalogName, run: &RunId) -> String {
+    format!("{catalog}/runs/{run}/files")
+}
+
+/// Returns the key of the description of a run.
+#[must_use]
+pub fn run_description(catalog: &CatalogName, run: &RunId) -> String {
+    format!("{catalog}/runs/{run}/run.json")
+}
+
 /// Returns the key of the results of the newest runs, so that a plan does not list all runs.
 #[must_use]
 pub fn recent_results(catalog: &CatalogName) -> String {

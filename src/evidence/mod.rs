@@ -1,7 +1,8 @@
-//! Defines the stored evidence about finished builds: object keys, manifests, build history and
-//! differences.
+//! Defines the stored evidence about builds and runs: object keys, manifests, descriptions of runs, build
+//! history and differences.
 
 pub mod diff;
 pub mod history;
 pub mod keys;
 pub mod manifest;
+pub mod run_description;

@@ -63,6 +63,16 @@ text_newtype! {
     RunId
 }
 
+impl RunId {
+    /// Returns whether the text is a run ID: ASCII letters, digits and `-`. Other texts must not become
+    /// part of a key in the store.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !self.0.is_empty() && self.0.bytes().all(allowed)
+    }
+}
+
 impl Region {
     /// Returns the partition of the Region, which is part of each ARN (AWS General Reference,
     /// "Amazon Resource Names").

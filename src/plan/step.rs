@@ -197,6 +197,29 @@ pub enum Action {
 }
 
 impl Action {
+    /// Returns whether the action needs an instance that it can log in to.
+    #[must_use]
+    pub fn uses_instance(&self) -> bool {
+        matches!(
+            self,
+            Self::Build { .. }
+                | Self::Boot { .. }
+                | Self::CheckBoot { .. }
+                | Self::Recheck { .. }
+                | Self::Probe { .. }
+                | Self::Inspect { .. }
+        )
+    }
+
+    /// Returns whether the action creates the access to an instance, or the instance itself.
+    #[must_use]
+    pub fn creates_access(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateKeyPair { .. } | Self::CreateGroup { .. } | Self::Boot { .. }
+        )
+    }
+
     /// Returns the name of the action for messages.
     #[must_use]
     pub fn verb(&self) -> &'static str {

@@ -28,6 +28,8 @@ pub struct Steps {
     pub catalog: Arc<Catalog>,
     /// ID of the run.
     pub run: RunId,
+    /// Number of journal lines of earlier attempts of the run, 0 for the first attempt.
+    pub attempt: usize,
     /// Expiry of temporary resources.
     pub expires: Timestamp,
     /// EC2, SSM and STS of the builder's account.

@@ -40,7 +40,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     }
     let options = run::RunOptions {
         jobs: usize::from(args.jobs),
-        ..run::RunOptions::INDEPENDENT
+        ..run::RunOptions::independent("probe")
     };
     let ran = run::execute_plan(&loaded, &inventory, &plan, options).await?;
     let probes: Vec<Probe> = ran

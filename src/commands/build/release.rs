@@ -58,6 +58,7 @@ pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
         return Ok(0);
     }
     print_ci_notes(
+        &plan.run,
         loaded
             .lock
             .get()
@@ -65,6 +66,7 @@ pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
     );
     let on_failure = loaded.catalog.settings.on_failure;
     let options = run::RunOptions {
+        command: "release",
         jobs: usize::from(args.jobs),
         location_jobs: run::LOCATION_JOBS,
         on_failure,
@@ -165,12 +167,17 @@ fn read_reviewed_plan(
 }
 
 /// Prints the limits of a run in a CI job.
-fn print_ci_notes(durable: bool) {
+fn print_ci_notes(run: &RunId, durable: bool) {
     if variable("CI").is_some() {
-        ui::say(
-            "note: a killed CI job cannot be resumed; its resources have the tags bakeline:run and bakeline:expires",
-        );
-        if !durable {
+        if durable {
+            ui::say(&format!(
+                "note: if this job is killed, `bakeline resume {run}` continues it on any machine"
+            ));
+        } else {
+            ui::say(
+                "note: without an S3 store, a killed job cannot be resumed on another machine; \
+                 its resources have the tags bakeline:run and bakeline:expires",
+            );
             ui::say(
                 "note: the store is a local directory, so locks protect only this machine; use an S3 store",
             );

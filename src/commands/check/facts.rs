@@ -302,6 +302,7 @@ async fn collect_from_ami(args: &Args, subject: &Subject, ami: &AmiId) -> Result
     let plan =
         plan::inspect::plan_inspection(&subject.image, ami, &region, run, inventory.captured_at);
     let options = run::RunOptions {
+        command: "check",
         jobs: 1,
         location_jobs: run::LOCATION_JOBS,
         on_failure: OnFailure::Stop,

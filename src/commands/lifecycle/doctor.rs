@@ -41,8 +41,13 @@ pub(crate) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
         return Ok(0);
     }
     if args.apply && !plan.steps.is_empty() {
-        let ran =
-            run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+        let ran = run::execute_plan(
+            &loaded,
+            &inventory,
+            &plan,
+            run::RunOptions::independent("doctor"),
+        )
+        .await?;
         summary::exit_code(&ran)?;
         ui::say(&format!("repaired {} findings", plan.steps.len()));
     }

@@ -50,7 +50,13 @@ pub(crate) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
         );
         return Ok(0);
     }
-    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let ran = run::execute_plan(
+        &loaded,
+        &inventory,
+        &plan,
+        run::RunOptions::independent("hold"),
+    )
+    .await?;
     let lowest = loaded.catalog.settings.environments[0].name.clone();
     let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
         .with_status(&lowest, done);

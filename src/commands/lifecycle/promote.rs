@@ -49,7 +49,7 @@ pub(crate) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
     // A failed location does not stop the others.
     let options = run::RunOptions {
         location_jobs: usize::from(args.jobs),
-        ..run::RunOptions::INDEPENDENT
+        ..run::RunOptions::independent("promote")
     };
     let ran = run::execute_plan(&loaded, &inventory, &plan, options).await?;
     let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))

@@ -37,7 +37,13 @@ pub(crate) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
         );
         return Ok(0);
     }
-    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let ran = run::execute_plan(
+        &loaded,
+        &inventory,
+        &plan,
+        run::RunOptions::independent("revoke"),
+    )
+    .await?;
     let top = loaded
         .catalog
         .settings

@@ -47,7 +47,13 @@ pub(crate) async fn run(dir: &Path, args: &Rollback) -> Result<u8> {
         );
         return Ok(0);
     }
-    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let ran = run::execute_plan(
+        &loaded,
+        &inventory,
+        &plan,
+        run::RunOptions::independent("rollback"),
+    )
+    .await?;
     let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
         .with_status(&env, "rolled back");
     summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await

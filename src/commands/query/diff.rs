@@ -84,6 +84,7 @@ async fn build_from_scratch(loaded: &LoadedCatalog, image: &Image) -> Result<Fac
     let plan = plan::release::plan_scratch_build(&loaded.catalog, &inventory, image, run)
         .map_err(|why| Error::input(format!("cannot build `{}`: {why}", image.name)))?;
     let options = run::RunOptions {
+        command: "diff",
         jobs: 1,
         location_jobs: run::LOCATION_JOBS,
         on_failure: OnFailure::Stop,

@@ -79,7 +79,13 @@ pub(crate) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
     if plan.steps.is_empty() {
         return unreachable::exit_code(&inventory, Ok(0));
     }
-    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let ran = run::execute_plan(
+        &loaded,
+        &inventory,
+        &plan,
+        run::RunOptions::independent("prune"),
+    )
+    .await?;
     unreachable::exit_code(&inventory, stages::finish_retirement(&loaded, &fates, &ran))
 }
 

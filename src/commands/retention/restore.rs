@@ -59,7 +59,13 @@ pub(crate) async fn run(dir: &Path, args: &Restore) -> Result<u8> {
         return Ok(0);
     }
     let plan = plan_restore(&inventory, ami, run);
-    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let ran = run::execute_plan(
+        &loaded,
+        &inventory,
+        &plan,
+        run::RunOptions::independent("restore"),
+    )
+    .await?;
     print_restored(&ran, &record, &args.ami);
     let name = settings.name.as_str();
     write_result(

@@ -58,7 +58,13 @@ pub(crate) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
     if plan.steps.is_empty() {
         return unreachable::exit_code(&inventory, Ok(0));
     }
-    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let ran = run::execute_plan(
+        &loaded,
+        &inventory,
+        &plan,
+        run::RunOptions::independent("retire"),
+    )
+    .await?;
     let ended = stages::finish_retirement(&loaded, &fates, &ran);
     for fate in fates.iter().filter(|f| !f.retire) {
         ui::say(&format!(

@@ -42,7 +42,13 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         ));
         return Ok(0);
     }
-    let ran = run::execute_plan(&loaded, &inventory, &plan, run::RunOptions::INDEPENDENT).await?;
+    let ran = run::execute_plan(
+        &loaded,
+        &inventory,
+        &plan,
+        run::RunOptions::independent("sweep"),
+    )
+    .await?;
     ui::say(&format!(
         "removed {} resources",
         ran.outcome.scopes.values().filter(|e| e.is_done()).count()
@@ -70,7 +76,14 @@ pub(crate) async fn sweep_after_run(loaded: &LoadedCatalog, inventory: &Inventor
         "removing {} resources that dead runs left",
         plan.steps.len()
     ));
-    match run::execute_plan(loaded, inventory, &plan, run::RunOptions::INDEPENDENT).await {
+    match run::execute_plan(
+        loaded,
+        inventory,
+        &plan,
+        run::RunOptions::independent("sweep"),
+    )
+    .await
+    {
         Ok(ran) if ran.outcome.kind().is_none() => {}
         Ok(_) => ui::say(
             "warning: some resources could not be removed; run `bakeline sweep` to list them",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::lock::HeldLocks;
-use crate::model::RunId;
+use crate::model::{EnvName, RunId};
 use crate::ports::Store;
 use crate::ui;
 
@@ -13,6 +13,8 @@ use crate::ui;
 pub(crate) struct CommandLocks {
     /// ID of the run.
     pub(super) run: RunId,
+    /// Environments of the locks, lowest first.
+    pub(super) environments: Vec<EnvName>,
     /// Store that contains the locks.
     pub(crate) store: Arc<dyn Store>,
     /// Held locks; `None` if the command needs none.

@@ -58,13 +58,22 @@ pub(crate) async fn take_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> 
 }
 
 async fn acquire_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> Result<CommandLocks> {
+    let envs = scope.environments(&loaded.catalog.settings);
+    acquire_as(new_run_id(SystemClock.now()), loaded, envs).await
+}
+
+/// Acquires the locks of these environments for a run.
+async fn acquire_as(
+    run: RunId,
+    loaded: &LoadedCatalog,
+    envs: Vec<EnvName>,
+) -> Result<CommandLocks> {
     let settings = &loaded.catalog.settings;
-    let envs = scope.environments(settings);
     let store = context::open_store(settings).await?;
-    let run = new_run_id(SystemClock.now());
     let (interrupt, stop) = (cancel_on_signal(), CancellationToken::new());
     let mut lock = CommandLocks {
         run: run.clone(),
+        environments: envs.clone(),
         store: Arc::clone(&store),
         held: None,
         interrupt,
@@ -96,6 +105,19 @@ async fn acquire_locks(loaded: &LoadedCatalog, scope: LockScope<'_>) -> Result<C
         lock.held = Some(held);
     }
     Ok(lock)
+}
+
+/// Takes the locks of a run that continues.
+///
+/// # Errors
+/// As [`take_locks`].
+pub(crate) async fn retake_locks(
+    loaded: &LoadedCatalog,
+    run: &RunId,
+    envs: &[EnvName],
+) -> Result<()> {
+    let acquire = || acquire_as(run.clone(), loaded, envs.to_vec());
+    loaded.lock.get_or_try_init(acquire).await.map(drop)
 }
 
 /// Returns access to the locks of all environments.

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::access::AccessMode;
 use super::context::{self, Clouds, LoadedCatalog};
 use super::lock::{self, LockScope};
 use super::prerequisites::{CheckedRun, report_checks};
+use super::run_files::{self, EarlierAttempt};
 use crate::adapters::packer::Packer;
 use crate::adapters::ssh::OpenSsh;
-use crate::adapters::system::{
-    JournalFile, RunDirectory, SystemClock, current_program, working_directory,
-};
+use crate::adapters::system::{RunDirectory, SystemClock, current_program};
 use crate::catalog::OnFailure;
 use crate::engine::event::{Event, EventSink};
 use crate::engine::lock::fence::{FencedBuilder, FencedCloud};
@@ -23,7 +24,7 @@ use crate::engine::{Effects, Engine, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Inventory, Region};
 use crate::plan::{self, Plan, Scope};
-use crate::ports::{ImageBuilder, Journal, Store, Workspace as _};
+use crate::ports::{ImageBuilder, Store};
 use crate::steps::preflight::planned_builds;
 use crate::steps::references::ParameterReferences;
 use crate::steps::{Creations, LocationCopies, Shares, Steps};
@@ -56,6 +57,8 @@ fn undo_patience() -> Duration {
 /// Options for the execution of a plan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RunOptions {
+    /// Name of the command.
+    pub(crate) command: &'static str,
     /// Maximum number of parallel scopes, except those of further locations.
     pub(crate) jobs: usize,
     /// Maximum number of parallel scopes of further locations.
@@ -70,14 +73,17 @@ pub(crate) struct RunOptions {
 }
 
 impl RunOptions {
-    /// Options for independent scopes: a failed scope does not stop the others.
-    pub(crate) const INDEPENDENT: Self = Self {
-        jobs: 16,
-        location_jobs: LOCATION_JOBS,
-        on_failure: OnFailure::Continue,
-        keep_failed: false,
-        throwaway: false,
-    };
+    /// Returns options for independent scopes: a failed scope does not stop the others.
+    pub(crate) const fn independent(command: &'static str) -> Self {
+        Self {
+            command,
+            jobs: 16,
+            location_jobs: LOCATION_JOBS,
+            on_failure: OnFailure::Continue,
+            keep_failed: false,
+            throwaway: false,
+        }
+    }
 }
 
 /// Executes a plan with the locks of the command as a fence. If the command has no locks, it takes
@@ -88,11 +94,22 @@ pub(crate) async fn execute_plan(
     plan: &Plan,
     options: RunOptions,
 ) -> Result<RunResult> {
+    execute_after(EarlierAttempt::default(), loaded, inventory, plan, options).await
+}
+
+/// Executes a plan as [`execute_plan`] does, after an earlier attempt.
+pub(crate) async fn execute_after(
+    earlier: EarlierAttempt,
+    loaded: &LoadedCatalog,
+    inventory: &Inventory,
+    plan: &Plan,
+    options: RunOptions,
+) -> Result<RunResult> {
     let access = AccessMode::Change(&plan.run);
     let clouds = context::connect_clouds(&loaded.catalog.settings, access).await?;
     check_prerequisites(loaded, inventory, plan, (&clouds, access)).await?;
     let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
-    let (directory, journal) = create_run_directory(plan, &saved)?;
+    let (directory, journal) = run_files::open_run_directory(plan, &saved, &earlier)?;
     let lock = lock::command_locks(loaded, LockScope::All).await?;
     let (store, guard) = (
         Arc::clone(&lock.store),
@@ -101,22 +118,21 @@ pub(crate) async fn execute_plan(
     let mirror = if options.throwaway {
         None
     } else {
-        let (catalog, run) = (&loaded.catalog.settings.name, &plan.run);
-        // A sweep needs the plan of a dead run, because old versions of Packer tag an AMI only when it
-        // is available.
-        store
-            .put(&crate::evidence::keys::plan(catalog, run), &saved)
-            .await?;
+        let description = run_files::describe_run(loaded, plan, options, lock);
+        let files = (&saved[..], &description);
+        run_files::store_run(&*store, &loaded.catalog, plan, files).await?;
         let mirror = JournalMirror::start(
             Arc::clone(&journal),
             Arc::clone(&store),
-            catalog.clone(),
-            run.clone(),
+            loaded.catalog.settings.name.clone(),
+            plan.run.clone(),
+            earlier.text.clone(),
         );
         Some(Arc::new(mirror))
     };
     let ports = (Arc::clone(&directory), Arc::clone(&store), clouds);
-    let steps = assemble_steps(loaded, inventory, plan, options, ports, guard.as_ref()).await?;
+    let mut steps = assemble_steps(loaded, inventory, plan, options, ports, guard.as_ref()).await?;
+    steps.attempt = earlier.lines.len();
     let timer = Arc::new(super::timer::ScopeTimer::default());
     let engine = Engine {
         effects: match guard {
@@ -134,26 +150,16 @@ pub(crate) async fn execute_plan(
             Arc::clone(&timer),
         )),
     };
-    let RunOptions {
-        jobs,
-        location_jobs,
-        on_failure,
-        keep_failed,
-        ..
-    } = options;
-    let options = Options {
-        jobs,
-        location_jobs,
-        on_failure,
-        keep_failed,
-        undo_patience: undo_patience(),
-        interrupt: lock.interrupt.clone(),
-    };
-    let outcome = engine.run(plan, &options).await;
-    if let Some(mirror) = mirror
-        && let Some(missing) = mirror.finish(&SystemClock).await
-    {
-        crate::ui::say(&format!("warning: {missing}"));
+    let limits = engine_options(options, lock.interrupt.clone());
+    let EarlierAttempt {
+        lines, recovery, ..
+    } = earlier;
+    let outcome = engine.run_after(&lines, recovery, plan, &limits).await;
+    if let Some(mirror) = mirror {
+        if let Some(missing) = mirror.finish(&SystemClock).await {
+            crate::ui::say(&format!("warning: {missing}"));
+        }
+        run_files::delete_kept_files(&*store, &loaded.catalog, &plan.run).await;
     }
     Ok(RunResult {
         outcome,
@@ -182,23 +188,15 @@ async fn check_prerequisites(
     report_checks(Box::pin(checked.check(clouds, access)).await)
 }
 
-/// Creates the directory of a run with the plan and an empty journal.
-fn create_run_directory(
-    plan: &Plan,
-    saved: &[u8],
-) -> Result<(Arc<RunDirectory>, Arc<dyn Journal>)> {
-    let failed = |what: &str, e: std::io::Error| {
-        Error::new(ErrorKind::StepFailed, what.to_owned()).because(e)
-    };
-    let base = working_directory().map_err(|e| failed("cannot read the working directory", e))?;
-    let directory = RunDirectory::create(&base, &plan.run)
-        .map_err(|e| failed("cannot create the run directory", e))?;
-    let journal =
-        JournalFile::open(directory.root()).map_err(|e| failed("cannot open the journal", e))?;
-    directory
-        .write("plan.json", saved, false)
-        .map_err(|e| failed("cannot save the plan", e))?;
-    Ok((Arc::new(directory), Arc::new(journal)))
+fn engine_options(options: RunOptions, interrupt: CancellationToken) -> Options {
+    Options {
+        jobs: options.jobs,
+        location_jobs: options.location_jobs,
+        on_failure: options.on_failure,
+        keep_failed: options.keep_failed,
+        undo_patience: undo_patience(),
+        interrupt,
+    }
 }
 
 /// Creates the steps of a plan with their adapters. With a guard, all changes go through the fence.
@@ -214,6 +212,7 @@ async fn assemble_steps(
     Ok(Steps {
         catalog: Arc::clone(&loaded.catalog),
         run: plan.run.clone(),
+        attempt: 0,
         expires: inventory.captured_at
             + if options.throwaway {
                 plan::inspect::EXPIRES

@@ -97,6 +97,17 @@ pub struct FinishedStep(StepId);
 pub struct UndoingStep(StepId);
 
 impl Recorder {
+    /// Returns a recorder that continues after these lines. Steps of these lines can start again.
+    #[must_use]
+    pub fn continue_after(lines: &[JournalLine]) -> Self {
+        let last = lines.last();
+        Self {
+            seq: last.map_or(0, |line| line.seq),
+            last: last.map(|line| line.hash.clone()).unwrap_or_default(),
+            started: BTreeSet::new(),
+        }
+    }
+
     /// Records the start of a step.
     ///
     /// # Errors
@@ -159,6 +170,12 @@ impl StartedStep {
 }
 
 impl FinishedStep {
+    /// Returns a step that has ended according to an earlier part of the journal.
+    #[must_use]
+    pub(super) fn ended_before(step: StepId) -> Self {
+        Self(step)
+    }
+
     /// Records the start of the undo.
     ///
     /// # Errors

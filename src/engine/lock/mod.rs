@@ -150,10 +150,12 @@ impl Locks {
                         previous.expires
                     ),
                 };
-                say(&format!(
-                    "took over the lock of {env} from {}, {why}",
-                    previous.describe()
-                ));
+                if previous.run != who.run {
+                    say(&format!(
+                        "took over the lock of {env} from {}, {why}",
+                        previous.describe()
+                    ));
+                }
             }
             self.delete_stale(&prefix).await;
             return Ok((
@@ -271,7 +273,9 @@ impl Locks {
         Error::new(ErrorKind::Refused, text)
             .hint("nothing was changed; wait for that run to end, or for the lock to expire")
             .hint(format!(
-                "if the run is dead, release its lock with `bakeline unlock --env {env} --force`"
+                "if the run is dead, continue it with `bakeline resume {}` after the lock has expired, \
+                 or release its lock with `bakeline unlock --env {env} --force`",
+                holder.run
             ))
     }
 

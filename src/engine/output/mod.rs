@@ -9,7 +9,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -18,9 +18,10 @@ use crate::model::{
 };
 use crate::plan::{AmiRef, StepId};
 
-/// Output of a finished step.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
+/// Output of a finished step. Each variant has its own set of fields, so that a journal can be read
+/// back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum StepOutput {
     /// Created key pair.
     KeyPair {
@@ -232,7 +233,7 @@ pub enum StepOutput {
 }
 
 /// AMI that became current in an environment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MovedAmi {
     /// Environment.
     pub env: EnvName,

@@ -123,7 +123,9 @@ async fn launch_with_capacity(
     loop {
         let place = subnet.unwrap_or_default();
         request.subnet = subnet.map(str::to_owned);
-        request.token = client_token(&format!("{} boot {image} {place}", steps.run));
+        // EC2 answers a repeated token with the first instance, even if it is terminated.
+        let attempt = steps.attempt;
+        request.token = client_token(&format!("{} {attempt} boot {image} {place}", steps.run));
         let refused = match launch(steps, step, image, &request, context).await? {
             Err(error) if error.kind == CloudErrorKind::Capacity => error,
             other => return Ok(other?),

@@ -17,7 +17,9 @@ use crate::plan::{AmiRef, Step, StepId, StepName};
 use crate::ports::{BuildJob, BuildOutcome, BuilderError, ImageQuery, Secret};
 use crate::render::packer::{RENDERED, RunValues, files};
 use crate::steps::access::boot;
+use crate::steps::check::controls::evidence_file;
 use crate::steps::context::{StepEffect, Steps};
+use crate::steps::store::run_files::keep_file;
 
 /// File in the build folder in which a program started by Packer reports its error for the user.
 pub const FAILED: &str = "failed.txt";
@@ -87,6 +89,8 @@ impl StepEffect for Build<'_> {
             .find(|(region, _)| *region == step.region)
         {
             Some((_, ami)) if outcome.code == Some(0) => {
+                let evidence = evidence_file(self.image.as_str(), Phase::Build);
+                keep_file(steps, &evidence, context).await;
                 steps.creations.record(
                     ami_key(step, self.ami_name),
                     Some(ami.0.clone()),

@@ -20,6 +20,7 @@ use crate::steps::check::collect::{SshFacts, collect_from_instance};
 use crate::steps::check::reports;
 use crate::steps::check::retry::JudgedFacts;
 use crate::steps::context::{StepEffect, Steps};
+use crate::steps::store::run_files::keep_file;
 
 /// Input of `bakeline check-build`, which checks an instance during a Packer build.
 #[derive(Debug, Serialize, Deserialize)]
@@ -100,7 +101,9 @@ impl StepEffect for CheckBoot<'_> {
             image,
             instance: boot,
         } = *self;
-        run_boot_checks(steps, step, image, boot, context).await
+        let output = run_boot_checks(steps, step, image, boot, context).await?;
+        keep_file(steps, &evidence_file(image.as_str(), Phase::Boot), context).await;
+        Ok(output)
     }
 }
 

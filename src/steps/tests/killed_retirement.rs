@@ -24,13 +24,7 @@ impl Operation {
     fn plans(self, setup: &TestEnv) -> Vec<Plan> {
         let inventory = setup.inventory();
         match self {
-            Self::Prune => {
-                let wish = PruneOptions {
-                    keep: None,
-                    shared_ok: true,
-                };
-                vec![plan_prune(&setup.catalog, &inventory, &wish, "x".into()).1]
-            }
+            Self::Prune => vec![prune_plan(setup)],
             Self::Restore => {
                 let is_retiring = |a: &&crate::model::Ami| {
                     a.tags.get(tags::STATE).is_some_and(|s| s == "retiring")
@@ -53,8 +47,17 @@ impl Operation {
     }
 }
 
+/// Returns the plan of the prune of the day.
+pub(super) fn prune_plan(setup: &TestEnv) -> Plan {
+    let wish = PruneOptions {
+        keep: None,
+        shared_ok: true,
+    };
+    plan_prune(&setup.catalog, &setup.inventory(), &wish, "x".into()).1
+}
+
 /// Returns the environment with the same cloud and store at another time.
-fn at_time(setup: &TestEnv, now: &str) -> TestEnv {
+pub(super) fn at_time(setup: &TestEnv, now: &str) -> TestEnv {
     let mut next = setup.next_run(Arc::clone(&setup.catalog), now);
     next.store
         .objects
@@ -67,7 +70,7 @@ fn at_time(setup: &TestEnv, now: &str) -> TestEnv {
 
 /// Returns an environment with two versions of each image. The older ones are shared with another
 /// account.
-async fn two_versions() -> TestEnv {
+pub(super) async fn two_versions() -> TestEnv {
     let waits = catalog_with(WAITS, &[]);
     let setup = TestEnv::with_state(
         TestEnv::new().cloud.state(|w| w.clone()),
@@ -97,7 +100,7 @@ async fn two_versions() -> TestEnv {
 }
 
 /// Returns the state without the ID counter and empty tags.
-fn lasting_state(setup: &TestEnv) -> FakeCloudState {
+pub(super) fn lasting_state(setup: &TestEnv) -> FakeCloudState {
     let mut inventory = setup.cloud.state(|w| w.clone());
     inventory.given = 0;
     inventory

@@ -15,6 +15,7 @@ mod lifecycle;
 mod pace;
 mod polling;
 mod preflight;
+mod resumed;
 mod retirement;
 mod reviewed_prune;
 mod sequences;
@@ -275,6 +276,7 @@ impl TestEnv {
             )]),
             catalog: Arc::clone(&self.catalog),
             run: run.clone(),
+            attempt: 0,
             expires: self.now + jiff::SignedDuration::from_hours(12),
             cloud: FencedCloud::new(Arc::clone(&self.cloud) as _, None),
             builder: Arc::clone(&self.builder) as _,

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 
 import pytest
 from support.catalog import tags
-from support.run import HANG, wait_until
+from support.interrupted import InterruptedHistory, command, expected_after
 from support.sandbox import Sandbox
-from support.seeded_history import ONE, TWO, SeededHistory, create_catalog
+from support.seeded_history import TWO, create_catalog
 from support.state import ExpectedState, Location, LocationView
 
 FULL = os.environ.get("BAKELINE_MATRIX") == "1"
@@ -21,51 +20,9 @@ FULL = os.environ.get("BAKELINE_MATRIX") == "1"
 SAMPLE = 3
 
 
-class InterruptedHistory(SeededHistory):
-    """Images whose history is written directly into the cloud, one for each kill."""
-
-    def kill_at(self, nth: int, *words: str) -> bool:
-        """Starts a command and kills it during the `nth` call that changes something: odd calls are lost, even ones are
-        performed without an answer. Returns whether it was killed in time."""
-        lost = "InternalError" if nth % 2 else ""
-        self.sandbox.control("faults", {"faults": [{"action": "*", "code": lost, "after": nth - 1, "delay": HANG}]})
-        started: subprocess.Popen[bytes] = self.catalog.start(*words)
-        try:
-            wait_until(lambda: self.held_calls() or started.poll() is not None, HANG, f"change {nth}", every=0.02)
-        finally:
-            started.kill()
-            code = started.wait(timeout=HANG)
-            self.sandbox.control("faults", {"faults": []})
-        wait_until(lambda: not self.held_calls(), HANG, "the last call's end", every=0.02)
-        return code == -9
-
-    def held_calls(self) -> list[object]:
-        return list(self.sandbox.control("faults")["held"])
-
-
 @pytest.fixture(scope="module")
 def interrupted(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> InterruptedHistory:
     return InterruptedHistory(sandbox, create_catalog(sandbox, tmp_path_factory.mktemp("torn"), "torn"))
-
-
-def command(kind: str, image: str) -> list[str]:
-    """Returns the command that is killed and then repeated."""
-    return {
-        "promote": ["promote", image, "--to", "Prod"],
-        "rollback": ["rollback", image, "--env", "Prod"],
-        "revoke": ["revoke", image, TWO],
-    }[kind]
-
-
-def expected_after(kind: str, table: ExpectedState) -> ExpectedState:
-    after = table.copy()
-    if kind == "promote":
-        after.promote(TWO, "Prod")
-    elif kind == "rollback":
-        after.rollback("Prod", ONE)
-    else:
-        after.revoke(TWO)
-    return after
 
 
 def allowed_views(kind: str, place: Location, before: ExpectedState, after: ExpectedState) -> list[LocationView]:

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream};
 
 use crate::commands::support::context::LoadedCatalog;
+use crate::commands::support::stored_runs::read_run_record;
 use crate::commands::support::{lock, stored_evidence};
 use crate::engine::unfinished;
 use crate::error::Result;
@@ -63,7 +64,7 @@ async fn stored_runs(
             .filter_map(|name| run_in_ami_name(catalog, name)),
     );
     // Tags are not trusted as keys.
-    runs.retain(|run| is_run_id(run.as_str()));
+    runs.retain(RunId::is_valid);
     let lists = runs.into_iter().map(|run| async move {
         let keys = store.list(&keys::run(catalog, &run)).await;
         keys.map(|keys| (run, keys))
@@ -89,11 +90,6 @@ async fn stored_runs(
         }
     }
     Ok(out)
-}
-
-fn is_run_id(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    !text.is_empty() && text.bytes().all(allowed)
 }
 
 /// Returns true for an AMI without tags.
@@ -131,29 +127,4 @@ async fn planned_builds(
         out.insert(run, unfinished::retention_reasons(&plan, &record));
     }
     Ok(out)
-}
-
-/// Reads the journal and the result of a run from the store. A run that ended has one object with
-/// its journal. Other runs have one object for each line, as all runs of earlier versions.
-async fn read_run_record(
-    catalog: &CatalogName,
-    store: &dyn Store,
-    run: &RunId,
-    keys: &[String],
-) -> Result<(String, Option<Vec<u8>>)> {
-    let journal = keys::journal(catalog, run);
-    let lines = format!("{}/journal/", keys::run(catalog, run));
-    let objects = if keys.contains(&journal) {
-        vec![(journal.clone(), journal)]
-    } else {
-        let lines = keys.iter().filter(|key| key.starts_with(&lines));
-        lines.map(|key| (key.clone(), key.clone())).collect()
-    };
-    let mut objects = stored_evidence::fetch_existing(store, objects).await?;
-    objects.sort();
-    let journal = objects
-        .iter()
-        .map(|(_, text)| String::from_utf8_lossy(text))
-        .collect();
-    Ok((journal, store.get(&keys::report(catalog, run)).await?))
 }

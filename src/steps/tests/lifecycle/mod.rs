@@ -90,7 +90,7 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    fn plan(&self, setup: &TestEnv) -> Plan {
+    pub(super) fn plan(&self, setup: &TestEnv) -> Plan {
         // Run IDs are unique, because client tokens contain them.
         static RUNS: AtomicUsize = AtomicUsize::new(0);
         let run = RunId(format!("deed{}", RUNS.fetch_add(1, Ordering::Relaxed)));
@@ -140,8 +140,11 @@ pub(super) type StateRow = (String, String, String);
 /// Rows by location, image and version.
 pub(super) type StateTable = BTreeMap<(String, String, String), StateRow>;
 
+/// Versions of the pointers by location and name.
+pub(super) type Pointers = BTreeMap<(String, String), String>;
+
 /// Returns the state from tags, without IDs and times, and the pointers by version.
-pub(super) fn state_table(setup: &TestEnv) -> (StateTable, BTreeMap<(String, String), String>) {
+pub(super) fn state_table(setup: &TestEnv) -> (StateTable, Pointers) {
     let inventory = setup.inventory();
     let records = Record::read_all_published(&inventory.images, &"acme".into());
     let location =
@@ -183,7 +186,7 @@ pub(super) fn state_table(setup: &TestEnv) -> (StateTable, BTreeMap<(String, Str
     (versions, pointers)
 }
 
-const HOME: &str = "eu-west-1";
+pub(super) const HOME: &str = "eu-west-1";
 const PROD: [&str; 4] = [
     HOME,
     "us-east-1",

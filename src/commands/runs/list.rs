@@ -1,0 +1,136 @@
+//! Implements `bakeline runs`: lists the newest runs of the catalog and their states.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::cli::Runs;
+use crate::commands::support::stored_runs::{self, StoredRun};
+use crate::commands::support::{context, lock};
+use crate::engine::recovery::ScopeStage;
+use crate::error::Result;
+use crate::model::RunId;
+use crate::ui;
+
+/// Run in the list.
+#[derive(Debug, Serialize)]
+struct RunRow {
+    run: RunId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
+    /// `active`, `unfinished`, `ended` or `unreadable`.
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<String>,
+    /// Number of scopes by stage.
+    scopes: BTreeMap<&'static str, usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+pub(crate) async fn run(dir: &Path, args: &Runs) -> Result<u8> {
+    let loaded = context::load_catalog(dir)?;
+    let settings = &loaded.catalog.settings;
+    let store = context::open_store(settings).await?;
+    let environments: Vec<_> = settings
+        .environments
+        .iter()
+        .map(|e| e.name.clone())
+        .collect();
+    let locks = lock::environment_locks(settings, store.clone());
+    let holders = locks.holders(&environments).await?;
+    let active: BTreeSet<RunId> = holders.into_iter().map(|holder| holder.run).collect();
+    let all = stored_runs::list_runs(&*store, &settings.name).await?;
+    let newest: Vec<&RunId> = all.keys().rev().take(usize::from(args.limit)).collect();
+    let mut rows = Vec::new();
+    for run in newest {
+        let stored = stored_runs::load_run(&*store, &settings.name, run).await;
+        rows.push(row(run, stored, active.contains(run)));
+    }
+    if args.json {
+        ui::json(&rows);
+    } else {
+        print_rows(&rows);
+    }
+    Ok(0)
+}
+
+fn row(run: &RunId, stored: Result<StoredRun>, active: bool) -> RunRow {
+    let mut row = RunRow {
+        run: run.clone(),
+        command: None,
+        state: "unreadable",
+        host: None,
+        job: None,
+        scopes: BTreeMap::new(),
+        error: None,
+    };
+    let stored = match stored {
+        Ok(stored) => stored,
+        Err(error) => {
+            row.error = Some(error.one_line());
+            return row;
+        }
+    };
+    row.state = match (active, stored.ended) {
+        (true, _) => "active",
+        (false, true) => "ended",
+        (false, false) => "unfinished",
+    };
+    if let Some(description) = stored.description {
+        row.command = Some(description.command);
+        row.host = Some(description.host);
+        row.job = description.job;
+    }
+    for (_, stage) in stored.progress.stages(&stored.plan) {
+        *row.scopes.entry(stage_name(stage)).or_default() += 1;
+    }
+    row
+}
+
+pub(super) fn stage_name(stage: ScopeStage) -> &'static str {
+    match stage {
+        ScopeStage::NotStarted => "not started",
+        ScopeStage::Interrupted => "begun",
+        ScopeStage::HalfUndone => "not undone",
+        ScopeStage::Undone => "undone",
+        ScopeStage::Done => "done",
+    }
+}
+
+/// Describes the number of scopes by stage: `2 done, 1 begun`.
+pub(super) fn describe_scopes(scopes: &BTreeMap<&'static str, usize>) -> String {
+    let parts: Vec<String> = ["done", "begun", "undone", "not undone", "not started"]
+        .into_iter()
+        .filter_map(|stage| Some(format!("{} {stage}", scopes.get(stage)?)))
+        .collect();
+    parts.join(", ")
+}
+
+fn print_rows(rows: &[RunRow]) {
+    let cells = |row: &RunRow| {
+        let command = row.command.clone().unwrap_or_else(|| "-".to_owned());
+        let detail = match &row.error {
+            Some(error) => error.clone(),
+            None => describe_scopes(&row.scopes),
+        };
+        vec![row.run.to_string(), command, row.state.to_owned(), detail]
+    };
+    if rows.is_empty() {
+        return ui::say("no runs in the store");
+    }
+    let table: Vec<Vec<String>> = rows.iter().map(cells).collect();
+    ui::data(&ui::table::columns(
+        &["RUN", "COMMAND", "STATE", "SCOPES"],
+        &table,
+    ));
+    if let Some(row) = rows.iter().find(|row| row.state == "unfinished") {
+        ui::say(&format!(
+            "`bakeline resume {0}` continues an unfinished run, `bakeline abort {0}` undoes what it has begun",
+            row.run
+        ));
+    }
+}

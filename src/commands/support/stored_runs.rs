@@ -1,0 +1,232 @@
+//! Reads runs from the store: their plans, descriptions and journals.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt as _, stream};
+
+use super::run_files::EarlierAttempt;
+use super::stored_evidence;
+use crate::adapters::system::{JournalFile, read_file, working_directory};
+use crate::engine::journal::{self, JournalLine};
+use crate::engine::recovery::RunProgress;
+use crate::engine::{Goal, Recovery};
+use crate::error::{Error, ErrorKind, Result};
+use crate::evidence::keys;
+use crate::evidence::run_description::{RunDescription, parse_description};
+use crate::model::{CatalogName, ImageName, RunId};
+use crate::plan::{Plan, ScopeSubject};
+use crate::ports::Store;
+
+/// Maximum number of runs that are read in parallel.
+const MAX_CONCURRENT: usize = 16;
+
+/// Run in the store.
+#[derive(Debug)]
+pub(crate) struct StoredRun {
+    pub(crate) plan: Plan,
+    /// Description; `None` for a run of an earlier version of bakeline.
+    pub(crate) description: Option<RunDescription>,
+    pub(crate) progress: RunProgress,
+    /// True if the run reached its end, even if a scope failed.
+    pub(crate) ended: bool,
+    lines: Vec<JournalLine>,
+    text: String,
+    files: Vec<String>,
+}
+
+/// Keys of the runs of a store, by run.
+pub(crate) type RunKeys = BTreeMap<RunId, Vec<String>>;
+
+/// Lists all runs that saved a plan.
+pub(crate) async fn list_runs(store: &dyn Store, catalog: &CatalogName) -> Result<RunKeys> {
+    let mut out = RunKeys::new();
+    for key in store.list(&keys::runs(catalog)).await? {
+        if let Some(run) = keys::run_in(&key) {
+            out.entry(run).or_default().push(key);
+        }
+    }
+    out.retain(|run, all| all.contains(&keys::plan(catalog, run)));
+    Ok(out)
+}
+
+/// Reads a run. The journal of the run directory counts if it is longer than that of the store.
+///
+/// # Errors
+/// The store does not have the run, fails, or contains a plan or a journal that cannot be read.
+pub(crate) async fn load_run(
+    store: &dyn Store,
+    catalog: &CatalogName,
+    run: &RunId,
+) -> Result<StoredRun> {
+    let all = store.list(&keys::run(catalog, run)).await?;
+    let Some(bytes) = store.get(&keys::plan(catalog, run)).await? else {
+        let text = format!(
+            "run `{run}` is not in the store {} of catalog `{catalog}`",
+            store.location()
+        );
+        return Err(Error::new(ErrorKind::NotFound, text).hint(
+            "`bakeline runs` lists the runs; runs without a lock, such as `check`, are not stored",
+        ));
+    };
+    read_run(store, catalog, run, &all, &bytes).await
+}
+
+async fn read_run(
+    store: &dyn Store,
+    catalog: &CatalogName,
+    run: &RunId,
+    all: &[String],
+    plan: &[u8],
+) -> Result<StoredRun> {
+    let plan: Plan = serde_json::from_slice(plan).map_err(|e| {
+        Error::input(format!("the plan of run {run} cannot be read"))
+            .because(e)
+            .hint("use the version of bakeline that started the run")
+    })?;
+    let description = store.get(&keys::run_description(catalog, run)).await?;
+    let (stored, _) = read_run_record(catalog, store, run, all).await?;
+    let (text, lines) = longest_journal(run, stored)?;
+    let progress = RunProgress::read(&plan, &lines)?;
+    let ended = [keys::journal(catalog, run), keys::report(catalog, run)];
+    let prefix = format!("{}/", keys::run_files(catalog, run));
+    Ok(StoredRun {
+        plan,
+        description: description.as_deref().and_then(parse_description),
+        progress,
+        ended: ended.iter().any(|key| all.contains(key)),
+        lines,
+        text,
+        files: all
+            .iter()
+            .filter(|key| key.starts_with(&prefix))
+            .cloned()
+            .collect(),
+    })
+}
+
+/// Returns the journal of the store, or that of this machine if it has more lines. Incomplete last
+/// lines are removed.
+fn longest_journal(run: &RunId, stored: String) -> Result<(String, Vec<JournalLine>)> {
+    let complete = |text: String| {
+        let end = text.rfind('\n').map_or(0, |end| end + 1);
+        text[..end].to_owned()
+    };
+    let stored = complete(stored);
+    let local = complete(read_local_journal(run).unwrap_or_default());
+    let text = if local.len() > stored.len() && local.starts_with(&stored) {
+        local
+    } else {
+        stored
+    };
+    let lines = journal::read(&text)
+        .map_err(|e| Error::input(format!("the journal of run {run} cannot be read")).because(e))?;
+    Ok((text, lines))
+}
+
+fn read_local_journal(run: &RunId) -> Option<String> {
+    let base = working_directory().ok()?;
+    let directory = base.join(".bakeline").join("runs").join(run.as_str());
+    let bytes = read_file(&directory.join(JournalFile::NAME)).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+impl StoredRun {
+    /// Returns the run as the earlier attempt of a run that continues or is undone.
+    pub(crate) async fn into_attempt(
+        self,
+        store: &dyn Store,
+        catalog: &CatalogName,
+        goal: Goal,
+    ) -> Result<(Plan, EarlierAttempt)> {
+        let prefix = format!("{}/", keys::run_files(catalog, &self.plan.run));
+        let path = |key: String| (key.trim_start_matches(&prefix).to_owned(), key);
+        let wanted = self.files.into_iter().map(path).collect();
+        let files = stored_evidence::fetch_existing(store, wanted).await?;
+        let progress = self.progress;
+        let attempt = EarlierAttempt {
+            lines: self.lines,
+            text: self.text,
+            files,
+            recovery: Recovery { progress, goal },
+        };
+        Ok((self.plan, attempt))
+    }
+
+    /// Returns the images that the run changes.
+    fn images(&self) -> BTreeSet<ImageName> {
+        images_of(&self.plan)
+    }
+}
+
+fn images_of(plan: &Plan) -> BTreeSet<ImageName> {
+    let of_scopes = plan
+        .steps
+        .iter()
+        .filter_map(|step| match step.scope.subject() {
+            ScopeSubject::Image(image) => Some(image.clone()),
+            _ => None,
+        });
+    let decided = plan.decisions.iter().map(|decision| decision.image.clone());
+    decided.chain(of_scopes).collect()
+}
+
+/// Returns the first later run that changed the same resources: an image of this run, or any resource
+/// of a run without images, such as a prune.
+///
+/// # Errors
+/// The store fails, or the plan of a later run cannot be read.
+pub(crate) async fn later_run(
+    store: &dyn Store,
+    catalog: &CatalogName,
+    run: &StoredRun,
+) -> Result<Option<(RunId, String)>> {
+    let this = &run.plan.run;
+    let all = list_runs(store, catalog).await?;
+    let later: Vec<(&RunId, &Vec<String>)> = all.iter().filter(|(id, _)| *id > this).collect();
+    let reads = later.into_iter().map(|(id, keys)| async move {
+        let bytes = store.get(&keys::plan(catalog, id)).await?;
+        let read = read_run(store, catalog, id, keys, &bytes.unwrap_or_default()).await;
+        Ok::<_, Error>((id, read?))
+    });
+    let read: Vec<_> = stream::iter(reads).buffered(MAX_CONCURRENT).collect().await;
+    let images = run.images();
+    for one in read {
+        let (id, other) = one?;
+        let command = other.description.map(|d| d.command).unwrap_or_default();
+        let others = images_of(&other.plan);
+        let shares = if images.is_empty() || others.is_empty() {
+            images.is_empty() && others.is_empty()
+        } else {
+            !images.is_disjoint(&others)
+        };
+        if other.progress.lines > 0 && command != "sweep" && (shares || command == "doctor") {
+            return Ok(Some((id.clone(), command)));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads the journal and the result of a run from the store. A run that ended has one object with
+/// its journal. Other runs have one object for each line, as all runs of earlier versions.
+pub(crate) async fn read_run_record(
+    catalog: &CatalogName,
+    store: &dyn Store,
+    run: &RunId,
+    keys: &[String],
+) -> Result<(String, Option<Vec<u8>>)> {
+    let journal = keys::journal(catalog, run);
+    let lines = format!("{}/journal/", keys::run(catalog, run));
+    let objects = if keys.contains(&journal) {
+        vec![(journal.clone(), journal)]
+    } else {
+        let lines = keys.iter().filter(|key| key.starts_with(&lines));
+        lines.map(|key| (key.clone(), key.clone())).collect()
+    };
+    let mut objects = stored_evidence::fetch_existing(store, objects).await?;
+    objects.sort();
+    let journal = objects
+        .iter()
+        .map(|(_, text)| String::from_utf8_lossy(text))
+        .collect();
+    Ok((journal, store.get(&keys::report(catalog, run)).await?))
+}

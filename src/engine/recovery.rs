@@ -1,0 +1,186 @@
+//! Reads how far a run came from its plan and its journal, so that the run can continue or be undone.
+
+use std::collections::BTreeMap;
+
+use super::journal::{JournalLine, Phase};
+use super::output::{Outputs, StepOutput};
+use crate::error::{Error, Result};
+use crate::plan::{Plan, Scope, Step, StepId};
+
+/// Last recorded state of a step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StepState {
+    /// The step started, and its end is unknown.
+    Begun,
+    /// The step succeeded.
+    Done(StepOutput),
+    /// The step failed with this error.
+    Failed(String),
+    /// The step is not completely undone. The output is absent if the step had not succeeded.
+    Undoing(Option<StepOutput>),
+    /// The step is undone.
+    Undone,
+}
+
+/// Last recorded states of the steps of a scope.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ScopeProgress {
+    states: BTreeMap<StepId, StepState>,
+    error: Option<String>,
+}
+
+/// How far a scope came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScopeStage {
+    /// No step started.
+    NotStarted,
+    /// Some steps are done, and none failed.
+    Interrupted,
+    /// A step failed, and not all of its steps are undone.
+    HalfUndone,
+    /// A step failed, and all steps are undone.
+    Undone,
+    /// All steps are done.
+    Done,
+}
+
+/// How far a run came, scope by scope.
+#[derive(Debug, Clone, Default)]
+pub struct RunProgress {
+    scopes: BTreeMap<Scope, ScopeProgress>,
+    /// Number of lines of the journal.
+    pub lines: usize,
+}
+
+impl RunProgress {
+    /// Reads the progress of a run.
+    ///
+    /// # Errors
+    /// Fails if the journal names a step that the plan does not have, or contains an output that this
+    /// version of bakeline cannot read.
+    pub fn read(plan: &Plan, lines: &[JournalLine]) -> Result<Self> {
+        let steps: BTreeMap<&StepId, &Step> = plan.steps.iter().map(|s| (&s.id, s)).collect();
+        let mut scopes: BTreeMap<Scope, ScopeProgress> = BTreeMap::new();
+        for line in lines {
+            let unreadable = |why: &str| {
+                let text = format!("journal line {} of run {}: {why}", line.seq, plan.run);
+                Error::input(text).hint("use the version of bakeline that started the run")
+            };
+            let Some(step) = steps.get(&line.step) else {
+                let why = format!("the plan has no step `{}`", line.step);
+                return Err(unreadable(&why));
+            };
+            let progress = scopes.entry(step.scope.clone()).or_default();
+            progress
+                .add(line)
+                .map_err(|e| unreadable("the output of the step cannot be read").because(e))?;
+        }
+        Ok(Self {
+            scopes,
+            lines: lines.len(),
+        })
+    }
+
+    /// Returns the progress of a scope.
+    #[must_use]
+    pub fn of(&self, scope: &Scope) -> ScopeProgress {
+        self.scopes.get(scope).cloned().unwrap_or_default()
+    }
+
+    /// Returns the scopes of a plan with their stages.
+    #[must_use]
+    pub fn stages<'p>(&self, plan: &'p Plan) -> Vec<(&'p Scope, ScopeStage)> {
+        let scopes = plan.scopes().into_iter();
+        scopes
+            .map(|(scope, _)| (scope, self.of(scope).stage(&steps_of(plan, scope))))
+            .collect()
+    }
+
+    /// Returns the outputs of all steps that are done.
+    pub(super) fn outputs(&self) -> Outputs {
+        let mut outputs = Outputs::default();
+        for progress in self.scopes.values() {
+            for (id, state) in &progress.states {
+                if let StepState::Done(output) | StepState::Undoing(Some(output)) = state {
+                    outputs.insert(id.clone(), output.clone());
+                }
+            }
+        }
+        outputs
+    }
+}
+
+impl ScopeProgress {
+    fn add(&mut self, line: &JournalLine) -> serde_json::Result<()> {
+        let state = match line.phase {
+            Phase::Started => StepState::Begun,
+            Phase::Succeeded => StepState::Done(serde_json::from_value(line.data.clone())?),
+            Phase::Failed => {
+                let text = line.data.get("error").and_then(serde_json::Value::as_str);
+                let error = text.unwrap_or("no reason recorded").to_owned();
+                self.error = Some(error.clone());
+                StepState::Failed(error)
+            }
+            Phase::UndoStarted | Phase::UndoFailed => {
+                StepState::Undoing(self.output(&line.step).cloned())
+            }
+            Phase::Undone => StepState::Undone,
+        };
+        self.states.insert(line.step.clone(), state);
+        Ok(())
+    }
+
+    /// Returns the last recorded state of a step.
+    #[must_use]
+    pub fn state(&self, step: &StepId) -> Option<&StepState> {
+        self.states.get(step)
+    }
+
+    /// Returns the recorded output of a step that succeeded and is not undone.
+    pub(super) fn output(&self, step: &StepId) -> Option<&StepOutput> {
+        match self.states.get(step)? {
+            StepState::Done(output) | StepState::Undoing(Some(output)) => Some(output),
+            _ => None,
+        }
+    }
+
+    /// Returns whether no step has begun.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty()
+    }
+
+    /// Forgets a step whose effect was removed.
+    pub(super) fn reset(&mut self, step: &StepId) {
+        self.states.remove(step);
+    }
+
+    /// Returns the error of the failed step, if a step failed.
+    pub(super) fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    /// Returns how far the scope came. `steps` are all steps of the scope.
+    #[must_use]
+    pub fn stage(&self, steps: &[&Step]) -> ScopeStage {
+        let states = || self.states.values();
+        if self.states.is_empty() {
+            ScopeStage::NotStarted
+        } else if states().all(|s| *s == StepState::Undone) {
+            ScopeStage::Undone
+        } else if states().any(|s| !matches!(s, StepState::Begun | StepState::Done(_))) {
+            ScopeStage::HalfUndone
+        } else if states().all(|s| matches!(s, StepState::Done(_)))
+            && self.states.len() == steps.len()
+        {
+            ScopeStage::Done
+        } else {
+            ScopeStage::Interrupted
+        }
+    }
+}
+
+/// Returns the steps of a scope in order.
+pub(super) fn steps_of<'p>(plan: &'p Plan, scope: &Scope) -> Vec<&'p Step> {
+    plan.steps.iter().filter(|s| s.scope == *scope).collect()
+}
