@@ -48,7 +48,7 @@ pub(super) fn location_summaries(
             ScopeEnd::Stuck { verb, error, .. } => {
                 ("stuck", Some(format!("could not {verb}: {error}")))
             }
-            ScopeEnd::Cancelled { step } => ("cancelled", Some(format!("cancelled at {step}"))),
+            ScopeEnd::Cancelled { step, .. } => ("cancelled", Some(format!("cancelled at {step}"))),
             ScopeEnd::NotStarted { because } => ("not started", Some(because.clone())),
         };
         let made = match end {

@@ -81,9 +81,13 @@ impl RunSummary {
             .collect();
         let records = Record::read_all(&inventory.images, &catalog.settings);
         let lowest = &catalog.settings.environments[0].name;
+        let may_have_moved = |image: &ImageName| {
+            let end = outcome.and_then(|o| o.scopes.get(&Scope::of_image(image)));
+            end.is_some_and(ScopeEnd::may_have_moved)
+        };
         for report in images
             .iter_mut()
-            .filter(|i| !matches!(i.status, "released" | "kept"))
+            .filter(|i| !matches!(i.status, "released" | "kept") && !may_have_moved(&i.image))
         {
             let arch = catalog
                 .images
@@ -177,7 +181,7 @@ fn image_summary(
             report.failure = Some(format!("could not {verb}: {error}"));
             report.hints.clone_from(hints);
         }
-        Some(ScopeEnd::Cancelled { step }) => {
+        Some(ScopeEnd::Cancelled { step, .. }) => {
             report.status = "cancelled";
             report.failure = Some(format!("cancelled at {step}"));
         }
