@@ -3,6 +3,7 @@
 
 mod calls;
 mod cloud;
+mod outage;
 mod pace;
 mod state;
 mod store;
@@ -11,6 +12,7 @@ mod virtual_clock;
 mod visibility;
 
 pub use calls::FakeCloud;
+pub use outage::{FailureExtent, Outage};
 pub use pace::Pace;
 pub use state::{ACCOUNT, FakeCloudState, FakeGroup, FakeInstance};
 pub use store::MemoryStore;

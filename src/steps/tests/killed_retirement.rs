@@ -54,7 +54,7 @@ impl Operation {
 }
 
 /// Returns the environment with the same cloud and store at another time.
-fn at_time(setup: &TestEnv, now: &str) -> TestEnv {
+pub(super) fn at_time(setup: &TestEnv, now: &str) -> TestEnv {
     let mut next = setup.next_run(Arc::clone(&setup.catalog), now);
     next.store
         .objects
@@ -67,7 +67,7 @@ fn at_time(setup: &TestEnv, now: &str) -> TestEnv {
 
 /// Returns an environment with two versions of each image. The older ones are shared with another
 /// account.
-async fn two_versions() -> TestEnv {
+pub(super) async fn two_versions() -> TestEnv {
     let waits = catalog_with(WAITS, &[]);
     let setup = TestEnv::with_state(
         TestEnv::new().cloud.state(|w| w.clone()),
