@@ -17,7 +17,7 @@ use crate::plan::step::{Decision, PlanVerdict};
 use crate::plan::{Plan, Scope};
 use crate::ports::Workspace as _;
 use crate::ui;
-use locations::{LocationSummary, location_summaries};
+use locations::{LocationSummary, location_summaries, may_have_moved};
 use message::slack_values;
 
 /// Result for one image.
@@ -81,14 +81,9 @@ impl RunSummary {
             .collect();
         let records = Record::read_all(&inventory.images, &catalog.settings);
         let lowest = &catalog.settings.environments[0].name;
-        let may_have_moved = |image: &ImageName| {
-            let end = outcome.and_then(|o| o.scopes.get(&Scope::of_image(image)));
-            end.is_some_and(ScopeEnd::may_have_moved)
-        };
-        for report in images
-            .iter_mut()
-            .filter(|i| !matches!(i.status, "released" | "kept") && !may_have_moved(&i.image))
-        {
+        for report in images.iter_mut().filter(|i| {
+            !matches!(i.status, "released" | "kept") && !may_have_moved(plan, outcome, &i.image)
+        }) {
             let arch = catalog
                 .images
                 .get(&report.image)
