@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BAKELINE := $(or $(CARGO_TARGET_DIR),target)/debug/bakeline
 
-.PHONY: help demo tour test api clients core matrix bench fuzz lint readme clean
+.PHONY: help demo tour test api clients core matrix faults bench fuzz lint readme clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
@@ -28,6 +28,9 @@ core: ## the everyday loop: Rust tests without the AWS SDK
 
 matrix: ## all cases of the tests that otherwise run only a sample
 	@scripts/matrix.sh
+
+faults: ## each action of the changing commands with each kind of fault
+	@scripts/faults.sh
 
 bench: ## measure release and lookup against scripts doing the same
 	@scripts/bench.sh
