@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BAKELINE := $(or $(CARGO_TARGET_DIR),target)/debug/bakeline
 
-.PHONY: help demo tour test api clients core matrix chaos bench fuzz lint readme clean
+.PHONY: help demo tour test api clients core matrix chaos faults bench fuzz lint readme clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
@@ -31,6 +31,9 @@ matrix: ## all cases of the tests that otherwise run only a sample
 
 chaos: ## kill every command at every call and journal line, then recover
 	@scripts/chaos.sh
+
+faults: ## each action of the changing commands with each kind of fault
+	@scripts/faults.sh
 
 bench: ## measure release and lookup against scripts doing the same
 	@scripts/bench.sh

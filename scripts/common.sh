@@ -24,6 +24,13 @@ timed() {
     printf '%s took %d min %02d s\n' "$name" $((took / 60)) $((took % 60)) | tee -a "${DURATIONS_FILE:-/dev/null}" >&2
 }
 
+# sample_offset: print the number of the first case of rotating samples, which depends on the commit.
+sample_offset() {
+    local commit
+    commit=$(git rev-parse --short=7 HEAD 2>/dev/null || echo 0)
+    echo $((16#${commit:0:7}))
+}
+
 # use_sandbox: point the AWS tools of this shell at the running local EC2.
 use_sandbox() {
     eval "$("$BAKELINE" sandbox status --env)"

@@ -7,6 +7,9 @@ timed "python environment" scripts/venv.sh
 # Many tests wait for processes, so two tests for each core run at a time.
 RUST_TEST_THREADS=$((2 * $(nproc)))
 export RUST_TEST_THREADS
+# `BAKELINE_SAMPLE_OFFSET=N` repeats the samples of another commit.
+export BAKELINE_SAMPLE_OFFSET=${BAKELINE_SAMPLE_OFFSET:-$(sample_offset)}
+say "rotating samples: BAKELINE_SAMPLE_OFFSET=$BAKELINE_SAMPLE_OFFSET"
 timed "rust tests without the SDK" cargo test --no-default-features
 
 # The SDK affects only adapters, commands and the program. The run above has tested the rest.

@@ -24,6 +24,41 @@ pub(crate) fn select_cases<T>(
     all
 }
 
+/// Environment variable with the number of the first case of a rotating sample. CI derives it from the
+/// commit.
+const OFFSET: &str = "BAKELINE_SAMPLE_OFFSET";
+
+/// Returns about `count` cases, spread over all of them, or all cases in a full run. The sample depends
+/// on the variable, which is printed so that a failure can be repeated.
+#[expect(clippy::disallowed_methods, reason = "tests read the environment")]
+pub(crate) fn select_rotating<T>(
+    test: &str,
+    count: usize,
+    cases: impl IntoIterator<Item = T>,
+) -> Vec<T> {
+    let cases: Vec<T> = cases.into_iter().collect();
+    if is_full() {
+        return cases;
+    }
+    let offset = std::env::var(OFFSET).ok();
+    let offset = offset.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let step = cases.len().div_ceil(count).max(1);
+    print_offset(test, offset, step);
+    cases
+        .into_iter()
+        .skip(offset % step)
+        .step_by(step)
+        .collect()
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a failure is repeated with the same sample"
+)]
+fn print_offset(test: &str, offset: usize, step: usize) {
+    eprintln!("{test}: every {step}th case, {OFFSET}={offset}");
+}
+
 /// Returns the first case and every `step`th case after it.
 fn take_every<T>(step: usize, cases: impl IntoIterator<Item = T>) -> Vec<T> {
     cases.into_iter().step_by(step).collect()

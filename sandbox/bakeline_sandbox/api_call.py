@@ -50,6 +50,7 @@ class ApiCall:
     path: str = ""
     query: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)  # of S3, with lower-case names
+    is_reset: bool = False  # a fault closes the connection instead of sending the answer
 
     @property
     def is_dry_run(self) -> bool:

@@ -19,7 +19,10 @@ _READ_ACTIONS = (
 
 @dataclass
 class Fault:
-    """Delay of a call, followed by an error (`code`), a fixed answer (`body`), or moto's answer."""
+    """Delay of a call, followed by an error (`code`), a fixed answer (`body`), or moto's answer.
+
+    With `reset`, the call has this result, but the client receives no answer.
+    """
 
     action: str
     code: str = ""
@@ -35,6 +38,7 @@ class Fault:
     after: int = 0  # number of matching calls that succeed first
     body: str | None = None  # sent with `status` and `content_type`, as a proxy would do
     content_type: str = "text/html"
+    reset: bool = False  # closes the connection instead of sending the answer
 
     def matches(self, call: ApiCall, caller: str) -> bool:
         """Returns True if this fault applies to the call; ignores `after` and `times`."""
@@ -93,6 +97,7 @@ class FaultList:
             if fault.times <= 0:
                 self.faults.remove(fault)
             self._delay(call, fault.delay)
+            call.is_reset = fault.reset
         if fault.body is not None:
             return Response(fault.body, status=fault.status, content_type=fault.content_type)
         return call.error_response(fault.code, fault.message, fault.status) if fault.code else None

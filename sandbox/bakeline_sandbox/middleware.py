@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import logging
 import re
+import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -84,6 +85,8 @@ class Middleware:
         user_agent = environ.get("HTTP_USER_AGENT", "")
         self._log_call(call, user_agent, response, time.monotonic() - started_at)
         self.faults.finish(call)
+        if call.is_reset:
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
         return response(environ, start_response)
 
     def _deny_browser(self, environ: dict[str, Any], call: ApiCall) -> Response | None:

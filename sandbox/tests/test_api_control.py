@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 from conftest import OTHER_ACCOUNT, REGION, Api, assert_error, send_request, wait_until
 
 
@@ -27,6 +27,14 @@ def test_empty_fault_list_removes_all_faults(api: Api) -> None:
     assert_error(code, ec2.describe_images)
     api.control("faults", {"faults": []})
     ec2.describe_images()
+
+
+def test_reset_performs_the_call_and_sends_no_answer(api: Api) -> None:
+    ec2 = api.client("ec2")
+    api.control("faults", {"action": "CreateKeyPair", "reset": True})
+    with pytest.raises(HTTPClientError):
+        ec2.create_key_pair(KeyName="lost")
+    assert [one["KeyName"] for one in ec2.describe_key_pairs()["KeyPairs"]] == ["lost"]
 
 
 def test_fault_matches_resource_after_successful_calls(api: Api) -> None:

@@ -18,7 +18,7 @@ pub enum ScopeEnd {
         /// Outputs by step.
         outputs: BTreeMap<StepId, StepOutput>,
     },
-    /// A step failed. Everything was undone.
+    /// A step failed. Everything that has an undo was undone.
     Failed {
         /// Failed step.
         step: String,
@@ -31,12 +31,18 @@ pub enum ScopeEnd {
         error: String,
         /// Next actions.
         hints: Vec<String>,
+        /// True if the scope is as it was before.
+        #[serde(skip)]
+        undone: bool,
     },
     /// The scope was cancelled because another one failed or the user interrupted the run.
-    /// Everything was undone.
+    /// Everything that has an undo was undone.
     Cancelled {
         /// Step that was running.
         step: String,
+        /// True if the scope is as it was before.
+        #[serde(skip)]
+        undone: bool,
     },
     /// The scope did not start.
     NotStarted {
@@ -53,6 +59,9 @@ pub enum ScopeEnd {
         error: String,
         /// Resources that remain, and why.
         left: Vec<String>,
+        /// True if the scope may have moved `current`.
+        #[serde(skip)]
+        moved: bool,
     },
 }
 
@@ -79,6 +88,31 @@ impl ScopeEnd {
                  list them with `bakeline sweep`"
                     .to_owned(),
             ],
+            moved: true,
+        }
+    }
+
+    /// Returns whether a failed scope may have left a version current that was not before.
+    #[must_use]
+    pub fn may_have_moved(&self) -> bool {
+        matches!(self, Self::Stuck { moved: true, .. })
+    }
+
+    /// Returns the line that the progress shows at the end of a scope, except after success.
+    #[must_use]
+    pub fn closing_line(&self) -> Option<String> {
+        match self {
+            Self::Cancelled { step, undone: true } => {
+                Some(format!("cancelled at {step}, cleaned up"))
+            }
+            Self::Cancelled { step, .. } => Some(format!("cancelled at {step}")),
+            Self::Failed { undone: true, .. } => Some("cleaned up".to_owned()),
+            Self::Failed { hints, .. } => {
+                let left =
+                    |hint: &String| hint.starts_with("not undone") || hint.starts_with("kept:");
+                hints.iter().any(left).then(|| "not cleaned up".to_owned())
+            }
+            _ => None,
         }
     }
 

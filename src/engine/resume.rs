@@ -59,6 +59,7 @@ impl Recovery {
                     kind: ErrorKind::StepFailed,
                     error: failure_text(&progress),
                     hints: Vec::new(),
+                    undone: true,
                 })
             }
             ScopeStage::NotStarted if self.goal == Goal::Undo => Some(ScopeEnd::NotStarted {

@@ -9,7 +9,7 @@ use super::event::Event;
 use super::journal::{FinishedStep, NewLine, Recorder, StartedStep};
 use super::outcome::ScopeEnd;
 use super::resume;
-use super::undo::rollback_steps;
+use super::undo::{RollbackResult, rollback_steps};
 use super::{Shared, StepContext, StepOutput, round_to_millis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Action, Step};
@@ -180,7 +180,8 @@ pub(super) async fn fail_scope(
     if let Some(end) = keep_for_inspection(shared, failed, &error).await {
         return end;
     }
-    let (stuck, left) = rollback_steps(shared, done).await;
+    let has_undo = done.iter().all(|ended| ended.step.action.has_undo());
+    let RollbackResult { stuck, left, moved } = rollback_steps(shared, done).await;
     let lost = shared.engine.effects.lock_loss();
     let cancelled = error.kind == ErrorKind::Interrupted;
     let mut hints: Vec<String> = error.hints().into_iter().map(str::to_owned).collect();
@@ -218,6 +219,7 @@ pub(super) async fn fail_scope(
             verb,
             error,
             left: stuck.into_iter().chain(left).collect(),
+            moved,
         };
     }
     if lost.is_some() && (cancelled || kind == ErrorKind::Refused || fenced) {
@@ -227,10 +229,12 @@ pub(super) async fn fail_scope(
             kind: ErrorKind::Refused,
             error,
             hints,
+            undone: has_undo && !fenced,
         };
     }
     if cancelled {
-        return ScopeEnd::Cancelled { step };
+        let undone = has_undo;
+        return ScopeEnd::Cancelled { step, undone };
     }
     ScopeEnd::Failed {
         step,
@@ -238,6 +242,7 @@ pub(super) async fn fail_scope(
         kind,
         error,
         hints,
+        undone: has_undo,
     }
 }
 
@@ -287,6 +292,7 @@ async fn keep_for_inspection(shared: &Shared, failed: &Step, error: &Error) -> O
         kind: error.kind,
         error: error.one_line(),
         hints,
+        undone: false,
     })
 }
 

@@ -11,12 +11,18 @@ use super::{Engine, Shared, StepContext, StepOutput};
 use crate::error::Result;
 use crate::plan::{Action, Step};
 
-/// Undoes every step, newest first, and continues after a failed undo. Returns the steps that could
-/// not be undone, and those left because the lock was lost.
-pub(super) async fn rollback_steps(
-    shared: &Shared,
-    done: Vec<EndedStep<'_>>,
-) -> (Vec<String>, Vec<String>) {
+/// Steps that were not undone.
+pub(super) struct RollbackResult {
+    /// Steps whose undo failed.
+    pub(super) stuck: Vec<String>,
+    /// Steps left because the lock was lost.
+    pub(super) left: Vec<String>,
+    /// True if the undo of a move failed.
+    pub(super) moved: bool,
+}
+
+/// Undoes every step, newest first, and continues after a failed undo.
+pub(super) async fn rollback_steps(shared: &Shared, done: Vec<EndedStep<'_>>) -> RollbackResult {
     let (mut stuck, mut left) = (Vec::new(), Vec::new());
     let mut moved: Option<&Step> = None;
     let mut patience = shared.undo_patience;
@@ -56,7 +62,11 @@ pub(super) async fn rollback_steps(
             }
         }
     }
-    (stuck, left)
+    RollbackResult {
+        stuck,
+        left,
+        moved: moved.is_some(),
+    }
 }
 
 async fn undo_step(shared: &Shared, ended: EndedStep<'_>, patience: &mut Duration) -> Result<()> {

@@ -220,6 +220,22 @@ impl Action {
         )
     }
 
+    /// Returns whether a failed or cancelled scope undoes the action, or has nothing to undo.
+    #[must_use]
+    pub fn has_undo(&self) -> bool {
+        !matches!(
+            self,
+            Self::Deregister { .. }
+                | Self::Restore { .. }
+                | Self::Sweep { .. }
+                | Self::Withdraw { .. }
+                | Self::Publish { .. }
+                | Self::Unpublish { .. }
+                | Self::PutObject { .. }
+                | Self::DeleteObject { .. }
+        )
+    }
+
     /// Returns the name of the action for messages.
     #[must_use]
     pub fn verb(&self) -> &'static str {

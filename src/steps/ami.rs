@@ -5,6 +5,7 @@ use crate::model::{Ami, AmiId};
 use crate::plan::Step;
 use crate::ports::{CloudErrorKind, ImageQuery};
 use crate::steps::context::Steps;
+use crate::steps::created::is_missing;
 
 /// Longest wait for a pending AMI, which cannot be deregistered yet.
 const PENDING_LIMIT: std::time::Duration = std::time::Duration::from_secs(600);
@@ -48,6 +49,25 @@ pub(in crate::steps) async fn find_created(
     .await
 }
 
+/// Returns an own AMI by ID that a list has shown. Answers that it does not exist count only after some
+/// time.
+pub(in crate::steps) async fn find_listed(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+) -> Result<Option<Ami>> {
+    let (never, begun) = (
+        tokio_util::sync::CancellationToken::new(),
+        steps.clock.now(),
+    );
+    let what = format!("AMI {id} in {} to be found", step.region);
+    crate::steps::poll::poll_until(steps, PENDING_LIMIT, &never, &what, || async {
+        let found = find(steps, step, id).await?;
+        Ok((found.is_some() || is_missing(steps, begun)).then_some(found))
+    })
+    .await
+}
+
 fn is_new(steps: &Steps, ami: &Ami) -> bool {
     steps.creations.is_new(ami.id.as_str(), steps.clock.now())
 }
@@ -55,9 +75,10 @@ fn is_new(steps: &Steps, ami: &Ami) -> bool {
 /// Deregisters an AMI with its snapshots. If snapshots remain, the error contains the commands that
 /// delete them.
 pub(in crate::steps) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
-    let (cloud, never) = (
+    let (cloud, never, begun) = (
         steps.cloud_for(step)?,
         tokio_util::sync::CancellationToken::new(),
+        steps.clock.now(),
     );
     let what = format!(
         "AMI {} in {} to leave the pending state",
@@ -70,8 +91,10 @@ pub(in crate::steps) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) 
             .deregister(&step.region, ami)
             .await
         {
-            // EC2 may not know a new AMI yet.
-            Ok(done) if !done.existed && is_new(steps, ami) => Ok(None),
+            // EC2 may not know a new AMI yet, and the caller has read every other one before.
+            Ok(done) if !done.existed && (is_new(steps, ami) || !is_missing(steps, begun)) => {
+                Ok(None)
+            }
             Ok(done) => Ok(Some(done.remaining)),
             Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
             Err(e) => Err(e.into()),

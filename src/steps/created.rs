@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
+use crate::model::Timestamp;
 use crate::ports::{CloudErrorKind, CloudResult};
 use crate::steps::context::Steps;
 use crate::steps::creations::CreationKey;
@@ -20,6 +22,10 @@ const SEARCH_LIMIT: Duration = Duration::from_secs(180);
 
 /// Longest time for which a call that uses a new resource is repeated. The SDK has repeated it before.
 const USE_LIMIT: Duration = Duration::from_secs(90);
+
+/// Time after which a resource that a list has shown counts as missing. EC2 may answer for some seconds
+/// that a resource does not exist although it does.
+const MISSING_AFTER: SignedDuration = SignedDuration::from_secs(30);
 
 /// Returns whether a call may have had its effect although it returned this error.
 fn has_unknown_outcome(kind: CloudErrorKind) -> bool {
@@ -95,6 +101,33 @@ where
         }
     })
     .await
+}
+
+/// Repeats a deletion of a resource that a list has shown. Answers that it does not exist count only
+/// after some time. A resource in use is deleted as soon as it is free.
+pub(in crate::steps) async fn delete_listed<F>(
+    steps: &Steps,
+    limit: Duration,
+    what: &str,
+    delete: impl Fn() -> F + Send + Sync,
+) -> Result<()>
+where
+    F: Future<Output = CloudResult<bool>> + Send,
+{
+    let (never, begun) = (CancellationToken::new(), steps.clock.now());
+    poll_until(steps, limit, &never, what, || async {
+        match delete().await {
+            Ok(existed) => Ok((existed || is_missing(steps, begun)).then_some(())),
+            Err(error) if error.kind == CloudErrorKind::InUse => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    })
+    .await
+}
+
+/// Returns whether a listed resource counts as missing, if EC2 has answered so since `begun`.
+pub(in crate::steps) fn is_missing(steps: &Steps, begun: Timestamp) -> bool {
+    steps.clock.now().duration_since(begun) >= MISSING_AFTER
 }
 
 /// Repeats an idempotent call while EC2 answers that a new resource in its request does not exist, or

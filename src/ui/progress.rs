@@ -8,7 +8,6 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::engine::event::{Event, EventSink};
-use crate::engine::outcome::ScopeEnd;
 use crate::plan::Scope;
 
 /// Progress on stderr.
@@ -94,24 +93,8 @@ impl EventSink for Progress {
             ),
             Event::ScopeFinished { scope, end } => {
                 self.remove_bar(scope);
-                match end {
-                    ScopeEnd::Cancelled { step } => {
-                        self.print_line(scope, &format!("cancelled at {step}, cleaned up"))
-                    }
-                    ScopeEnd::Failed { hints, .. } => {
-                        let left = |hint: &String| {
-                            hint.starts_with("not undone") || hint.starts_with("kept:")
-                        };
-                        self.print_line(
-                            scope,
-                            if hints.iter().any(left) {
-                                "not cleaned up"
-                            } else {
-                                "cleaned up"
-                            },
-                        );
-                    }
-                    _ => {}
+                if let Some(line) = end.closing_line() {
+                    self.print_line(scope, &line);
                 }
             }
             Event::RunFinished { .. } => {}

@@ -34,7 +34,7 @@ impl AccessWriter for Aws {
         create_key_pair(&self.clients(region), name, tags).await
     }
 
-    async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<()> {
+    async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<bool> {
         delete_key_pair(&self.clients(region), name).await
     }
 
@@ -69,12 +69,9 @@ pub(super) async fn create_key_pair(
     Ok(Secret::new(answer.key_material.unwrap_or_default()))
 }
 
-pub(super) async fn delete_key_pair(clients: &Clients, name: &str) -> CloudResult<()> {
+pub(super) async fn delete_key_pair(clients: &Clients, name: &str) -> CloudResult<bool> {
     let answer = clients.ec2.delete_key_pair().key_name(name).send().await;
-    match answer.map_err(|e| cloud_error("DeleteKeyPair", &clients.region, &e)) {
-        Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
-        _ => Ok(()),
-    }
+    exists(answer.map_err(|e| cloud_error("DeleteKeyPair", &clients.region, &e)))
 }
 
 pub(super) async fn create_group(clients: &Clients, request: &GroupRequest) -> CloudResult<String> {

@@ -31,12 +31,12 @@ where
     let kind = match error {
         SdkError::ServiceError(_) if message.contains(NOT_SHARED) => CloudErrorKind::NotShared,
         SdkError::DispatchFailure(f) if f.is_user() || message.contains("credentials") => {
-            CloudErrorKind::Credentials
+            credentials_kind(&message)
         }
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => CloudErrorKind::Unreachable,
         SdkError::ResponseError(_) => CloudErrorKind::Malformed,
         SdkError::ConstructionFailure(_) if message.contains("credentials") => {
-            CloudErrorKind::Credentials
+            credentials_kind(&message)
         }
         SdkError::ServiceError(e)
             if error_kind(code) == CloudErrorKind::Other && e.raw().status().is_server_error() =>
@@ -79,6 +79,20 @@ pub(super) fn require_field<T>(
     })
 }
 
+/// Returns the kind of a failure to load credentials. If AWS throttled or failed the request of a
+/// provider, such as AssumeRole, the credentials may be good.
+fn credentials_kind(message: &str) -> CloudErrorKind {
+    let code = message.split_once("code: \"").map_or("", |(_, rest)| rest);
+    let code = code.split('"').next().unwrap_or_default();
+    match error_kind(code) {
+        CloudErrorKind::Throttled => CloudErrorKind::Throttled,
+        _ if ["InternalError", "InternalFailure", "ServiceUnavailable"].contains(&code) => {
+            CloudErrorKind::Unavailable
+        }
+        _ => CloudErrorKind::Credentials,
+    }
+}
+
 /// Returns the kind of an error code (EC2 API Reference, "Error codes"; SSM API Reference, errors of
 /// each action).
 fn error_kind(code: &str) -> CloudErrorKind {
@@ -117,5 +131,30 @@ fn error_kind(code: &str) -> CloudErrorKind {
         "ResourceLimitExceeded" => CloudErrorKind::Busy,
         c if c.contains("LimitExceeded") => CloudErrorKind::Quota,
         _ => CloudErrorKind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_request_for_credentials_is_transient() {
+        let text = |code: &str| {
+            format!(
+                "dispatch failure: other: an error occurred while loading credentials: service error: \
+                 unhandled error ({code}): Error {{ code: \"{code}\", message: \"x\" }}"
+            )
+        };
+        for (code, expected) in [
+            ("Throttling", CloudErrorKind::Throttled),
+            ("InternalError", CloudErrorKind::Unavailable),
+            ("AccessDenied", CloudErrorKind::Credentials),
+            ("ExpiredToken", CloudErrorKind::Credentials),
+        ] {
+            assert_eq!(credentials_kind(&text(code)), expected, "{code}");
+        }
+        let missing = "no providers in chain provided credentials";
+        assert_eq!(credentials_kind(missing), CloudErrorKind::Credentials);
     }
 }

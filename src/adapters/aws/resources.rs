@@ -4,11 +4,11 @@ use async_trait::async_trait;
 
 use super::Aws;
 use super::clients::Clients;
-use super::errors::cloud_error;
+use super::errors::{cloud_error, exists};
 use super::tags::ec2_tags;
 use super::temporaries;
 use crate::model::{Region, Tags, TemporaryResource};
-use crate::ports::{CloudErrorKind, CloudResult, ResourceReader, ResourceWriter, TemporaryQuery};
+use crate::ports::{CloudResult, ResourceReader, ResourceWriter, TemporaryQuery};
 
 #[async_trait]
 impl ResourceReader for Aws {
@@ -53,27 +53,21 @@ impl ResourceWriter for Aws {
         Ok(())
     }
 
-    async fn delete_snapshot(&self, region: &Region, id: &str) -> CloudResult<()> {
+    async fn delete_snapshot(&self, region: &Region, id: &str) -> CloudResult<bool> {
         delete_snapshot(&self.clients(region), id).await
     }
 
-    async fn delete_volume(&self, region: &Region, id: &str) -> CloudResult<()> {
+    async fn delete_volume(&self, region: &Region, id: &str) -> CloudResult<bool> {
         delete_volume(&self.clients(region), id).await
     }
 }
 
-async fn delete_snapshot(clients: &Clients, id: &str) -> CloudResult<()> {
+async fn delete_snapshot(clients: &Clients, id: &str) -> CloudResult<bool> {
     let answer = clients.ec2.delete_snapshot().snapshot_id(id).send().await;
-    match answer.map_err(|e| cloud_error("DeleteSnapshot", &clients.region, &e)) {
-        Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
-        _ => Ok(()),
-    }
+    exists(answer.map_err(|e| cloud_error("DeleteSnapshot", &clients.region, &e)))
 }
 
-async fn delete_volume(clients: &Clients, id: &str) -> CloudResult<()> {
+async fn delete_volume(clients: &Clients, id: &str) -> CloudResult<bool> {
     let answer = clients.ec2.delete_volume().volume_id(id).send().await;
-    match answer.map_err(|e| cloud_error("DeleteVolume", &clients.region, &e)) {
-        Err(e) if e.kind != CloudErrorKind::NotFound => Err(e),
-        _ => Ok(()),
-    }
+    exists(answer.map_err(|e| cloud_error("DeleteVolume", &clients.region, &e)))
 }

@@ -29,10 +29,7 @@ impl UsageReader for Aws {
             .attribute(ImageAttributeName::LaunchPermission)
             .send()
             .await;
-        let answer = match sent.map_err(|e| cloud_error("DescribeImageAttribute", region, &e)) {
-            Err(e) if e.kind == CloudErrorKind::NotFound => return Ok(Vec::new()),
-            other => other?,
-        };
+        let answer = sent.map_err(|e| cloud_error("DescribeImageAttribute", region, &e))?;
         let who = answer
             .launch_permissions
             .unwrap_or_default()

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use super::outage::ActiveOutage;
 use super::state::{ACCOUNT, FakeCloudState};
-use super::{Call, Fault, FaultTiming, Pace};
+use super::{Call, Fault, FaultTiming, Outage, Pace};
 use crate::model::Region;
 use crate::ports::{Clock as _, CloudError, CloudErrorKind, CloudResult};
 
@@ -17,6 +18,7 @@ pub(super) struct Inner {
     elsewhere: BTreeMap<(String, Region), FakeCloudState>,
     calls: Vec<Call>,
     faults: Vec<(Fault, usize)>,
+    outage: Option<ActiveOutage>,
     check: Option<InvariantCheck>,
     violations: Vec<String>,
     halt: Option<(usize, Arc<tokio::sync::Notify>)>,
@@ -105,6 +107,18 @@ impl FakeCloud {
         self.inner.lock().expect("no panic").faults.push((fault, 0));
     }
 
+    /// Starts an outage.
+    pub fn fail_for(&self, outage: Outage) {
+        self.inner.lock().expect("no panic").outage = Some(ActiveOutage::new(outage));
+    }
+
+    /// Returns the number of calls that failed because of the outage.
+    #[must_use]
+    pub fn failed_calls(&self) -> usize {
+        let inner = self.inner.lock().expect("no panic");
+        inner.outage.as_ref().map_or(0, ActiveOutage::failed)
+    }
+
     /// Blocks the `nth` call and all later ones, as for a killed process. The returned signal fires
     /// at the first blocked call.
     pub fn halt_before(&self, nth: usize) -> Arc<tokio::sync::Notify> {
@@ -162,13 +176,21 @@ impl FakeCloud {
             signal.notify_one();
             return std::future::pending().await;
         }
+        let outage = {
+            let mut inner = self.inner.lock().expect("no panic");
+            let active = inner.outage.as_mut();
+            active.and_then(|active| active.fails(action).then(|| active.outage.clone()))
+        };
+        if let Some(outage) = &outage {
+            outage.clock.sleep(outage.takes).await;
+        }
         let mut inner = self.inner.lock().expect("no panic");
         inner.calls.push(Call {
             action,
             about: about.to_owned(),
             changes,
         });
-        let mut injected = None;
+        let mut injected = outage.map(|outage| (outage.when, outage.kind));
         for (fault, count) in &mut inner.faults {
             let matches = fault.action.is_none_or(|a| a == action)
                 && fault.about.as_deref().is_none_or(|a| a == about);

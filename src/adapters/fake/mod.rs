@@ -3,6 +3,7 @@
 
 mod calls;
 mod cloud;
+mod outage;
 mod pace;
 mod prerequisites;
 mod state;
@@ -12,6 +13,7 @@ mod virtual_clock;
 mod visibility;
 
 pub use calls::FakeCloud;
+pub use outage::{FailureExtent, Outage};
 pub use pace::Pace;
 pub use prerequisites::FakePrerequisites;
 pub use state::{ACCOUNT, FakeCloudState, FakeGroup, FakeInstance};

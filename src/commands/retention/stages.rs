@@ -150,7 +150,7 @@ fn scope_status(end: &ScopeEnd) -> (&'static str, Option<String>) {
         ScopeEnd::Failed { verb, error, .. } => {
             ("failed", Some(format!("could not {verb}: {error}")))
         }
-        ScopeEnd::Cancelled { step } => ("cancelled", Some(format!("cancelled at {step}"))),
+        ScopeEnd::Cancelled { step, .. } => ("cancelled", Some(format!("cancelled at {step}"))),
         ScopeEnd::NotStarted { because } => ("not started", Some(because.clone())),
         ScopeEnd::Stuck { verb, error, .. } => {
             ("stuck", Some(format!("could not {verb}: {error}")))

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::engine::StepOutput;
 use crate::engine::outcome::{Outcome, ScopeEnd};
-use crate::model::{AmiId, Location};
+use crate::model::{AmiId, ImageName, Location};
 use crate::plan::step::{Decision, PlanVerdict};
-use crate::plan::{Scope, ScopeSubject};
+use crate::plan::{Plan, Scope, ScopeSubject};
 
 /// Result for an image in another location.
 #[derive(Debug, Clone, Serialize)]
@@ -48,7 +48,7 @@ pub(super) fn location_summaries(
             ScopeEnd::Stuck { verb, error, .. } => {
                 ("stuck", Some(format!("could not {verb}: {error}")))
             }
-            ScopeEnd::Cancelled { step } => ("cancelled", Some(format!("cancelled at {step}"))),
+            ScopeEnd::Cancelled { step, .. } => ("cancelled", Some(format!("cancelled at {step}"))),
             ScopeEnd::NotStarted { because } => ("not started", Some(because.clone())),
         };
         let made = match end {
@@ -63,4 +63,12 @@ pub(super) fn location_summaries(
         }
     })
     .collect()
+}
+
+/// Returns whether the current version of an image may have changed although its scope at home did not
+/// succeed. The locations of a revocation move one by one.
+pub(super) fn may_have_moved(plan: &Plan, outcome: Option<&Outcome>, image: &ImageName) -> bool {
+    let is_revoked = |d: &Decision| d.image == *image && d.verdict == PlanVerdict::Revoke;
+    let end = outcome.and_then(|o| o.scopes.get(&Scope::of_image(image)));
+    plan.decisions.iter().any(is_revoked) || end.is_some_and(ScopeEnd::may_have_moved)
 }

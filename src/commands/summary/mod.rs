@@ -17,7 +17,7 @@ use crate::plan::step::{Decision, PlanVerdict};
 use crate::plan::{Plan, Scope};
 use crate::ports::Workspace as _;
 use crate::ui;
-use locations::{LocationSummary, location_summaries};
+use locations::{LocationSummary, location_summaries, may_have_moved};
 use message::slack_values;
 
 /// Result for one image.
@@ -81,10 +81,9 @@ impl RunSummary {
             .collect();
         let records = Record::read_all(&inventory.images, &catalog.settings);
         let lowest = &catalog.settings.environments[0].name;
-        for report in images
-            .iter_mut()
-            .filter(|i| !matches!(i.status, "released" | "kept"))
-        {
+        for report in images.iter_mut().filter(|i| {
+            !matches!(i.status, "released" | "kept") && !may_have_moved(plan, outcome, &i.image)
+        }) {
             let arch = catalog
                 .images
                 .get(&report.image)
@@ -177,7 +176,7 @@ fn image_summary(
             report.failure = Some(format!("could not {verb}: {error}"));
             report.hints.clone_from(hints);
         }
-        Some(ScopeEnd::Cancelled { step }) => {
+        Some(ScopeEnd::Cancelled { step, .. }) => {
             report.status = "cancelled";
             report.failure = Some(format!("cancelled at {step}"));
         }

@@ -39,8 +39,8 @@ pub trait AccessWriter: Send + Sync {
         name: &str,
         tags: &Tags,
     ) -> CloudResult<Secret>;
-    /// Deletes a key pair. Succeeds if it does not exist.
-    async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<()>;
+    /// Deletes a key pair. Returns false if EC2 answers that it does not exist, or not yet.
+    async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<bool>;
     /// Creates a security group without ingress rules and returns its ID.
     async fn create_group(&self, region: &Region, request: &GroupRequest) -> CloudResult<String>;
     /// Allows SSH from CIDR blocks. Succeeds if the rule exists.

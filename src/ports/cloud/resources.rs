@@ -34,8 +34,8 @@ pub trait ResourceWriter: Send + Sync {
     async fn tag(&self, region: &Region, ids: &[String], tags: &Tags) -> CloudResult<()>;
     /// Removes tags by key.
     async fn untag(&self, region: &Region, ids: &[String], keys: &[String]) -> CloudResult<()>;
-    /// Deletes a snapshot. Succeeds if it does not exist.
-    async fn delete_snapshot(&self, region: &Region, id: &str) -> CloudResult<()>;
-    /// Deletes a volume. Succeeds if it does not exist.
-    async fn delete_volume(&self, region: &Region, id: &str) -> CloudResult<()>;
+    /// Deletes a snapshot. Returns false if it does not exist, or not yet.
+    async fn delete_snapshot(&self, region: &Region, id: &str) -> CloudResult<bool>;
+    /// Deletes a volume. Returns false if it does not exist, or not yet.
+    async fn delete_volume(&self, region: &Region, id: &str) -> CloudResult<bool>;
 }

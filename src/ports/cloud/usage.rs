@@ -9,7 +9,7 @@ use crate::model::{AmiId, Reference, Region};
 #[async_trait]
 pub trait UsageReader: Send + Sync {
     /// Lists the launch permissions of an AMI, sorted: account IDs, ARNs of organizations and
-    /// organizational units, or `all`.
+    /// organizational units, or `all`. Fails if the AMI does not exist.
     async fn permissions(&self, region: &Region, ami: &AmiId) -> CloudResult<Vec<String>>;
     /// Lists references to these AMIs in a Region: instances that are not terminated, launch
     /// templates and launch configurations.

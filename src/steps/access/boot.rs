@@ -272,12 +272,13 @@ pub(in crate::steps) async fn terminate_and_wait(
         cloud.terminate(region, id).await
     })
     .await?;
-    let never = CancellationToken::new();
+    let (never, begun) = (CancellationToken::new(), steps.clock.now());
     poll_until(steps, LIMIT, &never, &what, || async {
-        let instance = steps.cloud.instance(region, id).await?;
-        Ok(instance
-            .is_none_or(|i| i.status == "terminated")
-            .then_some(()))
+        let has_ended = match steps.cloud.instance(region, id).await? {
+            Some(instance) => instance.status == "terminated",
+            None => created::is_missing(steps, begun),
+        };
+        Ok(has_ended.then_some(()))
     })
     .await
 }

@@ -77,12 +77,7 @@ impl StepEffect for CreateKeyPair<'_> {
             // The name contains the run ID, so an existing key pair is ours, but its private key is
             // lost.
             Err(e) if e.kind == CloudErrorKind::Duplicate => {
-                steps
-                    .cloud
-                    .change(&step.region)
-                    .await?
-                    .delete_key_pair(&step.region, name)
-                    .await?;
+                delete_key_pair(steps, step, name).await?;
                 create_key_pair(steps, step, name, &tags).await?
             }
             other => other?,
@@ -125,18 +120,22 @@ async fn create_key_pair(
     created::create(steps, key, call, |_| name.to_owned()).await
 }
 
+async fn delete_key_pair(steps: &Steps, step: &Step, name: &str) -> Result<()> {
+    let what = format!("key pair {name} to be deleted");
+    created::delete_created(steps, name, Duration::from_secs(180), &what, || async {
+        let cloud = steps.cloud.change(&step.region).await?;
+        cloud.delete_key_pair(&step.region, name).await
+    })
+    .await
+}
+
 pub(in crate::steps) async fn delete_key(
     steps: &Steps,
     step: &Step,
     name: &str,
 ) -> Result<StepOutput> {
     steps.workspace.remove(&key_file(&step.scope));
-    steps
-        .cloud
-        .change(&step.region)
-        .await?
-        .delete_key_pair(&step.region, name)
-        .await?;
+    delete_key_pair(steps, step, name).await?;
     Ok(StepOutput::Deleted {
         deleted: Some(name.to_owned()),
     })

@@ -158,7 +158,7 @@ pub(in crate::steps) async fn remove_permission(
     thing: &TemporaryResource,
 ) -> Result<()> {
     let (id, account) = (AmiId(thing.id.clone()), thing.name.as_str());
-    let Some(ami) = ami::find(steps, step, &id).await? else {
+    let Some(ami) = ami::find_listed(steps, step, &id).await? else {
         return Ok(());
     };
     let key = sharing::tag_key(account);

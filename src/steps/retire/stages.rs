@@ -305,7 +305,7 @@ impl StepEffect for Deregister<'_> {
         _context: &StepContext<'_>,
     ) -> Result<Option<StepOutput>> {
         let Self { ami: id, .. } = *self;
-        let found = ami::find(steps, step, id).await?;
+        let found = ami::find_listed(steps, step, id).await?;
         Ok(found.is_none().then(|| StepOutput::DeregisteredBefore {
             deregistered: id.clone(),
             already: true,

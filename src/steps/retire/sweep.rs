@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::engine::lock::fence::FencedCloud;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::tags;
 use crate::model::{Ami, AmiId, InstanceId, TemporaryKind, TemporaryResource};
 use crate::plan::Step;
+use crate::ports::CloudResult;
 use crate::steps::ami;
 use crate::steps::context::{StepEffect, Steps};
+use crate::steps::created::{delete_listed, is_missing};
 use crate::steps::poll::poll_until;
 
 /// Longest wait for an instance. EC2 terminates it and releases its resources within minutes.
@@ -30,45 +33,45 @@ impl StepEffect for Sweep<'_> {
         context: &StepContext<'_>,
     ) -> Result<StepOutput> {
         let Self { resource } = *self;
-        let cloud = steps.cloud_for(step)?;
         match resource.kind {
             TemporaryKind::Instance => {
                 terminate(steps, step, &InstanceId(resource.id.clone()), context).await?;
             }
             TemporaryKind::Image => deregister(steps, step, resource).await?,
-            TemporaryKind::Snapshot => {
-                cloud
-                    .change(&step.region)
-                    .await?
-                    .delete_snapshot(&step.region, &resource.id)
-                    .await?
-            }
-            TemporaryKind::Volume => {
-                cloud
-                    .change(&step.region)
-                    .await?
-                    .delete_volume(&step.region, &resource.id)
-                    .await?
-            }
-            TemporaryKind::SecurityGroup => {
-                crate::steps::access::credentials::delete_unused_group(steps, step, &resource.id)
-                    .await?
-            }
             TemporaryKind::CopyPermission => {
                 crate::steps::publish::share::remove_permission(steps, step, resource).await?
             }
-            TemporaryKind::KeyPair => {
-                cloud
-                    .change(&step.region)
-                    .await?
-                    .delete_key_pair(&step.region, &resource.name)
-                    .await?
+            TemporaryKind::Snapshot
+            | TemporaryKind::Volume
+            | TemporaryKind::SecurityGroup
+            | TemporaryKind::KeyPair => {
+                let what = format!("{} {} to be deleted", resource.kind.as_str(), resource.id);
+                let cloud = steps.cloud_for(step)?;
+                let delete = || delete(cloud, step, resource);
+                delete_listed(steps, LIMIT, &what, delete).await?;
             }
         }
         Ok(StepOutput::Swept {
             removed: resource.id.clone(),
             kind: resource.kind,
         })
+    }
+}
+
+/// Deletes a resource. Returns false if EC2 answers that it does not exist.
+async fn delete(
+    cloud: &FencedCloud,
+    step: &Step,
+    resource: &TemporaryResource,
+) -> CloudResult<bool> {
+    let TemporaryResource { kind, id, name, .. } = resource;
+    let region = &step.region;
+    let cloud = cloud.change(region).await?;
+    match kind {
+        TemporaryKind::Snapshot => cloud.delete_snapshot(region, id).await,
+        TemporaryKind::Volume => cloud.delete_volume(region, id).await,
+        TemporaryKind::KeyPair => cloud.delete_key_pair(region, name).await,
+        _ => cloud.delete_group(region, id).await,
     }
 }
 
@@ -79,29 +82,27 @@ async fn terminate(
     context: &StepContext<'_>,
 ) -> Result<()> {
     let cloud = steps.cloud_for(step)?;
-    cloud
-        .change(&step.region)
-        .await?
-        .terminate(&step.region, id)
-        .await?;
-    poll_until(
-        steps,
-        LIMIT,
-        &context.cancel,
-        &format!("instance {id} to terminate"),
-        || async {
-            let instance = cloud.instance(&step.region, id).await?;
-            Ok(instance
-                .is_none_or(|i| i.status == "terminated")
-                .then_some(()))
-        },
-    )
+    let what = format!("instance {id} to terminate");
+    delete_listed(steps, LIMIT, &what, || async {
+        let cloud = cloud.change(&step.region).await?;
+        cloud.terminate(&step.region, id).await
+    })
+    .await?;
+    let begun = steps.clock.now();
+    poll_until(steps, LIMIT, &context.cancel, &what, || async {
+        let instance = cloud.instance(&step.region, id).await?;
+        let has_ended = match instance {
+            Some(instance) => instance.status == "terminated",
+            None => is_missing(steps, begun),
+        };
+        Ok(has_ended.then_some(()))
+    })
     .await
 }
 
 /// Deregisters a candidate. An AMI whose tags changed since the decision is kept.
 async fn deregister(steps: &Steps, step: &Step, resource: &TemporaryResource) -> Result<()> {
-    let Some(ami) = ami::find(steps, step, &AmiId(resource.id.clone())).await? else {
+    let Some(ami) = ami::find_listed(steps, step, &AmiId(resource.id.clone())).await? else {
         return Ok(());
     };
     let relevant_keys = [

@@ -3,7 +3,7 @@
 mod architectures;
 mod cancel;
 mod evidence;
-mod fault_kinds;
+mod fault_product;
 mod faults;
 mod fenced;
 mod forty_day_simulation;
@@ -123,6 +123,7 @@ struct TestEnv {
     shell: Arc<LocalShell>,
     events: Arc<EventRecorder>,
     now: Timestamp,
+    clock: Arc<FakeClock>,
     options: Options,
 }
 
@@ -181,6 +182,7 @@ impl TestEnv {
             Arc::default(),
         );
         let now = now.parse().expect("time");
+        let clock = Arc::new(FakeClock(Mutex::new(now)));
         Self {
             catalog,
             cloud,
@@ -191,6 +193,7 @@ impl TestEnv {
             shell,
             events,
             now,
+            clock,
             options,
         }
     }
@@ -283,7 +286,7 @@ impl TestEnv {
             shell: Arc::clone(&self.shell) as _,
             workspace: Arc::clone(&self.workspace) as _,
             store: Arc::clone(&self.store) as _,
-            clock: Arc::new(FakeClock(Mutex::new(self.now))),
+            clock: Arc::clone(&self.clock) as _,
             endpoint: None,
             program: "/usr/bin/bakeline".into(),
             commit: None,
@@ -298,7 +301,7 @@ impl TestEnv {
         let engine = Engine {
             effects: Arc::new(self.steps(&plan.run)),
             journal: Arc::clone(&self.journal) as _,
-            clock: Arc::new(FakeClock(Mutex::new(self.now))),
+            clock: Arc::clone(&self.clock) as _,
             events: Arc::clone(&self.events) as _,
         };
         engine.run(plan, &self.options).await

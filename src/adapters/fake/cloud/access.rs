@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{has_tags, not_found};
+use super::{has_tags, not_found, or_absent};
 use crate::adapters::fake::FakeCloud;
 use crate::adapters::fake::state::FakeGroup;
 use crate::model::{Region, Tags};
@@ -48,12 +48,14 @@ impl AccessWriter for FakeCloud {
         .await
     }
 
-    async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<()> {
-        self.call(("delete_key_pair", name, true), region, |state| {
-            state.key_pairs.remove(name);
-            Ok(())
-        })
-        .await
+    async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<bool> {
+        let result = self
+            .call(("delete_key_pair", name, true), region, |state| {
+                state.key_pairs.remove(name);
+                Ok(true)
+            })
+            .await;
+        or_absent(result, false)
     }
 
     async fn create_group(&self, region: &Region, request: &GroupRequest) -> CloudResult<String> {
@@ -88,19 +90,21 @@ impl AccessWriter for FakeCloud {
     }
 
     async fn delete_group(&self, region: &Region, id: &str) -> CloudResult<bool> {
-        self.call(("delete_group", id, true), region, |state| {
-            if state
-                .instances
-                .values()
-                .any(|i| i.group == id && i.status != "terminated")
-            {
-                return Err((CloudErrorKind::InUse, format!("group {id} has instances")));
-            }
-            if state.is_hidden(id) {
-                return Ok(false);
-            }
-            Ok(state.groups.remove(id).is_some())
-        })
-        .await
+        let result = self
+            .call(("delete_group", id, true), region, |state| {
+                if state
+                    .instances
+                    .values()
+                    .any(|i| i.group == id && i.status != "terminated")
+                {
+                    return Err((CloudErrorKind::InUse, format!("group {id} has instances")));
+                }
+                if state.is_hidden(id) {
+                    return Ok(false);
+                }
+                Ok(state.groups.remove(id).is_some())
+            })
+            .await;
+        or_absent(result, false)
     }
 }

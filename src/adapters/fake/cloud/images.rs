@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
-use super::{has_tags, not_found};
+use super::{has_tags, not_found, or_absent};
 use crate::adapters::fake::FakeCloud;
 use crate::adapters::fake::state::ACCOUNT;
 use crate::catalog::matches_ami_name;
@@ -181,18 +181,20 @@ impl ImageWriter for FakeCloud {
     }
 
     async fn deregister(&self, region: &Region, ami: &Ami) -> CloudResult<Deregistration> {
-        self.call(("deregister", ami.id.as_str(), true), region, |state| {
-            if state.is_hidden(ami.id.as_str()) {
-                return Ok(Deregistration::default());
-            }
-            let existed = state.images.remove(&ami.id).is_some();
-            state.snapshots.retain(|id, _| !ami.snapshots.contains(id));
-            Ok(Deregistration {
-                existed,
-                remaining: Vec::new(),
+        let result = self
+            .call(("deregister", ami.id.as_str(), true), region, |state| {
+                if state.is_hidden(ami.id.as_str()) {
+                    return Ok(Deregistration::default());
+                }
+                let existed = state.images.remove(&ami.id).is_some();
+                state.snapshots.retain(|id, _| !ami.snapshots.contains(id));
+                Ok(Deregistration {
+                    existed,
+                    remaining: Vec::new(),
+                })
             })
-        })
-        .await
+            .await;
+        or_absent(result, Deregistration::default())
     }
 }
 

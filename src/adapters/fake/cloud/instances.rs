@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{has_tags, not_found};
+use super::{has_tags, not_found, or_absent};
 use crate::adapters::fake::FakeCloud;
 use crate::adapters::fake::state::FakeInstance;
 use crate::model::{InstanceId, Region, Tags};
@@ -14,13 +14,15 @@ use crate::ports::{
 #[async_trait]
 impl InstanceReader for FakeCloud {
     async fn instance(&self, region: &Region, id: &InstanceId) -> CloudResult<Option<Instance>> {
-        self.call(("instance", id.as_str(), false), region, |state| {
-            if state.is_hidden(id.as_str()) {
-                return Ok(None);
-            }
-            Ok(state.observe_instance(id))
-        })
-        .await
+        let result = self
+            .call(("instance", id.as_str(), false), region, |state| {
+                if state.is_hidden(id.as_str()) {
+                    return Ok(None);
+                }
+                Ok(state.observe_instance(id))
+            })
+            .await;
+        or_absent(result, None)
     }
 
     async fn instances_with_tags(
@@ -103,18 +105,20 @@ impl InstanceWriter for FakeCloud {
     }
 
     async fn terminate(&self, region: &Region, id: &InstanceId) -> CloudResult<bool> {
-        self.call(("terminate", id.as_str(), true), region, |state| {
-            if state.is_hidden(id.as_str()) {
-                return Ok(false);
-            }
-            let Some(instance) = state.instances.get_mut(id) else {
-                return Ok(false);
-            };
-            if instance.status != "terminated" {
-                instance.status = "shutting-down".to_owned();
-            }
-            Ok(true)
-        })
-        .await
+        let result = self
+            .call(("terminate", id.as_str(), true), region, |state| {
+                if state.is_hidden(id.as_str()) {
+                    return Ok(false);
+                }
+                let Some(instance) = state.instances.get_mut(id) else {
+                    return Ok(false);
+                };
+                if instance.status != "terminated" {
+                    instance.status = "shutting-down".to_owned();
+                }
+                Ok(true)
+            })
+            .await;
+        or_absent(result, false)
     }
 }

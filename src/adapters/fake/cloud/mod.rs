@@ -22,6 +22,14 @@ fn not_found<T>(what: &str) -> Result<T, (CloudErrorKind, String)> {
     Err((CloudErrorKind::NotFound, format!("{what} does not exist")))
 }
 
+/// Replaces the error for a missing resource by an answer, as the adapter of AWS does.
+fn or_absent<T>(result: CloudResult<T>, absent: T) -> CloudResult<T> {
+    match result {
+        Err(error) if error.kind == CloudErrorKind::NotFound => Ok(absent),
+        other => other,
+    }
+}
+
 /// Returns true if the tags contain all wanted tags.
 fn has_tags(tags: &Tags, wanted: &Tags) -> bool {
     wanted

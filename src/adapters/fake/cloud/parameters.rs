@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::or_absent;
 use crate::adapters::fake::FakeCloud;
 use crate::model::{AmiId, Reference, Region, Tags};
 use crate::ports::{CloudResult, ParameterReader, ParameterWriter};
@@ -9,10 +10,12 @@ use crate::ports::{CloudResult, ParameterReader, ParameterWriter};
 #[async_trait]
 impl ParameterReader for FakeCloud {
     async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>> {
-        self.call(("parameter", name, false), region, |state| {
-            Ok(state.parameters.get(name).cloned())
-        })
-        .await
+        let result = self
+            .call(("parameter", name, false), region, |state| {
+                Ok(state.parameters.get(name).cloned())
+            })
+            .await;
+        or_absent(result, None)
     }
 
     async fn other_parameter_type(
@@ -62,10 +65,12 @@ impl ParameterWriter for FakeCloud {
     }
 
     async fn delete_parameter(&self, region: &Region, name: &str) -> CloudResult<()> {
-        self.call(("delete_parameter", name, true), region, |state| {
-            state.parameters.remove(name);
-            Ok(())
-        })
-        .await
+        let result = self
+            .call(("delete_parameter", name, true), region, |state| {
+                state.parameters.remove(name);
+                Ok(())
+            })
+            .await;
+        or_absent(result, ())
     }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::not_found;
+use super::{not_found, or_absent};
 use crate::adapters::fake::FakeCloud;
 use crate::model::{Region, SnapshotId, Tags, TemporaryResource};
 use crate::ports::{CloudResult, ResourceReader, ResourceWriter, TemporaryQuery};
@@ -58,16 +58,19 @@ impl ResourceWriter for FakeCloud {
         .await
     }
 
-    async fn delete_snapshot(&self, region: &Region, id: &str) -> CloudResult<()> {
-        self.call(("delete_snapshot", id, true), region, |state| {
-            state.snapshots.remove(&SnapshotId::from(id));
-            Ok(())
-        })
-        .await
+    async fn delete_snapshot(&self, region: &Region, id: &str) -> CloudResult<bool> {
+        let result = self
+            .call(("delete_snapshot", id, true), region, |state| {
+                Ok(state.snapshots.remove(&SnapshotId::from(id)).is_some())
+            })
+            .await;
+        or_absent(result, false)
     }
 
-    async fn delete_volume(&self, region: &Region, id: &str) -> CloudResult<()> {
-        self.call(("delete_volume", id, true), region, |_| Ok(()))
-            .await
+    async fn delete_volume(&self, region: &Region, id: &str) -> CloudResult<bool> {
+        let result = self
+            .call(("delete_volume", id, true), region, |_| Ok(true))
+            .await;
+        or_absent(result, false)
     }
 }
