@@ -17,7 +17,7 @@ pub use cloud::{
     CloudWriter, CopyRequest, Deregistration, EncryptionReader, GroupRequest, Identity,
     IdentityReader, ImageQuery, ImageReader, ImageWriter, Instance, InstanceReader, InstanceWriter,
     LaunchRequest, ParameterReader, ParameterWriter, ResourceReader, ResourceWriter, Retirement,
-    RoleSession, TemporaryQuery, TrialOutcome, TrialRequest, UsageReader,
+    RoleSession, TemporaryQuery, TrialOutcome, TrialRequest, UsageReader, launch_refusal_kind,
 };
 pub use credentials::{CredentialSource, Credentials};
 pub use http::{Http, HttpError, HttpResponse};

@@ -12,7 +12,7 @@ mod visibility;
 
 pub use calls::FakeCloud;
 pub use pace::Pace;
-pub use state::{ACCOUNT, FakeCloudState, FakeGroup, FakeInstance};
+pub use state::{ACCOUNT, FakeCloudState, FakeGroup, FakeInstance, RefusedLaunches};
 pub use store::MemoryStore;
 pub use tools::{
     BuildBehavior, FakeBuilder, FakeClock, FakeProcesses, LocalShell, MemoryJournal,

@@ -36,6 +36,17 @@ pub struct FakeInstance {
     pub tags: Tags,
 }
 
+/// Launches that the fake cloud refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedLaunches {
+    /// Instance type. `None` means all.
+    pub instance_type: Option<&'static str>,
+    /// Subnet. `None` means all.
+    pub subnet: Option<&'static str>,
+    /// Code of the refusal.
+    pub code: &'static str,
+}
+
 /// All resources of the fake cloud.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FakeCloudState {
@@ -45,6 +56,10 @@ pub struct FakeCloudState {
     pub snapshots: BTreeMap<SnapshotId, Tags>,
     /// Reason for which every instance terminates as soon as it was seen running.
     pub early_end: Option<String>,
+    /// Instance type whose instances end before they run, and the reason.
+    pub never_runs: Option<(&'static str, String)>,
+    /// Launches that are refused.
+    pub refused_launches: Vec<RefusedLaunches>,
     /// Instances, including terminated ones.
     pub instances: BTreeMap<InstanceId, FakeInstance>,
     /// Key pairs with their tags.
@@ -123,6 +138,17 @@ impl FakeCloudState {
         };
         self.images.insert(id.clone(), ami);
         id
+    }
+
+    /// Returns the message of the refusal of a launch, if it is refused.
+    #[must_use]
+    pub fn launch_refusal(&self, instance_type: &str, subnet: Option<&str>) -> Option<String> {
+        let is_refused = |rule: &&RefusedLaunches| {
+            rule.instance_type.is_none_or(|name| name == instance_type)
+                && rule.subnet.is_none_or(|id| Some(id) == subnet)
+        };
+        let rule = self.refused_launches.iter().find(is_refused)?;
+        Some(format!("{}: {instance_type} is refused", rule.code))
     }
 
     /// Records the KMS key of an AMI, if it is encrypted.
@@ -360,12 +386,20 @@ impl FakeCloudState {
     pub fn observe_instance(&mut self, id: &InstanceId) -> Option<Instance> {
         let instance = self.instances.get_mut(id)?;
         let status = instance.status.clone();
+        let never_runs = self
+            .never_runs
+            .as_ref()
+            .filter(|(name, _)| *name == instance.instance_type);
         match status.as_str() {
+            "pending" if never_runs.is_some() => "terminated".clone_into(&mut instance.status),
             "pending" => "running".clone_into(&mut instance.status),
             "shutting-down" => "terminated".clone_into(&mut instance.status),
             _ => {}
         }
-        let reason = self.early_end.clone().filter(|_| status == "terminated");
+        let reason = never_runs.map(|(_, reason)| reason.clone());
+        let reason = reason
+            .or_else(|| self.early_end.clone())
+            .filter(|_| status == "terminated");
         if status == "running" && self.early_end.is_some() {
             "terminated".clone_into(&mut instance.status);
         }

@@ -76,11 +76,25 @@ impl FakeBuilder {
         })
     }
 
-    fn launch_instance(&self, ami: AmiId, group: String, tags: Tags) -> InstanceId {
+    /// Returns the message of the refusal of the build instance, if it is refused.
+    fn refusal(&self, source: &Value) -> Option<String> {
+        let instance_type = source["instance_type"].as_str().unwrap_or_default();
+        let subnet = source["subnet_id"].as_str();
+        let refusal = self
+            .cloud
+            .state(|state| state.launch_refusal(instance_type, subnet));
+        refusal.map(|text| format!("Error launching source instance: {text}"))
+    }
+
+    fn launch_instance(&self, source: &Value, ami: AmiId, group: String) -> InstanceId {
+        let tags = serde_json::from_value(source["run_tags"].clone()).unwrap_or_default();
         let instance = FakeInstance {
             ami,
-            instance_type: String::new(),
-            subnet: None,
+            instance_type: source["instance_type"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+            subnet: source["subnet_id"].as_str().map(str::to_owned),
             status: "running".to_owned(),
             group,
             token: String::new(),
@@ -165,7 +179,11 @@ impl ImageBuilder for FakeBuilder {
                 .push("the base, the key or the group is missing, or the name is taken".to_owned());
             return Ok(outcome);
         }
-        let id = self.launch_instance(base, group, tags("run_tags"));
+        if let Some(refusal) = self.refusal(source) {
+            outcome.errors.push(refusal);
+            return Ok(outcome);
+        }
+        let id = self.launch_instance(source, base, group);
         self.begun.notify_one();
         tokio::task::yield_now().await;
         if matches!(

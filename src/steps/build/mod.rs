@@ -2,6 +2,7 @@
 
 pub(in crate::steps) mod candidate;
 pub(in crate::steps) mod discard;
+mod failure;
 mod login_failure;
 pub(in crate::steps) mod packer;
 mod script_failure;

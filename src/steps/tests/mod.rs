@@ -2,6 +2,7 @@
 
 mod architectures;
 mod cancel;
+mod capacity;
 mod evidence;
 mod fault_kinds;
 mod faults;
