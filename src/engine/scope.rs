@@ -26,7 +26,7 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
     for step in steps {
         if shared.cancel.is_cancelled() {
             let error = Error::new(ErrorKind::Interrupted, "cancelled before this step");
-            return fail_scope(shared, step, error, done).await;
+            return fail_scope(shared, step, error, done, false).await;
         }
         let data = json!({ "action": step.action, "reason": step.reason });
         let started = with_journal(shared, &data, |recorder, line| {
@@ -35,7 +35,7 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
         // A step that is not in the journal has not started and needs no undo.
         let started = match started {
             Ok(started) => started,
-            Err(error) => return fail_scope(shared, step, error, done).await,
+            Err(error) => return fail_scope(shared, step, error, done, false).await,
         };
         let (record, result) = run_step(shared, step, started).await;
         let (output, error) = match result {
@@ -48,7 +48,10 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
             record,
         });
         if let Some(error) = error {
-            return fail_scope(shared, step, error, done).await;
+            let is_release = steps
+                .iter()
+                .any(|step| matches!(step.action, Action::MoveCurrent { .. }));
+            return fail_scope(shared, step, error, done, is_release).await;
         }
     }
     drop(permit);
@@ -140,14 +143,26 @@ async fn fail_scope(
     failed: &Step,
     error: Error,
     done: Vec<EndedStep<'_>>,
+    is_release: bool,
 ) -> ScopeEnd {
-    if let Some(end) = keep_for_inspection(shared, failed, &error).await {
+    let kept = if is_release {
+        keep_candidate(shared, failed, &error, &done).await
+    } else {
+        None
+    };
+    if kept.is_none()
+        && let Some(end) = keep_for_inspection(shared, failed, &error).await
+    {
         return end;
     }
-    let (stuck, left) = rollback_steps(shared, done).await;
+    let (mut stuck, left) = rollback_steps(shared, done, kept.is_some()).await;
     let lost = shared.engine.effects.lock_loss();
     let cancelled = error.kind == ErrorKind::Interrupted;
     let mut hints: Vec<String> = error.hints().into_iter().map(str::to_owned).collect();
+    if !stuck.is_empty() {
+        stuck.extend(kept.clone());
+    }
+    hints.extend(kept);
     let (step, verb, kind) = (
         failed.id.to_string(),
         failed.action.verb().to_owned(),
@@ -215,6 +230,32 @@ fn is_inspectable(action: &Action) -> bool {
             | Action::CheckBoot { .. }
             | Action::Recheck { .. }
     )
+}
+
+/// Keeps the candidate of a release if EC2 has no capacity to boot it. Returns one line about it.
+async fn keep_candidate(
+    shared: &Shared,
+    failed: &Step,
+    error: &Error,
+    done: &[EndedStep<'_>],
+) -> Option<String> {
+    let is_boot = matches!(failed.action, Action::Boot { .. });
+    if !is_boot || !error.is_for_capacity() {
+        return None;
+    }
+    let ami = done.iter().find_map(|ended| match &ended.output {
+        Some(StepOutput::Candidate { ami, .. }) => Some(ami),
+        _ => None,
+    })?;
+    let kept = shared.engine.effects.keep_candidate(failed, ami).await;
+    match kept {
+        Ok(line) => Some(line),
+        Err(error) => {
+            let text = format!("the candidate {ami} cannot be kept: {}", error.one_line());
+            note_function(shared, failed)(&format!("warning: {text}"));
+            None
+        }
+    }
 }
 
 /// Keeps the resources of a failed scope if `--keep-failed` is set and there are any.

@@ -13,6 +13,7 @@ mod instances;
 mod parameters;
 mod profile;
 mod references;
+mod refused_launch;
 mod resources;
 mod retirement;
 mod scaling;

@@ -12,7 +12,8 @@ use super::lifecycle::{
 use crate::adapters::fake::{Call, Fault, FaultTiming};
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::ErrorKind;
-use crate::lifecycle::tags;
+use crate::lifecycle::{candidate, tags};
+use crate::model::Ami;
 use crate::ports::CloudErrorKind;
 
 /// A kind of fault and the number of calls that fail. Without a number, all calls fail.
@@ -154,10 +155,38 @@ async fn release_is_undone_or_reported_for_each_fault() {
             assert!(!kind.is_survived(), "{context}: {outcome:?}");
             assert_stuck_is_true(&setup, &outcome, &context);
         } else {
+            let kept = remove_kept_candidates(&setup, &outcome, &context);
+            let is_refused = matches!(kind.kind, CloudErrorKind::Capacity | CloudErrorKind::Quota);
+            assert_eq!(kept > 0, action == "launch" && is_refused, "{context}");
             assert_state_matches_outcome(&before, &setup, &outcome, &context);
             setup.assert_clean(&context);
         }
     }
+}
+
+/// Removes the candidates that wait for their boot checks, which the outcome must name. Returns their
+/// number.
+fn remove_kept_candidates(setup: &TestEnv, outcome: &Outcome, context: &str) -> usize {
+    let kept: Vec<Ami> = setup.cloud.state(|state| {
+        let own = state.own().into_iter();
+        own.filter(|ami| candidate::awaits_checks(&ami.tags))
+            .collect()
+    });
+    for ami in &kept {
+        let is_named = outcome.scopes.values().any(|end| match end {
+            ScopeEnd::Failed { hints, .. } => {
+                let line = format!("kept: candidate {} ", ami.id);
+                hints.iter().any(|hint| hint.starts_with(&line))
+            }
+            _ => false,
+        });
+        assert!(is_named, "{context}: {outcome:?}");
+        setup.cloud.state(|state| {
+            state.images.remove(&ami.id);
+            state.snapshots.retain(|id, _| !ami.snapshots.contains(id));
+        });
+    }
+    kept.len()
 }
 
 #[tokio::test]

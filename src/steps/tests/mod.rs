@@ -15,6 +15,7 @@ mod killed_retirement;
 mod lifecycle;
 mod pace;
 mod polling;
+mod resume;
 mod retirement;
 mod reviewed_prune;
 mod sequences;
