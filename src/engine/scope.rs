@@ -145,11 +145,7 @@ async fn fail_scope(
     done: Vec<EndedStep<'_>>,
     is_release: bool,
 ) -> ScopeEnd {
-    let kept = if is_release {
-        keep_candidate(shared, failed, &error, &done).await
-    } else {
-        None
-    };
+    let kept = keep_candidate(shared, failed, &error, &done, is_release).await;
     if kept.is_none()
         && let Some(end) = keep_for_inspection(shared, failed, &error).await
     {
@@ -238,9 +234,10 @@ async fn keep_candidate(
     failed: &Step,
     error: &Error,
     done: &[EndedStep<'_>],
+    is_release: bool,
 ) -> Option<String> {
     let is_boot = matches!(failed.action, Action::Boot { .. });
-    if !is_boot || !error.is_for_capacity() {
+    if !is_release || !is_boot || !error.is_for_capacity() {
         return None;
     }
     let ami = done.iter().find_map(|ended| match &ended.output {

@@ -3,7 +3,9 @@
 
 mod calls;
 mod cloud;
+mod fake_clock;
 mod pace;
+mod refused_launches;
 mod state;
 mod store;
 mod tools;
@@ -11,12 +13,13 @@ mod virtual_clock;
 mod visibility;
 
 pub use calls::FakeCloud;
+pub use fake_clock::FakeClock;
 pub use pace::Pace;
-pub use state::{ACCOUNT, FakeCloudState, FakeGroup, FakeInstance, RefusedLaunches};
+pub use refused_launches::RefusedLaunches;
+pub use state::{ACCOUNT, FakeCloudState, FakeGroup, FakeInstance};
 pub use store::MemoryStore;
 pub use tools::{
-    BuildBehavior, FakeBuilder, FakeClock, FakeProcesses, LocalShell, MemoryJournal,
-    MemoryWorkspace,
+    BuildBehavior, FakeBuilder, FakeProcesses, LocalShell, MemoryJournal, MemoryWorkspace,
 };
 pub use virtual_clock::VirtualClock;
 

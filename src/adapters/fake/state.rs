@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::refused_launches::RefusedLaunches;
 use crate::model::{
     Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, TemporaryKind,
     TemporaryResource, Timestamp,
@@ -34,17 +35,6 @@ pub struct FakeInstance {
     pub token: String,
     /// Tags.
     pub tags: Tags,
-}
-
-/// Launches that the fake cloud refuses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedLaunches {
-    /// Instance type. `None` means all.
-    pub instance_type: Option<&'static str>,
-    /// Subnet. `None` means all.
-    pub subnet: Option<&'static str>,
-    /// Code of the refusal.
-    pub code: &'static str,
 }
 
 /// All resources of the fake cloud.
@@ -138,17 +128,6 @@ impl FakeCloudState {
         };
         self.images.insert(id.clone(), ami);
         id
-    }
-
-    /// Returns the message of the refusal of a launch, if it is refused.
-    #[must_use]
-    pub fn launch_refusal(&self, instance_type: &str, subnet: Option<&str>) -> Option<String> {
-        let is_refused = |rule: &&RefusedLaunches| {
-            rule.instance_type.is_none_or(|name| name == instance_type)
-                && rule.subnet.is_none_or(|id| Some(id) == subnet)
-        };
-        let rule = self.refused_launches.iter().find(is_refused)?;
-        Some(format!("{}: {instance_type} is refused", rule.code))
     }
 
     /// Records the KMS key of an AMI, if it is encrypted.

@@ -382,5 +382,5 @@ fn instance_settings_of_an_image_are_inputs() {
         )
     };
     let fallbacks = own(", m6i.large", ", subnet-0000000b");
-    assert_eq!(own("", ""), fallbacks, "fallbacks are no inputs");
+    assert_eq!(own("", ""), fallbacks, "other values do not count");
 }
