@@ -68,6 +68,7 @@ pub struct Error {
     source: Option<Box<dyn StdError + Send + Sync>>,
     hints: Vec<String>,
     transient: bool,
+    capacity: bool,
 }
 
 /// Result of operations whose errors end in an exit code.
@@ -83,6 +84,7 @@ impl Error {
             source: None,
             hints: Vec::new(),
             transient: false,
+            capacity: false,
         }
     }
 
@@ -103,6 +105,19 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.transient
+    }
+
+    /// Marks an error for which EC2 has no capacity or the account no quota.
+    #[must_use]
+    pub fn for_capacity(mut self) -> Self {
+        self.capacity = true;
+        self
+    }
+
+    /// Returns whether EC2 had no capacity or the account no quota.
+    #[must_use]
+    pub fn is_for_capacity(&self) -> bool {
+        self.capacity
     }
 
     /// Adds the cause; `message` must not repeat it.

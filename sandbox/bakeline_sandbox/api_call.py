@@ -21,6 +21,7 @@ _FORM_TYPES = ("form-urlencoded", "json", "json-1.0", "json-1.1")
 _RESOURCE_PARAMETER = re.compile(
     r"(Resource|(Source)?Image|Instance|Snapshot|Volume|Group|KeyPair|LaunchTemplate)Id(\.\d+)?$"
     r"|(KeyName|RoleArn)(\.\d+)?$|(RoleSessionName|ExternalId|Policy)$"
+    r"|InstanceType$|(NetworkInterface\.\d+\.)?SubnetId$"
 )
 _RESOURCE_MEMBERS = ("Name", "KeyId", "DataType")
 _ERROR = "<Error><Code>{code}</Code><Message>{text}</Message>"

@@ -43,6 +43,8 @@ def test_zone_without_capacity_refuses_launches(api: Api) -> None:
     )
     subnet = {"SubnetId": subnet_in(api, FIRST)}
     assert_error(INSUFFICIENT, ec2.run_instances, **launch, **subnet)
+    named = api.read_log("api.jsonl")[-1]["resources"]
+    assert (named["InstanceType"], named["SubnetId"]) == ("t3.micro", subnet["SubnetId"])
     assert_error("DryRunOperation", ec2.run_instances, **launch, **subnet, DryRun=True)
     api.run_instance(SubnetId=subnet_in(api, SECOND))
     api.run_instance(InstanceType="m5.large", **subnet)

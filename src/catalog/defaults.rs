@@ -101,7 +101,7 @@ pub fn store() -> StoreSettings {
 pub fn builder() -> Builder {
     Builder {
         instance_types: INSTANCE_TYPES
-            .map(|(arch, name)| (arch, name.to_owned()))
+            .map(|(arch, name)| (arch, vec![name.to_owned()]))
             .into(),
         subnets: Vec::new(),
         instance_profile: None,

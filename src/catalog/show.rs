@@ -207,10 +207,17 @@ fn builder_values(
             Value::List(items) => items.as_slice(),
             _ => std::slice::from_ref(node),
         });
-        let mut own = own.filter(|node| is_type_of(node, arch));
-        let value = own.next().map(|node| view(*file, node));
-        let value = value.or_else(|| Some(default(default_type(arch)?)));
-        out.extend(value.map(|value| (format!("builder.{TYPE}"), value)));
+        let own: Vec<&Node> = own.filter(|node| is_type_of(node, arch)).collect();
+        let value = match own.as_slice() {
+            [] => default_type(arch).map(default),
+            [one] => Some(view(*file, one)),
+            [first, ..] => Some(ValueView {
+                value: own.iter().map(|node| json(node)).collect(),
+                origin: origin(*file, &first.span),
+            }),
+        };
+        let plural = if own.len() > 1 { "s" } else { "" };
+        out.extend(value.map(|value| (format!("builder.{TYPE}{plural}"), value)));
     }
     out
 }

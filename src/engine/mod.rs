@@ -28,7 +28,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::OnFailure;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::AmiId;
 use crate::plan::{Plan, Scope, Step};
 use crate::ports::{Clock, Journal};
 use event::{Event, EventSink};
@@ -59,6 +60,12 @@ pub trait Effects: Send + Sync {
     /// with the command to log in.
     async fn keep_for_inspection(&self, _scope: &Scope) -> Result<Vec<String>> {
         Ok(Vec::new())
+    }
+    /// Keeps a candidate for the next run, because EC2 has no capacity to boot it. Returns one line
+    /// about the candidate.
+    async fn keep_candidate(&self, failed: &Step, _ami: &AmiId) -> Result<String> {
+        let text = format!("step {} has no candidate", failed.id);
+        Err(Error::new(ErrorKind::StepFailed, text))
     }
     /// Undoes the effect. `output` is absent if the step failed, so the effect may be partial.
     async fn undo(

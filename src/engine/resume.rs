@@ -107,7 +107,7 @@ pub(super) async fn undo_recorded(shared: &Shared, steps: &[Step]) -> Option<Sco
     let failed = |step: &&Step| matches!(progress.state(&step.id), Some(StepState::Failed(_)));
     let last = |step: &&Step| progress.state(&step.id).is_some();
     let step = steps.iter().find(failed).or(steps.iter().rfind(last))?;
-    Some(fail_scope(shared, step, error, recorded_steps(shared, steps)).await)
+    Some(fail_scope(shared, step, error, recorded_steps(shared, steps), false).await)
 }
 
 /// Removes the key pair, the security group and the instances of an earlier attempt, newest first, if a

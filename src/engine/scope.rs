@@ -37,7 +37,8 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
     let earlier = match resume::reset_access(shared, steps).await {
         Ok(earlier) => earlier,
         Err((step, error)) => {
-            return fail_scope(shared, step, error, resume::recorded_steps(shared, steps)).await;
+            let left = resume::recorded_steps(shared, steps);
+            return fail_scope(shared, step, error, left, false).await;
         }
     };
     for step in steps {
@@ -50,7 +51,7 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
                 done.push(EndedStep::recorded(step, None));
             }
             let error = Error::new(ErrorKind::Interrupted, "cancelled before this step");
-            return fail_scope(shared, step, error, done).await;
+            return fail_scope(shared, step, error, done, false).await;
         }
         let data = json!({ "action": step.action, "reason": step.reason });
         let started = with_journal(shared, &data, |recorder, line| {
@@ -59,7 +60,7 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
         // A step that is not in the journal has not started and needs no undo.
         let started = match started {
             Ok(started) => started,
-            Err(error) => return fail_scope(shared, step, error, done).await,
+            Err(error) => return fail_scope(shared, step, error, done, false).await,
         };
         let (record, result) = run_step(shared, step, started).await;
         let (output, error) = match result {
@@ -72,7 +73,10 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
             record,
         });
         if let Some(error) = error {
-            return fail_scope(shared, step, error, done).await;
+            let is_release = steps
+                .iter()
+                .any(|step| matches!(step.action, Action::MoveCurrent { .. }));
+            return fail_scope(shared, step, error, done, is_release).await;
         }
     }
     drop(permit);
@@ -176,15 +180,29 @@ pub(super) async fn fail_scope(
     failed: &Step,
     error: Error,
     done: Vec<EndedStep<'_>>,
+    is_release: bool,
 ) -> ScopeEnd {
-    if let Some(end) = keep_for_inspection(shared, failed, &error).await {
+    let kept = keep_candidate(shared, failed, &error, &done, is_release).await;
+    if kept.is_none()
+        && let Some(end) = keep_for_inspection(shared, failed, &error).await
+    {
         return end;
     }
-    let has_undo = done.iter().all(|ended| ended.step.action.has_undo());
-    let RollbackResult { stuck, left, moved } = rollback_steps(shared, done).await;
+    let has_undo =
+        kept.is_none() && done.iter().all(|ended| ended.step.action.has_undo());
+    let result = rollback_steps(shared, done, kept.is_some()).await;
+    let RollbackResult {
+        mut stuck,
+        left,
+        moved,
+    } = result;
     let lost = shared.engine.effects.lock_loss();
     let cancelled = error.kind == ErrorKind::Interrupted;
     let mut hints: Vec<String> = error.hints().into_iter().map(str::to_owned).collect();
+    if !stuck.is_empty() {
+        stuck.extend(kept.clone());
+    }
+    hints.extend(kept);
     let (step, verb, kind) = (
         failed.id.to_string(),
         failed.action.verb().to_owned(),
@@ -256,6 +274,33 @@ fn is_inspectable(action: &Action) -> bool {
             | Action::CheckBoot { .. }
             | Action::Recheck { .. }
     )
+}
+
+/// Keeps the candidate of a release if EC2 has no capacity to boot it. Returns one line about it.
+async fn keep_candidate(
+    shared: &Shared,
+    failed: &Step,
+    error: &Error,
+    done: &[EndedStep<'_>],
+    is_release: bool,
+) -> Option<String> {
+    let is_boot = matches!(failed.action, Action::Boot { .. });
+    if !is_release || !is_boot || !error.is_for_capacity() {
+        return None;
+    }
+    let ami = done.iter().find_map(|ended| match &ended.output {
+        Some(StepOutput::Candidate { ami, .. }) => Some(ami),
+        _ => None,
+    })?;
+    let kept = shared.engine.effects.keep_candidate(failed, ami).await;
+    match kept {
+        Ok(line) => Some(line),
+        Err(error) => {
+            let text = format!("the candidate {ami} cannot be kept: {}", error.one_line());
+            note_function(shared, failed)(&format!("warning: {text}"));
+            None
+        }
+    }
 }
 
 /// Keeps the resources of a failed scope if `--keep-failed` is set and there are any.

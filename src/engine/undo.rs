@@ -21,20 +21,27 @@ pub(super) struct RollbackResult {
     pub(super) moved: bool,
 }
 
-/// Undoes every step, newest first, and continues after a failed undo.
-pub(super) async fn rollback_steps(shared: &Shared, done: Vec<EndedStep<'_>>) -> RollbackResult {
+/// Undoes every step, newest first, and continues after a failed undo. A kept candidate stays.
+pub(super) async fn rollback_steps(
+    shared: &Shared,
+    done: Vec<EndedStep<'_>>,
+    keeps_candidate: bool,
+) -> RollbackResult {
     let (mut stuck, mut left) = (Vec::new(), Vec::new());
     let mut moved: Option<&Step> = None;
     let mut patience = shared.undo_patience;
     for ended in done.into_iter().rev() {
         let step = ended.step;
+        if keeps_candidate && makes_candidate(&step.action) {
+            continue;
+        }
         let lost = || shared.engine.effects.lock_loss().is_some();
         if lost() {
             left.push(step.id.to_string());
             continue;
         }
-        if let Some(moved) =
-            moved.filter(|_| matches!(step.action, Action::Build { .. } | Action::Copy { .. }))
+        if let Some(moved) = moved
+            .filter(|_| makes_candidate(&step.action) || matches!(step.action, Action::Copy { .. }))
         {
             // An AMI that may still be current must not be deregistered.
             stuck.push(format!(
@@ -67,6 +74,15 @@ pub(super) async fn rollback_steps(shared: &Shared, done: Vec<EndedStep<'_>>) ->
         left,
         moved: moved.is_some(),
     }
+}
+
+/// Returns whether the undo of a step deregisters the candidate. The undo of the boot terminates the
+/// instances.
+fn makes_candidate(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Build { .. } | Action::ResumeCandidate { .. }
+    )
 }
 
 async fn undo_step(shared: &Shared, ended: EndedStep<'_>, patience: &mut Duration) -> Result<()> {

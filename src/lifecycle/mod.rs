@@ -1,6 +1,7 @@
 //! Decides what happens to finished AMIs: lookup, promotion, rollback, revocation, retention and
 //! repair.
 
+pub mod candidate;
 pub mod current;
 pub mod doctor;
 pub mod level;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::lifecycle::tags;
+use crate::lifecycle::{candidate, tags};
 use crate::model::{
-    CatalogName, Region, RunId, State, TemporaryKind, TemporaryResource, Timestamp,
+    CatalogName, Region, RunId, State, TemporaryKind, TemporaryResource, Timestamp, Version,
 };
 
 /// Facts about a run from the store.
@@ -52,6 +52,9 @@ pub struct Leftover {
     pub reason: String,
 }
 
+/// Newest versions by image and architecture.
+type NewestVersions = BTreeMap<(String, String), Version>;
+
 /// Age in hours from which an untagged Packer resource may be removed. No build takes a day.
 const PACKER_HOURS: i64 = 24;
 
@@ -60,9 +63,10 @@ impl SweepRules<'_> {
     /// Returns them in the order of removal.
     #[must_use]
     pub fn find_leftovers(&self, resources: &[TemporaryResource]) -> Vec<Leftover> {
+        let newest = self.newest_versions(resources);
         let mut out: Vec<Leftover> = resources
             .iter()
-            .filter_map(|resource| self.classify(resource))
+            .filter_map(|resource| self.classify(resource, &newest))
             .collect();
         out.sort_by(|a, b| {
             let key = |l: &Leftover| {
@@ -78,9 +82,11 @@ impl SweepRules<'_> {
         out
     }
 
-    fn classify(&self, resource: &TemporaryResource) -> Option<Leftover> {
+    fn classify(&self, resource: &TemporaryResource, newest: &NewestVersions) -> Option<Leftover> {
         let decision = match resource.tags.get(tags::CATALOG) {
-            Some(name) if name == self.catalog.as_str() => self.classify_tagged(resource)?,
+            Some(name) if name == self.catalog.as_str() => {
+                self.classify_tagged(resource, newest)?
+            }
             Some(_) => return None,
             None => self.classify_untagged(resource)?,
         };
@@ -94,7 +100,11 @@ impl SweepRules<'_> {
 
     /// Decides about a resource with the tag of this catalog. A resource without expiry is not
     /// temporary.
-    fn classify_tagged(&self, resource: &TemporaryResource) -> Option<(bool, String)> {
+    fn classify_tagged(
+        &self,
+        resource: &TemporaryResource,
+        newest: &NewestVersions,
+    ) -> Option<(bool, String)> {
         let expires = resource.tags.get(tags::EXPIRES)?;
         if resource.used
             && matches!(
@@ -128,6 +138,9 @@ impl SweepRules<'_> {
             return None;
         }
         let run = RunId(resource.tags.get(tags::RUN).cloned().unwrap_or_default());
+        if resource.kind == TemporaryKind::Image && candidate::awaits_checks(&resource.tags) {
+            return Some(self.classify_waiting(resource, &run, expires, newest));
+        }
         Some(match (self.runs.get(&run), expires.parse::<Timestamp>()) {
             (Some(facts), _) if facts.active => (false, format!("run {run} is active")),
             (_, Ok(expires)) if expires <= self.now => (true, format!("expired at {expires}")),
@@ -148,6 +161,56 @@ impl SweepRules<'_> {
                 ),
             ),
         })
+    }
+
+    /// Returns the newest version of each image and architecture that makes older candidates useless:
+    /// a version that was released, or a candidate that waits too.
+    fn newest_versions(&self, resources: &[TemporaryResource]) -> NewestVersions {
+        let mut out = NewestVersions::new();
+        for resource in resources {
+            let tag = |key: &str| resource.tags.get(key).map_or("", String::as_str);
+            let is_own = resource.kind == TemporaryKind::Image
+                && tag(tags::CATALOG) == self.catalog.as_str()
+                && tag(tags::SELF) == resource.id;
+            let was_released = tag(tags::STATE) != State::Candidate.as_str();
+            let Ok(version) = tag(tags::VERSION).parse::<Version>() else {
+                continue;
+            };
+            if is_own && (was_released || candidate::awaits_checks(&resource.tags)) {
+                let newest = out.entry(subject(resource)).or_insert(version);
+                *newest = version.max(*newest);
+            }
+        }
+        out
+    }
+
+    /// Decides about a candidate that waits for its boot checks.
+    fn classify_waiting(
+        &self,
+        resource: &TemporaryResource,
+        run: &RunId,
+        expires: &str,
+        newest: &NewestVersions,
+    ) -> (bool, String) {
+        let version = resource.tags.get(tags::VERSION);
+        let version = version.and_then(|text| text.parse::<Version>().ok());
+        let newer = newest
+            .get(&subject(resource))
+            .filter(|newest| version.is_none_or(|version| version < **newest));
+        match (expires.parse::<Timestamp>(), newer) {
+            _ if self.runs.get(run).is_some_and(|facts| facts.active) => {
+                (false, format!("run {run} is active"))
+            }
+            (Ok(expires), _) if expires <= self.now => (true, format!("expired at {expires}")),
+            (_, Some(newer)) => (true, format!("version {newer} is newer")),
+            _ => (
+                false,
+                format!(
+                    "waits for its boot checks until {expires}; the next release continues with it or \
+                     builds a newer version"
+                ),
+            ),
+        }
     }
 
     fn classify_untagged(&self, resource: &TemporaryResource) -> Option<(bool, String)> {
@@ -210,6 +273,12 @@ impl SweepRules<'_> {
             (true, format!("untagged: run {run} ended while building it"))
         })
     }
+}
+
+/// Returns the image and the architecture of an AMI.
+fn subject(resource: &TemporaryResource) -> (String, String) {
+    let tag = |key: &str| resource.tags.get(key).cloned().unwrap_or_default();
+    (tag(tags::IMAGE), tag(tags::ARCH))
 }
 
 /// Returns the time at which Packer created a resource of this name. In `packer_<uuid>` the first

@@ -84,6 +84,13 @@ pub enum Action {
     },
     /// Tag a new AMI as candidate, with all its tags.
     TagCandidate { ami: AmiRef, tags: Tags },
+    /// Continue with a candidate of an earlier run. The step fails if `before` no longer matches.
+    ResumeCandidate {
+        image: ImageName,
+        ami: AmiId,
+        ami_name: String,
+        before: Tags,
+    },
     /// Start an instance of the AMI.
     Boot { image: ImageName, ami: AmiRef },
     /// Collect facts from the booted instance and judge the boot-phase controls.
@@ -244,6 +251,7 @@ impl Action {
             Self::CreateGroup { .. } => "create security group",
             Self::Build { .. } => "build with Packer",
             Self::TagCandidate { .. } => "tag candidate",
+            Self::ResumeCandidate { .. } => "continue with the candidate",
             Self::Boot { .. } => "boot an instance",
             Self::CheckBoot { .. } => "run boot checks",
             Self::Terminate { .. } => "terminate the instance",

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum PlanVerdict {
     /// Build a new version.
     Build,
+    /// Boot and check the candidate of an earlier run, and release it.
+    Resume,
     /// Boot the existing version and judge it again, because only the checks changed.
     Recheck,
     /// Boot the existing version and look for pending updates.
@@ -32,6 +34,7 @@ impl PlanVerdict {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Build => "build",
+            Self::Resume => "resume",
             Self::Recheck => "recheck",
             Self::Probe => "probe",
             Self::Promote => "promote",

@@ -18,7 +18,7 @@ pub use cloud::{
     Identity, IdentityReader, ImageQuery, ImageReader, ImageWriter, Instance, InstanceReader,
     InstanceWriter, KeyDescription, LaunchRequest, LaunchTest, ParameterReader, ParameterWriter,
     PrerequisiteReader, ResourceReader, ResourceWriter, Retirement, RoleSession, Subnet,
-    TemporaryQuery, TrialOutcome, TrialRequest, UsageReader,
+    TemporaryQuery, TrialOutcome, TrialRequest, UsageReader, launch_refusal_kind,
 };
 pub use credentials::{CredentialSource, Credentials};
 pub use http::{Http, HttpError, HttpResponse};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::block::{Block, Connection};
 use super::provision::blocks;
 use super::{Language, RenderError, render};
-use crate::catalog::{Access, Catalog, Image, Volume, VolumeType};
+use crate::catalog::{Access, Catalog, Image, Placement, Volume, VolumeType};
 use crate::model::{AMAZON_PLUGIN_VERSIONS, Tags, is_aws_endpoint};
 use crate::provision::script::REBOOT_MINUTES;
 
@@ -24,6 +24,8 @@ pub const MANIFEST: &str = "manifest.json";
 pub struct RunValues {
     /// Region.
     pub region: String,
+    /// Instance type and subnet of the build instance.
+    pub placement: Placement,
     /// AMI of the origin.
     pub base_ami: String,
     /// Name of the new AMI.
@@ -156,8 +158,8 @@ pub fn files(
         region: &run.region,
         base_ami: &run.base_ami,
         ami_name: &run.ami_name,
-        instance_type: builder.instance_type(image.arch),
-        subnet: builder.subnet(image.name.as_str()).unwrap_or(""),
+        instance_type: &run.placement.instance_type,
+        subnet: run.placement.subnet.as_deref().unwrap_or(""),
         instance_profile: builder.instance_profile.as_deref().unwrap_or(""),
         public_address: builder.public_address,
         ssm: builder.access == Access::Ssm,

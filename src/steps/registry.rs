@@ -4,9 +4,10 @@ use async_trait::async_trait;
 
 use crate::engine::{Effects, StepContext, StepOutput};
 use crate::error::Result;
+use crate::model::AmiId;
 use crate::plan::{Action, Scope, Step};
 use crate::steps::access::{boot, credentials, keep_failed};
-use crate::steps::build::{candidate, discard, packer};
+use crate::steps::build::{candidate, discard, packer, resume};
 use crate::steps::check::{collect_facts, controls, pending_updates, recheck};
 use crate::steps::context::{StepEffect, Steps};
 use crate::steps::publish::{copy, move_current, set_tags, share, trial_launch, withdraw};
@@ -36,6 +37,7 @@ fn effect_of(action: &Action) -> Box<dyn StepEffect + '_> {
         Build { image, version, ami_name, base, tags } => packer::Build,
         Discard { ami_name } => discard::Discard,
         TagCandidate { ami, tags } => candidate::TagCandidate,
+        ResumeCandidate { image, ami, ami_name, before } => resume::ResumeCandidate,
         Boot { image, ami } => boot::Boot,
         Terminate { instance } => boot::Terminate,
         CheckBoot { image, instance } => controls::CheckBoot,
@@ -86,5 +88,9 @@ impl Effects for Steps {
 
     async fn keep_for_inspection(&self, scope: &Scope) -> Result<Vec<String>> {
         keep_failed::describe_kept(self, scope).await
+    }
+
+    async fn keep_candidate(&self, failed: &Step, ami: &AmiId) -> Result<String> {
+        resume::keep_candidate(self, failed, ami).await
     }
 }

@@ -24,30 +24,61 @@ const OF_THE_ACCOUNT: &[&str] = &[
     "Blocked",
 ];
 
-/// Tests a launch. `DryRunOperation` means success.
+/// Tests a launch of each instance type in turn, until EC2 does not refuse it for its capacity or
+/// quota. `DryRunOperation` means success.
 pub(super) async fn dry_run_launch(
     clients: &Clients,
     request: &TrialRequest,
 ) -> CloudResult<TrialOutcome> {
-    if request.subnets.is_empty() {
-        return judge(run_instances(clients, request, None).await);
-    }
-    for subnet in &request.subnets {
-        match run_instances(clients, request, Some(subnet)).await {
-            // The subnet belongs to another location of the environment.
-            Err(error) if code(&error) == "InvalidSubnetID.NotFound" => {}
-            answer => return judge(answer),
+    let mut refused = None;
+    for instance_type in &request.instance_types {
+        match launch_type(clients, request, instance_type).await {
+            Some(Err(error)) if is_of_the_type(error.kind) => refused = Some(error),
+            Some(answer) => return judge(answer),
+            None => {
+                let names = request.subnets.join(", ");
+                return Ok(TrialOutcome::Untested(format!(
+                    "none of the subnets {names} exists there"
+                )));
+            }
         }
     }
-    let names = request.subnets.join(", ");
-    Ok(TrialOutcome::Untested(format!(
-        "none of the subnets {names} exists there"
-    )))
+    match refused {
+        Some(error) => judge(Err(error)),
+        None => Ok(TrialOutcome::Untested(
+            "no instance type is configured".to_owned(),
+        )),
+    }
+}
+
+/// Returns true for an error that another instance type can avoid.
+fn is_of_the_type(kind: CloudErrorKind) -> bool {
+    matches!(kind, CloudErrorKind::Capacity | CloudErrorKind::Quota)
+}
+
+/// Tests a launch in the first subnet that exists at the location. Returns `None` without one.
+async fn launch_type(
+    clients: &Clients,
+    request: &TrialRequest,
+    instance_type: &str,
+) -> Option<CloudResult<()>> {
+    if request.subnets.is_empty() {
+        return Some(run_instances(clients, request, instance_type, None).await);
+    }
+    for subnet in &request.subnets {
+        match run_instances(clients, request, instance_type, Some(subnet)).await {
+            // The subnet belongs to another location of the environment.
+            Err(error) if code(&error) == "InvalidSubnetID.NotFound" => {}
+            answer => return Some(answer),
+        }
+    }
+    None
 }
 
 async fn run_instances(
     clients: &Clients,
     request: &TrialRequest,
+    instance_type: &str,
     subnet: Option<&String>,
 ) -> CloudResult<()> {
     let options = InstanceMetadataOptionsRequest::builder().http_tokens(HttpTokensState::Required);
@@ -55,7 +86,7 @@ async fn run_instances(
         .ec2
         .run_instances()
         .image_id(request.ami.as_str())
-        .instance_type(InstanceType::from(request.instance_type.as_str()))
+        .instance_type(InstanceType::from(instance_type))
         .min_count(1)
         .max_count(1)
         .set_subnet_id(subnet.cloned())

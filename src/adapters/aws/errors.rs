@@ -4,7 +4,7 @@ use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
 use crate::error::{describe, omit_encoded_details};
 use crate::model::Region;
-use crate::ports::{CloudError, CloudErrorKind, CloudResult};
+use crate::ports::{CloudError, CloudErrorKind, CloudResult, launch_refusal_kind};
 
 /// Part of the answer to CopyImage while the snapshots are not shared with the caller.
 const NOT_SHARED: &str = "permission to access the storage of this ami";
@@ -96,6 +96,9 @@ fn credentials_kind(message: &str) -> CloudErrorKind {
 /// Returns the kind of an error code (EC2 API Reference, "Error codes"; SSM API Reference, errors of
 /// each action).
 fn error_kind(code: &str) -> CloudErrorKind {
+    if let Some(refused) = launch_refusal_kind(code) {
+        return refused;
+    }
     match code {
         "ParameterNotFound" | "NotFoundException" => CloudErrorKind::NotFound,
         "DependencyViolation"
@@ -105,10 +108,6 @@ fn error_kind(code: &str) -> CloudErrorKind {
         "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
             CloudErrorKind::Denied
         }
-        // The Availability Zone does not offer the instance type.
-        "Unsupported" => CloudErrorKind::Capacity,
-        // Instances, hosts, volumes or the addresses of a subnet.
-        c if c.starts_with("Insufficient") => CloudErrorKind::Capacity,
         "AuthFailure"
         | "InvalidClientTokenId"
         | "UnrecognizedClientException"

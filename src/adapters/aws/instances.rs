@@ -8,6 +8,7 @@ use aws_sdk_ec2::types::{
 
 use super::clients::Clients;
 use super::errors::{cloud_error, exists};
+use super::refused_launch::RefusedLaunch;
 use super::tags::{filter, tag_specification};
 use super::{Aws, dry_run};
 use crate::model::{InstanceId, Region, Tags};
@@ -98,7 +99,10 @@ pub(super) async fn launch_instance(
             &request.tags,
         ))
         .client_token(&request.token);
+    let overrides = aws_sdk_ec2::Config::builder().retry_classifier(RefusedLaunch);
     let answer = call
+        .customize()
+        .config_override(overrides)
         .send()
         .await
         .map_err(|e| cloud_error("RunInstances", &clients.region, &e))?;

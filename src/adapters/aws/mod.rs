@@ -14,6 +14,7 @@ mod parameters;
 mod prerequisites;
 mod profile;
 mod references;
+mod refused_launch;
 mod resources;
 mod retirement;
 mod scaling;

@@ -3,9 +3,11 @@
 
 mod calls;
 mod cloud;
+mod fake_clock;
 mod outage;
 mod pace;
 mod prerequisites;
+mod refused_launches;
 mod state;
 mod store;
 mod tools;
@@ -13,14 +15,15 @@ mod virtual_clock;
 mod visibility;
 
 pub use calls::FakeCloud;
+pub use fake_clock::FakeClock;
 pub use outage::{FailureExtent, Outage};
 pub use pace::Pace;
 pub use prerequisites::FakePrerequisites;
+pub use refused_launches::RefusedLaunches;
 pub use state::{ACCOUNT, FakeCloudState, FakeGroup, FakeInstance};
 pub use store::MemoryStore;
 pub use tools::{
-    BuildBehavior, FakeBuilder, FakeClock, FakeProcesses, LocalShell, MemoryJournal,
-    MemoryWorkspace,
+    BuildBehavior, FakeBuilder, FakeProcesses, LocalShell, MemoryJournal, MemoryWorkspace,
 };
 pub use virtual_clock::VirtualClock;
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::FakePrerequisites;
+use super::refused_launches::RefusedLaunches;
 use crate::model::{
     Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, TemporaryKind,
     TemporaryResource, Timestamp,
@@ -46,6 +47,10 @@ pub struct FakeCloudState {
     pub snapshots: BTreeMap<SnapshotId, Tags>,
     /// Reason for which every instance terminates as soon as it was seen running.
     pub early_end: Option<String>,
+    /// Instance type whose instances end before they run, and the reason.
+    pub never_runs: Option<(&'static str, String)>,
+    /// Launches that are refused.
+    pub refused_launches: Vec<RefusedLaunches>,
     /// Instances, including terminated ones.
     pub instances: BTreeMap<InstanceId, FakeInstance>,
     /// Key pairs with their tags.
@@ -363,12 +368,20 @@ impl FakeCloudState {
     pub fn observe_instance(&mut self, id: &InstanceId) -> Option<Instance> {
         let instance = self.instances.get_mut(id)?;
         let status = instance.status.clone();
+        let never_runs = self
+            .never_runs
+            .as_ref()
+            .filter(|(name, _)| *name == instance.instance_type);
         match status.as_str() {
+            "pending" if never_runs.is_some() => "terminated".clone_into(&mut instance.status),
             "pending" => "running".clone_into(&mut instance.status),
             "shutting-down" => "terminated".clone_into(&mut instance.status),
             _ => {}
         }
-        let reason = self.early_end.clone().filter(|_| status == "terminated");
+        let reason = never_runs.map(|(_, reason)| reason.clone());
+        let reason = reason
+            .or_else(|| self.early_end.clone())
+            .filter(|_| status == "terminated");
         if status == "running" && self.early_end.is_some() {
             "terminated".clone_into(&mut instance.status);
         }

@@ -1,4 +1,4 @@
-//! Implements the fake builder, shell, run directory, journal, processes and clock.
+//! Implements the fake builder, shell, run directory, journal and processes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -11,10 +11,10 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::FakeCloud;
-use super::state::{ACCOUNT, FakeInstance};
-use crate::model::{AmiId, InstanceId, ProcessIdentity, Region, Tags, Timestamp};
+use super::state::{ACCOUNT, FakeCloudState, FakeInstance};
+use crate::model::{AmiId, InstanceId, ProcessIdentity, Region, Tags};
 use crate::ports::{
-    BuildJob, BuildOutcome, BuilderError, Clock, HostKey, ImageBuilder, Journal, OnLine, Processes,
+    BuildJob, BuildOutcome, BuilderError, HostKey, ImageBuilder, Journal, OnLine, Processes,
     ScriptLimits, ScriptOutput, Secret, Shell, ShellError, ShellErrorKind, SshTarget, Workspace,
 };
 
@@ -76,11 +76,28 @@ impl FakeBuilder {
         })
     }
 
-    fn launch_instance(&self, ami: AmiId, group: String, tags: Tags) -> InstanceId {
+    /// Returns the error of a build that cannot start its instance, if it cannot.
+    fn refusal(&self, source: &Value, base: &AmiId, group: &String) -> Option<String> {
+        if !self.has_requirements(source, base, group) {
+            let text = "the base, the key or the group is missing, or the name is taken";
+            return Some(text.to_owned());
+        }
+        let instance_type = source["instance_type"].as_str().unwrap_or_default();
+        let subnet = source["subnet_id"].as_str();
+        let refused = |state: &mut FakeCloudState| state.launch_refusal(instance_type, subnet);
+        let refusal = self.cloud.state(refused);
+        refusal.map(|text| format!("Error launching source instance: {text}"))
+    }
+
+    fn launch_instance(&self, source: &Value, ami: AmiId, group: String) -> InstanceId {
+        let tags = serde_json::from_value(source["run_tags"].clone()).unwrap_or_default();
         let instance = FakeInstance {
             ami,
-            instance_type: String::new(),
-            subnet: None,
+            instance_type: source["instance_type"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+            subnet: source["subnet_id"].as_str().map(str::to_owned),
             status: "running".to_owned(),
             group,
             token: String::new(),
@@ -152,20 +169,18 @@ impl ImageBuilder for FakeBuilder {
             .copied()
             .unwrap_or(BuildBehavior::Good);
         on_line("building");
-        let is_valid = self.has_requirements(source, &base, &group);
+        let refusal = self.refusal(source, &base, &group);
         let mut outcome = BuildOutcome {
             code: Some(1),
             artifacts: Vec::new(),
             errors: Vec::new(),
             cancelled: false,
         };
-        if !is_valid {
-            outcome
-                .errors
-                .push("the base, the key or the group is missing, or the name is taken".to_owned());
+        if let Some(refusal) = refusal {
+            outcome.errors.push(refusal);
             return Ok(outcome);
         }
-        let id = self.launch_instance(base, group, tags("run_tags"));
+        let id = self.launch_instance(source, base, group);
         self.begun.notify_one();
         tokio::task::yield_now().await;
         if matches!(
@@ -374,24 +389,5 @@ impl Processes for FakeProcesses {
 
     fn has_ended(&self, process: &ProcessIdentity) -> bool {
         self.0.lock().expect("no panic").contains(&process.pid)
-    }
-}
-
-/// A clock that advances only in `sleep`.
-#[derive(Debug)]
-pub struct FakeClock(pub Mutex<Timestamp>);
-
-#[async_trait]
-impl Clock for FakeClock {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().expect("no panic")
-    }
-
-    async fn sleep(&self, time: Duration) {
-        {
-            let mut now = self.0.lock().expect("no panic");
-            *now += time;
-        }
-        tokio::task::yield_now().await;
     }
 }

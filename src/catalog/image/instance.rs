@@ -19,7 +19,7 @@ const MAX_BOOT_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 #[derive(Debug, Default)]
 pub(crate) struct InstanceDraft {
     /// Instance types by architecture.
-    types: BTreeMap<Arch, Text>,
+    types: BTreeMap<Arch, Vec<Text>>,
     /// Other settings.
     own: InstanceSettings,
 }
@@ -43,7 +43,7 @@ pub(super) fn parse_instance(
             checker,
         ),
         own: InstanceSettings {
-            instance_type: None,
+            instance_types: Vec::new(),
             subnets: parse_subnets(builder.subnet.as_ref(), &builder.subnets, checker),
             instance_profile: checker.check_aws_name(
                 "a valid instance profile name",
@@ -84,7 +84,7 @@ pub(crate) fn link_instance<'d>(
     ancestors: impl Iterator<Item = &'d InstanceDraft>,
     checker: &mut Checker<'_, '_>,
 ) -> InstanceSettings {
-    if let Some((other, text)) = draft.types.iter().next()
+    if let Some((other, [text, ..])) = draft.types.iter().next().map(|(a, t)| (a, t.as_slice()))
         && !draft.types.contains_key(&arch)
     {
         let message = format!(
@@ -111,7 +111,11 @@ pub(crate) fn link_instance<'d>(
 
 fn settings_of(draft: &InstanceDraft, arch: Arch) -> InstanceSettings {
     InstanceSettings {
-        instance_type: draft.types.get(&arch).map(|text| text.value.clone()),
+        instance_types: draft
+            .types
+            .get(&arch)
+            .map(|texts| texts.iter().map(|text| text.value.clone()).collect())
+            .unwrap_or_default(),
         ..draft.own.clone()
     }
 }

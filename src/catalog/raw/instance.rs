@@ -17,17 +17,18 @@ pub(crate) struct RawImageBuilder {
     /// EC2 instance type. Must have the architecture of the image.
     #[schemars(regex(pattern = syntax::INSTANCE_TYPE.pattern))]
     pub(crate) instance_type: Option<Text>,
-    /// EC2 instance types, at most one for each architecture, instead of `instance_type`. One of
-    /// them must have the architecture of the image.
+    /// EC2 instance types, the preferred ones first, instead of `instance_type`. The image uses those
+    /// of its architecture; the next one is used if the one before has no capacity.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = syntax::INSTANCE_TYPE.pattern)))]
+    #[schemars(length(min = 1), inner(regex(pattern = syntax::INSTANCE_TYPE.pattern)))]
     pub(crate) instance_types: Vec<Text>,
     /// Subnet. The security group of the build is created in its VPC.
     #[schemars(regex(pattern = syntax::SUBNET.pattern))]
     pub(crate) subnet: Option<Text>,
-    /// Subnets, instead of `subnet`. The images are spread over them.
+    /// Subnets, instead of `subnet`. The images are spread over them; another one is used if that of
+    /// an image has no capacity.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = syntax::SUBNET.pattern)))]
+    #[schemars(length(min = 1), inner(regex(pattern = syntax::SUBNET.pattern)))]
     pub(crate) subnets: Vec<Text>,
     /// Name of an instance profile for the instances.
     #[schemars(regex(pattern = syntax::INSTANCE_PROFILE.pattern))]

@@ -30,14 +30,15 @@ pub(crate) struct RawLaunchSettings {
     pub(crate) subnet: Option<Text>,
     /// Subnets, instead of `subnet`. Each location uses the first that exists there.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = syntax::SUBNET.pattern)))]
+    #[schemars(length(min = 1), inner(regex(pattern = syntax::SUBNET.pattern)))]
     pub(crate) subnets: Vec<Text>,
     /// EC2 instance type for the images of its architecture. Default: that of the builder.
     #[schemars(regex(pattern = syntax::INSTANCE_TYPE.pattern))]
     pub(crate) instance_type: Option<Text>,
-    /// EC2 instance types, one for each architecture, instead of `instance_type`.
+    /// EC2 instance types, the preferred ones first, instead of `instance_type`. An image uses those
+    /// of its architecture; the next one is used if the one before has no capacity.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = syntax::INSTANCE_TYPE.pattern)))]
+    #[schemars(length(min = 1), inner(regex(pattern = syntax::INSTANCE_TYPE.pattern)))]
     pub(crate) instance_types: Vec<Text>,
     /// Tags in addition to those of the builder.
     #[serde(default)]

@@ -124,16 +124,18 @@ pub(crate) struct RawBuilder {
     /// `t4g.small` for arm64.
     #[schemars(regex(pattern = syntax::INSTANCE_TYPE.pattern))]
     pub(crate) instance_type: Option<Text>,
-    /// EC2 instance types, one for each architecture, instead of `instance_type`.
+    /// EC2 instance types, the preferred ones first, instead of `instance_type`. An image uses those
+    /// of its architecture; the next one is used if the one before has no capacity.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = syntax::INSTANCE_TYPE.pattern)))]
+    #[schemars(length(min = 1), inner(regex(pattern = syntax::INSTANCE_TYPE.pattern)))]
     pub(crate) instance_types: Vec<Text>,
     /// Subnet. Default: the default subnet of the default VPC.
     #[schemars(regex(pattern = syntax::SUBNET.pattern))]
     pub(crate) subnet: Option<Text>,
-    /// Subnets, instead of `subnet`. The images are spread over them.
+    /// Subnets, instead of `subnet`. The images are spread over them; another one is used if that of
+    /// an image has no capacity.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = syntax::SUBNET.pattern)))]
+    #[schemars(length(min = 1), inner(regex(pattern = syntax::SUBNET.pattern)))]
     pub(crate) subnets: Vec<Text>,
     /// Name of an instance profile for the instances.
     #[schemars(regex(pattern = syntax::INSTANCE_PROFILE.pattern))]

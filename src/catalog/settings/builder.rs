@@ -22,7 +22,7 @@ pub(super) fn parse_builder(
     let mut instance_types = default.instance_types;
     let own_types =
         parse_instance_types(raw.instance_type.as_ref(), &raw.instance_types, checker).into_iter();
-    instance_types.extend(own_types.map(|(arch, text)| (arch, text.value)));
+    instance_types.extend(own_types.map(|(arch, texts)| (arch, type_names(texts))));
     let access = raw
         .access
         .as_ref()
@@ -50,13 +50,14 @@ pub(super) fn parse_builder(
 }
 
 /// Returns the instance types of `instance_type` or `instance_types`, by architecture. Reports both
-/// keys in one map, and a second type for one architecture.
+/// keys in one map, and duplicates.
 pub(crate) fn parse_instance_types(
     one: Option<&Text>,
     several: &[Text],
     checker: &mut Checker<'_, '_>,
-) -> BTreeMap<Arch, Text> {
-    let mut out: BTreeMap<Arch, Text> = BTreeMap::new();
+) -> BTreeMap<Arch, Vec<Text>> {
+    let mut out: BTreeMap<Arch, Vec<Text>> = BTreeMap::new();
+    let mut seen = BTreeMap::new();
     if let (Some(one), [_, ..]) = (one, several) {
         report_both_keys("instance_type", one, several, checker);
         return out;
@@ -65,22 +66,17 @@ pub(crate) fn parse_instance_types(
         let name =
             checker.check_aws_name("a valid instance type", Some(text), &syntax::INSTANCE_TYPE);
         let Some(name) = name else { continue };
-        let arch = Arch::of_instance_type(&name);
-        if let Some(earlier) = out.get(&arch) {
-            let earlier = checker.source.span(earlier.span.clone());
-            checker
-                .error(
-                    codes::DUPLICATE_ENTRY,
-                    &text.span,
-                    format!("`{name}` is a second instance type for {arch}"),
-                )
-                .help("keep one type for each architecture")
-                .add_related(earlier, "first defined here");
-            continue;
+        if checker.check_unique(&mut seen, text, codes::DUPLICATE_ENTRY, "instance type") {
+            let types = out.entry(Arch::of_instance_type(&name)).or_default();
+            types.push(text.clone());
         }
-        out.insert(arch, text.clone());
     }
     out
+}
+
+/// Returns the names of instance types without their positions.
+pub(super) fn type_names(texts: Vec<Text>) -> Vec<String> {
+    texts.into_iter().map(|text| text.value).collect()
 }
 
 /// Returns the subnets of `subnet` or `subnets`. Reports both keys in one map, and duplicates.

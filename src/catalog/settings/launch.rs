@@ -1,6 +1,6 @@
 //! Checks the trial launch of an environment.
 
-use super::builder::{parse_instance_types, parse_subnets};
+use super::builder::{parse_instance_types, parse_subnets, type_names};
 use crate::catalog::checker::Checker;
 use crate::catalog::raw::RawLaunch;
 use crate::catalog::types::TrialLaunch;
@@ -21,7 +21,7 @@ pub(super) fn parse_launch(
         subnets: parse_subnets(raw.subnet.as_ref(), &raw.subnets, checker),
         instance_types: types
             .into_iter()
-            .map(|(arch, text)| (arch, text.value))
+            .map(|(arch, texts)| (arch, type_names(texts)))
             .collect(),
         tags: checker.check_tags(&raw.tags, environment_key),
     })

@@ -83,7 +83,7 @@ fn builder_settings_are_checked() {
         ("builder: {public_address: yes}\n", vec!["CAT021 3:27"]),
         ("builder: {instance_type: big}\n", vec!["CAT090 3:26"]),
         (
-            "builder: {instance_types: [t3.small, t4g.small, m5.large]}\n",
+            "builder: {instance_types: [t3.small, t4g.small, t3.small]}\n",
             vec!["CAT054 3:49"],
         ),
         ("builder: {subnet: vpc-1}\n", vec!["CAT090 3:19"]),

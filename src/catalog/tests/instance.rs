@@ -2,7 +2,7 @@
 
 use super::variables::{errors, image};
 use super::{BASE, load_valid, repository};
-use crate::catalog::{Imds, load, show_image};
+use crate::catalog::{Imds, ValueView, load, show_image};
 use crate::model::{Arch, ImageName};
 
 /// Settings with an instance type and a subnet for all images.
@@ -82,12 +82,6 @@ fn instance_settings_have_positions_and_remedies() {
         ),
         (
             x86,
-            "builder: {instance_types: [t3.small, m5.large]}",
-            "CAT054 images/a.yaml:2:38 `m5.large` is a second instance type for x86_64",
-            "keep one type for each architecture",
-        ),
-        (
-            x86,
             "builder: {subnet: subnet-1}",
             "CAT090 images/a.yaml:2:19 `subnet-1` is not a valid subnet ID",
             "use a subnet ID such as `subnet-0123456789abcdef0`",
@@ -123,16 +117,55 @@ fn instance_settings_have_positions_and_remedies() {
             "use at most `1h`",
         ),
     ] {
-        let text = format!("{head}{more}\n");
-        let (catalog, found) = load(&repository(&[("images/a.yaml", &text)]));
-        assert!(catalog.is_none(), "{text}");
-        let shown = errors(&[("images/a.yaml", &text)]);
-        assert!(
-            shown.len() == 1 && shown[0].starts_with(expected),
-            "{shown:#?}"
-        );
-        let advice = format!("{} {:?}", found[0].message, found[0].help);
-        assert!(advice.contains(help), "{advice}");
+        assert_error(&format!("{head}{more}\n"), expected, help);
+    }
+}
+
+/// Checks that an image file has one error, with this position, message and help.
+fn assert_error(text: &str, expected: &str, help: &str) {
+    let (catalog, found) = load(&repository(&[("images/a.yaml", text)]));
+    assert!(catalog.is_none(), "{text}");
+    let shown = errors(&[("images/a.yaml", text)]);
+    assert!(
+        shown.len() == 1 && shown[0].starts_with(expected),
+        "{shown:#?}"
+    );
+    let advice = format!("{} {:?}", found[0].message, found[0].help);
+    assert!(advice.contains(help), "{advice}");
+}
+
+#[test]
+fn lists_of_types_and_subnets_are_checked() {
+    let arm = "source: {ssm: /a}\narch: arm64\n";
+    let x86 = "source: {ssm: /a}\n";
+    for (head, more, expected, help) in [
+        (
+            x86,
+            "builder: {instance_types: [t3.small, m6g.large, t3.small]}",
+            "CAT054 images/a.yaml:2:49 duplicate instance type `t3.small`",
+            "remove",
+        ),
+        (
+            arm,
+            "builder: {instance_types: [m5.large, t3.small]}",
+            "CAT047 images/a.yaml:3:28 the instance type `m5.large` is x86_64, but the image `a` \
+             is arm64",
+            "use an arm64 type, such as one of `m6g`",
+        ),
+        (
+            x86,
+            "builder: {instance_types: []}",
+            "CAT021 images/a.yaml:2:11 `instance_types` is empty",
+            "add at least one entry",
+        ),
+        (
+            x86,
+            "builder: {subnets: []}",
+            "CAT021 images/a.yaml:2:11 `subnets` is empty",
+            "add at least one entry",
+        ),
+    ] {
+        assert_error(&format!("{head}{more}\n"), expected, help);
     }
 }
 
@@ -199,4 +232,26 @@ fn show_names_origin_of_inherited_instance_settings() {
             "ssh_pty=true images/child.yaml:3:10",
         ]
     );
+}
+
+#[test]
+fn show_lists_instance_types_of_the_architecture() {
+    let settings = "name: acme\nregions: [eu-west-1]\n\
+                    builder: {instance_types: [t3.small, m6g.large, t3a.small]}\n";
+    let base = format!("{BASE}arch: [x86_64, arm64]\n");
+    let files = repository(&[("bakeline.yaml", settings), ("images/base.yaml", &base)]);
+    let (catalog, _) = load(&files);
+    let catalog = catalog.expect("a catalog");
+    let shown = |name: &str| {
+        let view = show_image(&files, &catalog, &name.into()).expect("an image");
+        let types = |(key, value): (String, ValueView)| {
+            key.starts_with("builder.instance_type")
+                .then(|| format!("{key}={} {}", value.value, value.origin))
+        };
+        view.values.into_iter().find_map(types)
+    };
+    let several = "builder.instance_types=[\"t3.small\",\"t3a.small\"] bakeline.yaml:3:28";
+    assert_eq!(shown("base.x86_64").as_deref(), Some(several));
+    let one = "builder.instance_type=\"m6g.large\" bakeline.yaml:3:38";
+    assert_eq!(shown("base.arm64").as_deref(), Some(one));
 }

@@ -8,8 +8,9 @@ use crate::model::Arch;
 /// Settings that an image or one of its ancestors sets. Other settings are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstanceSettings {
-    /// EC2 instance type of the architecture of the image.
-    pub instance_type: Option<String>,
+    /// EC2 instance types of the architecture of the image, the preferred one first. Empty if none
+    /// is set.
+    pub instance_types: Vec<String>,
     /// Subnets. Empty if none is set.
     pub subnets: Vec<String>,
     /// Instance profile.
@@ -30,10 +31,14 @@ impl InstanceSettings {
     /// Returns the settings with those of the parent where the image sets none.
     #[must_use]
     pub fn with_parent(self, parent: &Self) -> Self {
-        let subnets = Some(self.subnets).filter(|own| !own.is_empty());
+        let list = |own: Vec<String>, inherited: &Vec<String>| {
+            Some(own)
+                .filter(|own| !own.is_empty())
+                .unwrap_or_else(|| inherited.clone())
+        };
         Self {
-            instance_type: self.instance_type.or_else(|| parent.instance_type.clone()),
-            subnets: subnets.unwrap_or_else(|| parent.subnets.clone()),
+            instance_types: list(self.instance_types, &parent.instance_types),
+            subnets: list(self.subnets, &parent.subnets),
             instance_profile: self
                 .instance_profile
                 .or_else(|| parent.instance_profile.clone()),
@@ -45,15 +50,13 @@ impl InstanceSettings {
         }
     }
 
-    /// Returns the settings that are set, by key, as inputs of the recipe.
+    /// Returns the settings that are set, by key, as inputs of the recipe. Of a list of instance types
+    /// or subnets, only the first is an input: the others only matter if it has no capacity.
     #[must_use]
     pub fn inputs(&self) -> Vec<(String, String)> {
         let values = [
-            ("instance_type", self.instance_type.clone()),
-            (
-                "subnet",
-                Some(self.subnets.join(" ")).filter(|subnets| !subnets.is_empty()),
-            ),
+            ("instance_type", self.instance_types.first().cloned()),
+            ("subnet", self.subnets.first().cloned()),
             ("instance_profile", self.instance_profile.clone()),
             ("public_address", self.public_address.map(|v| v.to_string())),
             (
@@ -80,8 +83,8 @@ impl InstanceSettings {
     #[must_use]
     pub fn apply_to(&self, general: &Builder, arch: Arch) -> Builder {
         let mut out = general.clone();
-        if let Some(name) = &self.instance_type {
-            out.instance_types.insert(arch, name.clone());
+        if !self.instance_types.is_empty() {
+            out.instance_types.insert(arch, self.instance_types.clone());
         }
         if !self.subnets.is_empty() {
             out.subnets.clone_from(&self.subnets);

@@ -1,6 +1,7 @@
 //! Defines the checked settings of `bakeline.yaml`, with defaults applied.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use jiff::SignedDuration;
 
@@ -132,13 +133,34 @@ pub struct Environment {
     pub gates: Gates,
 }
 
+/// EC2 instance types by architecture, the preferred one first.
+pub type InstanceTypes = BTreeMap<Arch, Vec<String>>;
+
+/// Instance type and subnet of a launch. Without a subnet, EC2 selects a default subnet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// EC2 instance type.
+    pub instance_type: String,
+    /// Subnet.
+    pub subnet: Option<String>,
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.subnet {
+            Some(subnet) => write!(f, "{} in {subnet}", self.instance_type),
+            None => f.write_str(&self.instance_type),
+        }
+    }
+}
+
 /// Settings of the trial launch at the locations of an environment besides home.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrialLaunch {
     /// Subnets. Each location uses the first that exists there.
     pub subnets: Vec<String>,
-    /// Instance types by architecture, instead of those of the builder.
-    pub instance_types: BTreeMap<Arch, String>,
+    /// Instance types by architecture, instead of those of the builder. The first ones are preferred.
+    pub instance_types: InstanceTypes,
     /// Tags in addition to those of the builder.
     pub tags: Tags,
 }
@@ -216,7 +238,7 @@ pub enum BucketEncryption {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Builder {
     /// EC2 instance types by architecture. Contains a type for every architecture.
-    pub instance_types: BTreeMap<Arch, String>,
+    pub instance_types: InstanceTypes,
     /// Subnets. Empty for the default subnet of the default VPC.
     pub subnets: Vec<String>,
     /// Instance profile.
@@ -234,10 +256,35 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Returns the instance type for images of an architecture.
+    /// Returns the preferred instance type for images of an architecture.
     #[must_use]
     pub fn instance_type(&self, arch: Arch) -> &str {
-        self.instance_types.get(&arch).map_or("", String::as_str)
+        self.types_for(arch).first().map_or("", String::as_str)
+    }
+
+    /// Returns the instance types for images of an architecture, the preferred one first.
+    #[must_use]
+    pub fn types_for(&self, arch: Arch) -> &[String] {
+        self.instance_types.get(&arch).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the instance types and subnets in which an instance of an image can start, the
+    /// preferred ones first: each type in all subnets, beginning with the subnet of the image.
+    #[must_use]
+    pub fn placements(&self, image: &str, arch: Arch) -> Vec<Placement> {
+        let subnets: Vec<Option<&str>> = if self.subnets.is_empty() {
+            vec![None]
+        } else {
+            self.subnets_from(image).map(Some).collect()
+        };
+        let placement = |name: &String, subnet: &Option<&str>| Placement {
+            instance_type: name.clone(),
+            subnet: subnet.map(str::to_owned),
+        };
+        let types = self.types_for(arch).iter();
+        types
+            .flat_map(|name| subnets.iter().map(move |subnet| placement(name, subnet)))
+            .collect()
     }
 
     /// Returns the subnet for an image. The names of the images decide, so that builds in parallel

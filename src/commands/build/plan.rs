@@ -1,11 +1,13 @@
 //! Implements `bakeline plan`: shows which images a release would build, and why.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::{clock, since};
 use crate::adapters::system::new_run_id;
+use crate::catalog::Catalog;
 use crate::cli::{Format, Plan as Args};
 use crate::commands::summary;
 use crate::commands::support::access::AccessMode;
@@ -15,6 +17,7 @@ use crate::model::{ImageName, Inventory};
 use crate::plan::Plan;
 use crate::plan::release::{PLAN_SCHEMA, ReleaseRequest, plan_release};
 use crate::plan::saved::SavedRelease;
+use crate::plan::step::PlanVerdict;
 use crate::plan::waves::{Wave, waves};
 use crate::ui;
 
@@ -59,6 +62,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     templates::check_planned_templates(&loaded.catalog, &plan)?;
     clock::warn_future_versions(&loaded.catalog.settings, &inventory);
     print_plan(
+        &loaded.catalog,
         &plan,
         &inventory,
         if args.json { Format::Json } else { args.format },
@@ -100,7 +104,7 @@ struct PlanDocument<'p> {
     waves: Vec<Wave>,
 }
 
-fn print_plan(plan: &Plan, inventory: &Inventory, format: Format) {
+fn print_plan(catalog: &Catalog, plan: &Plan, inventory: &Inventory, format: Format) {
     let waves = waves(plan, inventory);
     match format {
         Format::Json => ui::json(&PlanDocument { plan, waves }),
@@ -111,11 +115,34 @@ fn print_plan(plan: &Plan, inventory: &Inventory, format: Format) {
         ),
         Format::Table => {
             ui::data(&summary::decision_table(plan));
-            for line in wave_lines(&waves) {
+            for line in [wave_lines(&waves), instance_type_lines(catalog, plan)].concat() {
                 ui::say(&line);
             }
         }
     }
+}
+
+/// Returns one line for each list of several instance types, with the images that are built on them.
+fn instance_type_lines(catalog: &Catalog, plan: &Plan) -> Vec<String> {
+    let built = plan
+        .decisions
+        .iter()
+        .filter(|decision| decision.verdict == PlanVerdict::Build);
+    let mut images: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
+    for image in built.filter_map(|decision| catalog.images.get(&decision.image)) {
+        let types = image
+            .builder(&catalog.settings)
+            .types_for(image.arch)
+            .to_vec();
+        images.entry(types).or_default().push(image.name.as_str());
+    }
+    let several = images.into_iter().filter(|(types, _)| types.len() > 1);
+    several
+        .map(|(types, images)| {
+            let (types, images) = (types.join(", then "), images.join(", "));
+            format!("instance types: {types} ({images})")
+        })
+        .collect()
 }
 
 /// Returns one line per wave, such as `wave 1: base, other (about 4 min)`.

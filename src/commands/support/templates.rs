@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{self, Catalog, Files, Image, LoadedCatalog};
+use crate::catalog::{self, Catalog, Files, Image, LoadedCatalog, Placement};
 use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::error::{Error, Result};
 use crate::model::Tags;
@@ -145,6 +145,7 @@ fn placeholder_values(catalog: &Catalog) -> RunValues {
     let text = "placeholder".to_owned();
     RunValues {
         region: text.clone(),
+        placement: Placement::default(),
         base_ami: text.clone(),
         ami_name: text.clone(),
         tags: Tags::from([(text.clone(), text.clone())]),

@@ -44,6 +44,12 @@ pub enum StepOutput {
         /// Packer log, unless the AMI existed already.
         #[serde(skip_serializing_if = "Option::is_none")]
         log: Option<PathBuf>,
+        /// Type of the build instance, unless the AMI existed already.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        instance_type: Option<String>,
+        /// Subnet of the build instance, if one is configured.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        subnet: Option<String>,
     },
     /// Tagged candidate.
     Candidate {
@@ -60,6 +66,11 @@ pub enum StepOutput {
         address: String,
         /// AMI of the instance.
         ami: AmiId,
+        /// Type of the instance.
+        instance_type: String,
+        /// Subnet of the instance, if one is configured.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        subnet: Option<String>,
     },
     /// Passed boot checks.
     Checks {

@@ -13,6 +13,8 @@ fn outputs_keep_their_journal_format() {
         ami: ami(),
         base: "ami-0".into(),
         log,
+        instance_type: None,
+        subnet: None,
     };
     assert_eq!(json(&built(None)), r#"{"ami":"ami-1","base":"ami-0"}"#);
     assert_eq!(

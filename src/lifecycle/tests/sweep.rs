@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::lifecycle::candidate::AWAITS_CHECKS;
 use crate::lifecycle::sweep::{RunFacts, SweepRules};
 use crate::model::{CatalogName, Region, RunId, Tags, TemporaryKind, TemporaryResource, Timestamp};
 
@@ -44,6 +45,16 @@ fn ours(kind: TemporaryKind, run: &str, expires: &str) -> TemporaryResource {
 
 /// Returns whether the sweep removes each resource, or none if it is not listed.
 fn decide(resources: &[TemporaryResource], packer: bool) -> Vec<Option<bool>> {
+    with_rules(packer, |sweep| {
+        let one = |resource: &TemporaryResource| {
+            let found = sweep.find_leftovers(std::slice::from_ref(resource));
+            found.first().map(|leftover| leftover.remove)
+        };
+        resources.iter().map(one).collect()
+    })
+}
+
+fn with_rules<T>(packer: bool, act: impl FnOnce(&SweepRules<'_>) -> T) -> T {
     let name = |alive, what: &str| format!("acme/jdk/{alive}{what}");
     let finished = || Some("run dead finished building it".to_owned());
     let amis = |alive| {
@@ -70,21 +81,14 @@ fn decide(resources: &[TemporaryResource], packer: bool) -> Vec<Option<bool>> {
         "ami-used".to_owned(),
         "instance i-1 refers to it".to_owned(),
     )]);
-    let sweep = SweepRules {
+    act(&SweepRules {
         catalog: &catalog,
         home: &home,
         now,
         runs: &runs,
         references: &referred,
         packer_leftovers: packer,
-    };
-    let one = |resource: &TemporaryResource| {
-        sweep
-            .find_leftovers(std::slice::from_ref(resource))
-            .first()
-            .map(|l| l.remove)
-    };
-    resources.iter().map(one).collect()
+    })
 }
 
 #[test]
@@ -293,4 +297,69 @@ fn sweep_removes_copy_permission_of_ended_run() {
         [],
         "a copy made by hand"
     );
+}
+
+/// Returns an AMI of the catalog with a version, a state and the other tags of a candidate that waits.
+fn version_of(image: &str, version: &str, state: &str, expires: &str) -> TemporaryResource {
+    let id = format!("ami-{image}-{version}");
+    let mut found = temporary(
+        TemporaryKind::Image,
+        "",
+        &[
+            ("bakeline:catalog", "acme"),
+            ("bakeline:self", &id),
+            ("bakeline:image", image),
+            ("bakeline:arch", "x86_64"),
+            ("bakeline:version", version),
+            ("bakeline:state", state),
+            ("bakeline:run", "dead"),
+            ("bakeline:kept", AWAITS_CHECKS),
+            ("bakeline:expires", expires),
+        ],
+    );
+    found.id = id;
+    found
+}
+
+/// Returns whether the sweep removes the first of these resources.
+fn removes_first(all: &[TemporaryResource]) -> Option<bool> {
+    let leftovers = with_rules(false, |sweep| sweep.find_leftovers(all));
+    let mut found = leftovers.into_iter();
+    let first = found.find(|leftover| leftover.resource.id == all[0].id);
+    first.map(|leftover| leftover.remove)
+}
+
+#[test]
+fn waiting_candidate_stays_until_it_expires() {
+    let waiting = version_of("jdk", "20261122.1", "candidate", LATER);
+    assert_eq!(removes_first(std::slice::from_ref(&waiting)), Some(false));
+    let expired = version_of("jdk", "20261122.1", "candidate", EARLIER);
+    assert_eq!(removes_first(&[expired]), Some(true));
+    let mut inspected = waiting.clone();
+    inspected
+        .tags
+        .insert("bakeline:run".to_owned(), "unknown".to_owned());
+    assert_eq!(removes_first(&[inspected]), Some(false), "unknown run");
+    let mut plain = waiting;
+    plain.tags.remove("bakeline:kept");
+    assert_eq!(removes_first(&[plain]), Some(true), "the run has ended");
+}
+
+#[test]
+fn newer_version_makes_waiting_candidate_a_leftover() {
+    let waiting = version_of("jdk", "20261122.1", "candidate", LATER);
+    for (image, version, state, expected) in [
+        ("jdk", "20261122.2", "released", true),
+        ("jdk", "20261122.2", "revoked", true),
+        ("jdk", "20261122.2", "candidate", true),
+        ("jdk", "20261121.1", "released", false),
+        ("web", "20261122.2", "released", false),
+    ] {
+        let other = version_of(image, version, state, LATER);
+        let found = removes_first(&[waiting.clone(), other]);
+        assert_eq!(found, Some(expected), "{image} {version} {state}");
+    }
+    let mut building = version_of("jdk", "20261122.2", "candidate", LATER);
+    building.tags.remove("bakeline:kept");
+    assert_eq!(removes_first(&[waiting, building]), Some(false), "may fail");
 }

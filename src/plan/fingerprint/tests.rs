@@ -374,4 +374,13 @@ fn instance_settings_of_an_image_are_inputs() {
             "volume root added",
         ]
     );
+    let own = |more: &str, subnets: &str| {
+        let types = format!("instance_types: [m7i.large, m7g.large{more}]");
+        inputs(
+            "",
+            &format!("builder: {{{types}, subnets: [subnet-0000000a{subnets}]}}\n"),
+        )
+    };
+    let fallbacks = own(", m6i.large", ", subnet-0000000b");
+    assert_eq!(own("", ""), fallbacks, "other values do not count");
 }

@@ -237,8 +237,12 @@ impl ReleasePlanner<'_> {
     ) -> Result<(AmiRef, String, String, Option<StepId>), MissingBaseError> {
         if let Some(version) = self.built.get(parent) {
             let description = format!("{parent} {version} of this run");
+            let built = AmiRef::MadeBy(step_id(parent, StepName::Build));
             return Ok((
-                AmiRef::MadeBy(step_id(parent, StepName::Build)),
+                self.resumed
+                    .get(parent)
+                    .cloned()
+                    .map_or(built, AmiRef::Known),
                 description,
                 version.to_string(),
                 Some(step_id(parent, StepName::Release)),

@@ -1,9 +1,10 @@
 //! Decides for each image: build, recheck, keep or block.
 
+use super::basis::BuildBase;
 use super::planner::{ReleasePlanner, ReleaseRequest};
 use super::reasons::{Cause, CurrentInputs, Reason};
 use crate::catalog::{Catalog, Image};
-use crate::lifecycle::Record;
+use crate::lifecycle::{Record, tags};
 use crate::model::{Inventory, Timestamp, Version};
 use crate::plan::step::{Decision, Plan, PlanVerdict, Step};
 
@@ -123,6 +124,9 @@ impl<'c> ReleasePlanner<'c> {
                 return (decision, Vec::new());
             }
         };
+        if let Some(candidate) = self.resumable_candidate(image, &basis, &current) {
+            return self.plan_resume(image, &candidate, &basis, decision);
+        }
         let version = Version::next(self.decided, self.index.newest_version(&image.name));
         self.built.insert(image.name.clone(), version);
         decision.verdict = PlanVerdict::Build;
@@ -136,6 +140,31 @@ impl<'c> ReleasePlanner<'c> {
             &decision.reasons.join("; "),
             (current.digest, current.checks),
         );
+        (decision, steps)
+    }
+}
+
+impl<'c> ReleasePlanner<'c> {
+    fn plan_resume(
+        &mut self,
+        image: &Image,
+        candidate: &Record<'_>,
+        basis: &BuildBase,
+        mut decision: Decision,
+    ) -> (Decision, Vec<Step>) {
+        let (name, ami) = (image.name.clone(), candidate.ami.id.clone());
+        self.built.insert(name.clone(), candidate.version);
+        self.resumed.insert(name, ami);
+        let reason = format!(
+            "check the candidate of run {}, for whose boot EC2 had no capacity",
+            candidate.tag(tags::RUN)
+        );
+        decision.reasons.insert(0, reason);
+        decision.verdict = PlanVerdict::Resume;
+        decision.version = Some(candidate.version);
+        decision.base = Some(basis.description.clone());
+        decision.base_because = Some(basis.reason.clone());
+        let steps = self.resume_steps(image, candidate, &decision.reasons.join("; "));
         (decision, steps)
     }
 }

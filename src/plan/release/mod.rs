@@ -8,6 +8,7 @@ mod planner;
 mod reasons;
 pub(crate) mod recheck;
 mod released;
+mod resume;
 mod scratch;
 mod steps;
 #[cfg(test)]

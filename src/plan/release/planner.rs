@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::index::RecordIndex;
 use crate::catalog::Catalog;
 use crate::lifecycle::Record;
-use crate::model::{ImageName, Inventory, RunId, Timestamp, Version};
+use crate::model::{AmiId, ImageName, Inventory, RunId, Timestamp, Version};
 use crate::plan::fingerprint::Fingerprints;
 
 /// Release requested by the user.
@@ -32,6 +32,8 @@ pub(super) struct ReleasePlanner<'c> {
     pub(super) everywhere: Vec<Record<'c>>,
     /// Versions that this plan builds.
     pub(super) built: BTreeMap<ImageName, Version>,
+    /// Candidates of earlier runs that this plan checks and releases.
+    pub(super) resumed: BTreeMap<ImageName, AmiId>,
     /// Images that this plan rechecks.
     pub(super) rechecked: BTreeSet<ImageName>,
 }
@@ -48,7 +50,7 @@ impl<'c> ReleasePlanner<'c> {
             Fingerprints::new(catalog),
         );
         let everywhere = Record::read_all(&inventory.images, &catalog.settings);
-        let (built, rechecked) = (BTreeMap::new(), BTreeSet::new());
+        let (built, resumed, rechecked) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         Self {
             catalog,
             inventory,
@@ -58,6 +60,7 @@ impl<'c> ReleasePlanner<'c> {
             prints,
             everywhere,
             built,
+            resumed,
             rechecked,
         }
     }

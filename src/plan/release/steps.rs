@@ -118,30 +118,39 @@ impl ReleasePlanner<'_> {
             reason,
             vec![step_id(&image.name, StepName::Release)],
         );
-        let mut before = basis.after;
-        let region = self.catalog.settings.home().clone();
-        actions
-            .into_iter()
-            .map(|(verb, action)| {
-                let needs = before.take().into_iter().collect();
-                before = Some(step_id(&image.name, verb));
-                let (id, scope) = (step_id(&image.name, verb), Scope::of_image(&image.name));
-                Step {
-                    id,
-                    scope,
-                    region: region.clone(),
-                    account: None,
-                    needs,
-                    reason: reason.to_owned(),
-                    action,
-                }
-            })
-            .chain(copies.unwrap_or_default())
-            .collect()
+        let mut steps = self.chain_steps(image, actions, reason, basis.after);
+        steps.extend(copies.unwrap_or_default());
+        steps
+    }
+
+    /// Returns steps of an image at home, each after the one before it, the first after `after`.
+    pub(super) fn chain_steps(
+        &self,
+        image: &Image,
+        actions: impl IntoIterator<Item = (StepName, Action)>,
+        reason: &str,
+        after: Option<StepId>,
+    ) -> Vec<Step> {
+        let mut before = after;
+        let region = self.catalog.settings.home();
+        let step = |(name, action): (StepName, Action)| {
+            let needs = before.take().into_iter().collect();
+            before = Some(step_id(&image.name, name));
+            Step {
+                id: step_id(&image.name, name),
+                scope: Scope::of_image(&image.name),
+                region: region.clone(),
+                account: None,
+                needs,
+                reason: reason.to_owned(),
+                action,
+            }
+        };
+        actions.into_iter().map(step).collect()
     }
 
     /// Returns the steps that copy the version to the other locations of the lowest environment.
-    fn copy_steps(
+    pub(super) fn copy_steps(
         &self,
         image: &Image,
         version: Version,
@@ -249,7 +258,7 @@ impl ReleasePlanner<'_> {
         out
     }
 
-    fn release_move(&self, image: &Image, version: Version, built: AmiRef) -> Move {
+    pub(super) fn release_move(&self, image: &Image, version: Version, built: AmiRef) -> Move {
         let settings = &self.catalog.settings;
         let lowest = &settings.environments[0];
         let since = current::Current::from([(lowest.name.clone(), self.inventory.captured_at)]);

@@ -60,5 +60,19 @@ impl CloudErrorKind {
     }
 }
 
+/// Returns the kind of a refused launch that another instance type or subnet can avoid, by the code of
+/// RunInstances (EC2 API Reference, "Error codes"). Returns `None` for other codes.
+#[must_use]
+pub fn launch_refusal_kind(code: &str) -> Option<CloudErrorKind> {
+    match code {
+        // The Availability Zone does not offer the instance type.
+        "Unsupported" => Some(CloudErrorKind::Capacity),
+        // Instances, hosts, volumes or the addresses of a subnet.
+        c if c.starts_with("Insufficient") => Some(CloudErrorKind::Capacity),
+        "VcpuLimitExceeded" | "InstanceLimitExceeded" => Some(CloudErrorKind::Quota),
+        _ => None,
+    }
+}
+
 /// Result of a cloud call.
 pub type CloudResult<T> = Result<T, CloudError>;

@@ -36,8 +36,8 @@ pub struct LaunchRequest {
 pub struct TrialRequest {
     /// AMI to launch.
     pub ami: AmiId,
-    /// Instance type.
-    pub instance_type: String,
+    /// Instance types. The next one is used if EC2 refuses the one before for its capacity or quota.
+    pub instance_types: Vec<String>,
     /// Subnets. The first that exists in the location is used. Empty means a default subnet.
     pub subnets: Vec<String>,
     /// Tags of the instance, its volumes and its network interface.

@@ -18,7 +18,7 @@ use crate::model::Region;
 
 pub use access::{AccessReader, AccessWriter, GroupRequest};
 pub use encryption::EncryptionReader;
-pub use error::{CloudError, CloudErrorKind, CloudResult};
+pub use error::{CloudError, CloudErrorKind, CloudResult, launch_refusal_kind};
 pub use images::{CopyRequest, Deregistration, ImageQuery, ImageReader, ImageWriter};
 pub use instances::{
     Instance, InstanceReader, InstanceWriter, LaunchRequest, TrialOutcome, TrialRequest,

@@ -10,7 +10,14 @@ use crate::render::packer::{RENDERED, RunValues, files};
 #[test]
 fn packer_template_has_instance_settings_of_the_image() {
     let source_of = |image: &Image| {
-        let rendered = render_files(&CATALOG, image);
+        let placements = image
+            .builder(&CATALOG.settings)
+            .placements(image.name.as_str(), image.arch);
+        let values = RunValues {
+            placement: placements[0].clone(),
+            ..run_values("key")
+        };
+        let rendered = files(&CATALOG, image, &values).expect("it renders");
         let packer: Value = serde_json::from_slice(&rendered[RENDERED]).expect("JSON");
         packer["source"]["amazon-ebs"]["jdk"].clone()
     };
@@ -19,7 +26,7 @@ fn packer_template_has_instance_settings_of_the_image() {
     assert_eq!(general["ssh_username"], "admin");
     assert!(general.get("ssh_pty").is_none() && general.get("pause_before_connecting").is_none());
     image.instance = InstanceSettings {
-        instance_type: Some("m7i.large".to_owned()),
+        instance_types: vec!["m7i.large".to_owned(), "m6i.large".to_owned()],
         subnets: vec!["subnet-00000002".to_owned()],
         instance_profile: Some("build".to_owned()),
         public_address: Some(true),

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{Language, render};
 use crate::adapters::{assets, local};
-use crate::catalog::{Catalog, Image, load};
+use crate::catalog::{Catalog, Image, Placement, load};
 use crate::matrix::proptest_config;
 use crate::model::{ImageName, Tags};
 use crate::provision::Provision;
@@ -43,6 +43,10 @@ fn run_values(text: &str) -> RunValues {
     let own = || text.to_owned();
     RunValues {
         region: own(),
+        placement: Placement {
+            instance_type: own(),
+            subnet: None,
+        },
         base_ami: own(),
         ami_name: own(),
         tags: Tags::from([(own(), own())]),

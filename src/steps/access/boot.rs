@@ -1,16 +1,19 @@
 //! Launches a test instance of a finished AMI and terminates it.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use crate::catalog::Placement;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ImageName, InstanceId, Region};
 use crate::plan::{AmiRef, Step, StepId, StepName};
-use crate::ports::{CloudErrorKind, CloudResult, Instance, LaunchRequest, Secret};
+use crate::ports::{Instance, LaunchRequest, Secret};
 use crate::steps::access::host_key;
+use crate::steps::access::placement::{LaunchRefusal, PlacementSearch};
 use crate::steps::context::{StepEffect, Steps, client_token};
 use crate::steps::created;
 use crate::steps::creations::CreationKey;
@@ -37,11 +40,10 @@ impl StepEffect for Boot<'_> {
         let definition = steps.catalog.images.get(image);
         let builder = steps.builder_of(&step.scope);
         let platform = definition.map(|i| i.platform).unwrap_or_default();
-        let arch = definition.map(|i| i.arch).unwrap_or_default();
         let keys = host_key::load_or_generate(steps, &step.scope).await?;
         let request = LaunchRequest {
             ami: context.outputs.ami(ami)?,
-            instance_type: builder.instance_type(arch).to_owned(),
+            instance_type: String::new(),
             key_name: context
                 .outputs
                 .key_pair(&StepId::new(step.scope.clone(), StepName::Key))?,
@@ -58,30 +60,10 @@ impl StepEffect for Boot<'_> {
             tags: steps.temporary_tags(&step.scope),
             token: String::new(),
         };
-        let scope = step.scope.to_string();
-        let (ami, subnets) = (request.ami.clone(), builder.subnets_from(&scope));
-        let id = launch_with_capacity(steps, step, image, request, subnets, context).await?;
-        (context.note)(&format!("instance {id}"));
-        let running = poll_until(
-            steps,
-            LIMIT,
-            &context.cancel,
-            &format!("instance {id} to be running"),
-            || poll_running(steps, &step.region, &id),
-        )
-        .await;
-        let instance = match running {
-            Ok(instance) => instance,
-            Err(error) => {
-                // The undo of the step finds the instance by its tags. The message names it for the
-                // user.
-                return Err(Error::new(
-                    error.kind,
-                    format!("instance {id} of {ami} did not start"),
-                )
-                .because(error));
-            }
-        };
+        let ami = request.ami.clone();
+        let (instance, placement) =
+            start_with_capacity(steps, step, image, request, context).await?;
+        let id = instance.id.clone();
         let address = require_address(instance, builder.public_address)?;
         let wait = definition.and_then(|i| i.instance.boot_wait);
         wait_for_boot(steps, wait.unwrap_or_default(), &id, &context.cancel).await?;
@@ -90,6 +72,8 @@ impl StepEffect for Boot<'_> {
             instance: id,
             address,
             ami,
+            instance_type: placement.instance_type,
+            subnet: placement.subnet,
         })
     }
 
@@ -109,36 +93,69 @@ fn instance_key(step: &Step, image: &ImageName) -> CreationKey {
     CreationKey::new("instance of image", image.as_str(), None, &step.region)
 }
 
-/// Launches the instance in the first subnet with capacity for it. Without subnets, EC2 selects a
-/// default subnet.
-async fn launch_with_capacity(
+/// Starts the instance with the first instance type and subnet for which EC2 has capacity.
+async fn start_with_capacity(
     steps: &Steps,
     step: &Step,
     image: &ImageName,
     mut request: LaunchRequest,
-    mut subnets: impl Iterator<Item = &str>,
     context: &StepContext<'_>,
-) -> Result<InstanceId> {
-    let mut subnet = subnets.next();
+) -> Result<(Instance, Placement)> {
+    let mut search = PlacementSearch::new(steps, step);
     loop {
-        let place = subnet.unwrap_or_default();
-        request.subnet = subnet.map(str::to_owned);
+        let placement = search.next()?;
+        request.instance_type.clone_from(&placement.instance_type);
+        request.subnet.clone_from(&placement.subnet);
         // EC2 answers a repeated token with the first instance, even if it is terminated.
         let attempt = steps.attempt;
-        request.token = client_token(&format!("{} {attempt} boot {image} {place}", steps.run));
-        let refused = match launch(steps, step, image, &request, context).await? {
-            Err(error) if error.kind == CloudErrorKind::Capacity => error,
-            other => return Ok(other?),
+        let parts = format!("{} {attempt} boot {image} {placement}", steps.run);
+        request.token = client_token(&parts);
+        let refusal = match launch(steps, step, image, &request, context).await? {
+            Ok(id) => {
+                (context.note)(&format!("instance {id} ({placement})"));
+                match wait_until_running(steps, step, &id, &request, context).await? {
+                    Ok(instance) => return Ok((instance, placement)),
+                    Err(refusal) => refusal,
+                }
+            }
+            Err(refusal) => refusal,
         };
-        subnet = subnets.next();
-        if subnet.is_none() {
-            return Err(refused.into());
-        }
-        (context.note)(&format!(
-            "{place}: {}; trying the next subnet",
-            refused.message
-        ));
+        (context.note)(&search.refuse(placement, refusal));
     }
+}
+
+/// Waits until the instance is running. EC2 can notice only after its response that it has no capacity.
+async fn wait_until_running(
+    steps: &Steps,
+    step: &Step,
+    id: &InstanceId,
+    request: &LaunchRequest,
+    context: &StepContext<'_>,
+) -> Result<Result<Instance, LaunchRefusal>> {
+    let ended = Mutex::new(None);
+    let what = format!("instance {id} to be running");
+    let running = poll_until(steps, LIMIT, &context.cancel, &what, || {
+        poll_running(steps, &step.region, id, &ended)
+    })
+    .await;
+    let reason = ended.lock().ok().and_then(|mut reason| reason.take());
+    let refusal = reason.as_deref().and_then(late_refusal);
+    match (running, refusal) {
+        (Ok(instance), _) => Ok(Ok(instance)),
+        (Err(_), Some(refusal)) => Ok(Err(refusal)),
+        // The undo of the step finds the instance by its tags. The message names it for the user.
+        (Err(error), None) => Err(Error::new(
+            error.kind,
+            format!("instance {id} of {} did not start", request.ami),
+        )
+        .because(error)),
+    }
+}
+
+/// Parses the reason of EC2 for the end of an instance that did not start, such as
+/// `Server.InsufficientInstanceCapacity: Insufficient capacity to satisfy instance request`.
+fn late_refusal(reason: &str) -> Option<LaunchRefusal> {
+    LaunchRefusal::parse(reason.strip_prefix("Server.")?)
 }
 
 /// Launches the instance. EC2 may not know the new security group or key pair yet.
@@ -148,7 +165,7 @@ async fn launch(
     image: &ImageName,
     request: &LaunchRequest,
     context: &StepContext<'_>,
-) -> Result<CloudResult<InstanceId>> {
+) -> Result<Result<InstanceId, LaunchRefusal>> {
     let new = [request.group.as_str(), request.key_name.as_str()];
     let what = format!("the launch of an instance of {}", request.ami);
     created::use_created(steps, &new, &context.cancel, &what, || async {
@@ -156,8 +173,8 @@ async fn launch(
         let call = cloud.launch(&step.region, request);
         let launched = created::create(steps, instance_key(step, image), call, |id| id.0.clone());
         match launched.await {
-            Err(error) if error.kind == CloudErrorKind::Capacity => Ok(Err(error)),
-            other => other.map(Ok),
+            Ok(id) => Ok(Ok(id)),
+            Err(error) => LaunchRefusal::of_error(&error).map(Err).ok_or(error),
         }
     })
     .await
@@ -196,7 +213,13 @@ fn require_address(instance: Instance, public: bool) -> Result<String> {
     })
 }
 
-async fn poll_running(steps: &Steps, region: &Region, id: &InstanceId) -> Result<Option<Instance>> {
+/// Returns the instance when it is running. If it has ended, fails and stores the reason of EC2.
+async fn poll_running(
+    steps: &Steps,
+    region: &Region,
+    id: &InstanceId,
+    ended: &Mutex<Option<String>>,
+) -> Result<Option<Instance>> {
     let Some(instance) = steps.cloud.instance(region, id).await? else {
         return Ok(None);
     };
@@ -208,6 +231,9 @@ async fn poll_running(steps: &Steps, region: &Region, id: &InstanceId) -> Result
                 .reason
                 .as_deref()
                 .map_or_else(String::new, |r| format!(" ({r})"));
+            if let Ok(mut ended) = ended.lock() {
+                *ended = instance.reason;
+            }
             Err(Error::new(
                 ErrorKind::StepFailed,
                 format!("the instance is {status} in {region}{why}"),

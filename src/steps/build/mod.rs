@@ -2,8 +2,10 @@
 
 pub(in crate::steps) mod candidate;
 pub(in crate::steps) mod discard;
+mod failure;
 mod login_failure;
 pub(in crate::steps) mod packer;
+pub(in crate::steps) mod resume;
 mod script_failure;
 
 pub use packer::FAILED;

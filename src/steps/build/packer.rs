@@ -6,17 +6,17 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::discard::{ami_key, deregister_candidate, find_by_name};
-use super::login_failure::{connect_failure, login_failure, rights_failure};
-use super::script_failure::{failed_script, script_failure};
-use crate::catalog::Image;
+use super::failure::{failure_error, launch_refusal};
+use crate::catalog::{Image, Placement};
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
-use crate::error::{Error, ErrorKind, Result, omit_encoded_details};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Ami, AmiId, ImageName, Tags, Version};
 use crate::plan::{AmiRef, Step, StepId, StepName};
 use crate::ports::{BuildJob, BuildOutcome, BuilderError, ImageQuery, Secret};
 use crate::render::packer::{RENDERED, RunValues, files};
 use crate::steps::access::boot;
+use crate::steps::access::placement::PlacementSearch;
 use crate::steps::check::controls::evidence_file;
 use crate::steps::context::{StepEffect, Steps};
 use crate::steps::store::run_files::keep_file;
@@ -49,6 +49,8 @@ impl StepEffect for Build<'_> {
             ami: ami.id,
             base,
             log: None,
+            instance_type: None,
+            subnet: None,
         }))
     }
 
@@ -59,17 +61,22 @@ impl StepEffect for Build<'_> {
         context: &StepContext<'_>,
     ) -> Result<StepOutput> {
         let base = context.outputs.ami(self.base)?;
-        let job = prepare(steps, step, self, &base, context).await?;
-        steps
-            .builder
-            .validate(&job)
-            .await
-            .map_err(|e| build_error(e, &job))?;
-        let outcome = steps
-            .builder
-            .build(&job, &context.cancel, context.note)
-            .await
-            .map_err(|e| build_error(e, &job))?;
+        let image = require_image(steps, self)?;
+        let mut search = PlacementSearch::new(steps, step);
+        let mut values = prepare(steps, step, self, image, &base, context).await?;
+        let (job, outcome) = loop {
+            values.placement = search.next()?;
+            let job = write_job(steps, step, image, &values)?;
+            let outcome = run_packer(steps, &job, context).await?;
+            let refusal = launch_refusal(&outcome.errors)
+                .filter(|_| !outcome.cancelled && outcome.artifacts.is_empty());
+            match refusal {
+                Some(refusal) if outcome.code != Some(0) => {
+                    (context.note)(&search.refuse(values.placement.clone(), refusal));
+                }
+                _ => break (job, outcome),
+            }
+        };
         crate::steps::check::reports::write_all(
             steps,
             &step.scope,
@@ -96,10 +103,16 @@ impl StepEffect for Build<'_> {
                     Some(ami.0.clone()),
                     steps.clock.now(),
                 );
+                let Placement {
+                    instance_type,
+                    subnet,
+                } = values.placement;
                 Ok(StepOutput::Build {
                     ami: ami.clone(),
                     base,
                     log: Some(job.log),
+                    instance_type: Some(instance_type),
+                    subnet,
                 })
             }
             _ => Err(failure_error(steps, self, &outcome, &job)),
@@ -129,26 +142,44 @@ impl StepEffect for Build<'_> {
     }
 }
 
+fn require_image<'s>(steps: &'s Steps, build: &Build<'_>) -> Result<&'s Image> {
+    let image = steps.catalog.images.get(build.image);
+    image.ok_or_else(|| Error::input(format!("image `{}` is not in the catalog", build.image)))
+}
+
+/// Validates and runs a build.
+async fn run_packer(
+    steps: &Steps,
+    job: &BuildJob,
+    context: &StepContext<'_>,
+) -> Result<BuildOutcome> {
+    let valid = steps.builder.validate(job).await;
+    valid.map_err(|e| build_error(e, job))?;
+    let outcome = steps
+        .builder
+        .build(job, &context.cancel, context.note)
+        .await;
+    outcome.map_err(|e| build_error(e, job))
+}
+
+/// Returns the values of the template. The caller sets the instance type and the subnet.
 async fn prepare(
     steps: &Steps,
     step: &Step,
     build: &Build<'_>,
+    image: &Image,
     base: &AmiId,
     context: &StepContext<'_>,
-) -> Result<BuildJob> {
-    let image =
-        steps.catalog.images.get(build.image).ok_or_else(|| {
-            Error::input(format!("image `{}` is not in the catalog", build.image))
-        })?;
+) -> Result<RunValues> {
     let base_ami = describe_base(steps, step, base).await?;
-    let folder = format!("{}/packer", step.scope);
     let request = crate::steps::check::controls::write_request(steps, image, Phase::Build)?;
     let key_file = steps
         .workspace
         .root()
         .join(crate::steps::access::credentials::key_file(&step.scope));
-    let values = RunValues {
+    Ok(RunValues {
         region: step.region.to_string(),
+        placement: Placement::default(),
         base_ami: base.to_string(),
         ami_name: build.ami_name.to_owned(),
         tags: build.tags.clone(),
@@ -172,9 +203,14 @@ async fn prepare(
         program: steps.program.display().to_string(),
         check_request: request.display().to_string(),
         packer: steps.builder.version().await.map_err(input_error)?,
-    };
-    let rendered = files(&steps.catalog, image, &values).map_err(|e| {
-        Error::input(format!("image `{}` cannot be rendered", build.image)).because(e)
+    })
+}
+
+/// Renders the files of a build into the run directory.
+fn write_job(steps: &Steps, step: &Step, image: &Image, values: &RunValues) -> Result<BuildJob> {
+    let folder = format!("{}/packer", step.scope);
+    let rendered = files(&steps.catalog, image, values).map_err(|e| {
+        Error::input(format!("image `{}` cannot be rendered", image.name)).because(e)
     })?;
     for (name, content) in &rendered {
         let written = steps
@@ -252,132 +288,4 @@ fn input_error(error: BuilderError) -> Error {
 fn build_error(error: BuilderError, job: &BuildJob) -> Error {
     let folder = format!("the rendered build is in {}", job.dir.display());
     input_error(error).hint(folder)
-}
-
-/// Returns the error of a failed build. The results of its own checks come first, because Packer's
-/// error then only repeats them.
-fn failure_error(
-    steps: &Steps,
-    build: &Build<'_>,
-    outcome: &BuildOutcome,
-    job: &BuildJob,
-) -> Error {
-    let log = format!("the complete log is {}", job.log.display());
-    if let Some(failed) = crate::steps::check::controls::failure(steps, build.image, Phase::Build) {
-        return failed.hint(log);
-    }
-    if let Some(why) = steps
-        .workspace
-        .read(&format!("{}/packer/{FAILED}", build.image))
-    {
-        return Error::new(
-            ErrorKind::StepFailed,
-            String::from_utf8_lossy(&why).into_owned(),
-        )
-        .hint(log);
-    }
-    let lines = informative_lines(&outcome.errors);
-    if let Some(failed) = script_failure(steps, build.image, &lines) {
-        return failed.hint(log);
-    }
-    let image = steps.catalog.images.get(build.image);
-    let of_login = |one: &Image| {
-        login_failure(&steps.catalog, one, &lines)
-            .or_else(|| rights_failure(one, &lines))
-            .or_else(|| connect_failure(&one.builder(&steps.catalog.settings), &lines))
-    };
-    if let Some(failed) = image.and_then(of_login) {
-        return failed.hint(log);
-    }
-    let messages = lines
-        .iter()
-        .rev()
-        .take(3)
-        .rev()
-        .copied()
-        .collect::<Vec<_>>()
-        .join(" | ");
-    let status = match (outcome.code, outcome.artifacts.is_empty()) {
-        (Some(0), _) => "Packer succeeded but reported no AMI".to_owned(),
-        (Some(code), _) => match failed_script(steps, build.image) {
-            Some(script) => format!("Packer exited {code} in `{script}`"),
-            None => format!("Packer exited {code}"),
-        },
-        (None, _) => "Packer was killed".to_owned(),
-    };
-    let text = if messages.is_empty() {
-        status
-    } else {
-        format!("{status}: {messages}")
-    };
-    // The log contains the encoded details.
-    let (text, _) = omit_encoded_details(&text);
-    Error::new(ErrorKind::StepFailed, text).hint(log)
-}
-
-/// Returns the error lines without Packer's own summary, or all lines if nothing else remains. The
-/// last lines of a script are more useful than the summary.
-fn informative_lines(errors: &[String]) -> Vec<&str> {
-    let is_summary = |text: &&str| {
-        // With `-on-error=abort`, Packer reports each step (packer-plugin-sdk, `multistep_runner.go`).
-        let is_abort = text.starts_with("aborted: skipping cleanup of step")
-            || text.starts_with("Step \"") && text.ends_with("failed, aborting...");
-        is_abort
-            || [
-                "Script exited with non-zero exit status",
-                "Some builds didn't complete",
-                "Build 'amazon-ebs.",
-                "Provisioning step had errors",
-            ]
-            .iter()
-            .any(|words| text.contains(words))
-    };
-    let all: Vec<&str> = errors
-        .iter()
-        .map(|e| strip_prefix(e))
-        .filter(|e| !e.is_empty())
-        .collect();
-    let specific: Vec<&str> = all
-        .iter()
-        .copied()
-        .filter(|text| !is_summary(text))
-        .collect();
-    if specific.is_empty() { all } else { specific }
-}
-
-fn strip_prefix(text: &str) -> &str {
-    let text = text.trim().trim_start_matches("==> ");
-    match text.split_once(':') {
-        Some((name, rest)) if name.starts_with("amazon-ebs.") => rest.trim_start(),
-        _ => text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::informative_lines;
-
-    #[test]
-    fn reason_of_a_script_precedes_the_summary_of_packer() {
-        let errors = [
-            "==> amazon-ebs.web: E: package `nginy` is unknown, aborting...",
-            "==> amazon-ebs.web: Step \"StepProvision\" failed, aborting...",
-            "==> amazon-ebs.web: aborted: skipping cleanup of step \"StepConnect\"",
-            "==> amazon-ebs.web: aborted: skipping cleanup of step \"StepNetworkInfo\"",
-            "Build 'amazon-ebs.web' errored after 9 seconds: Script exited with non-zero exit status: 1",
-        ]
-        .map(str::to_owned);
-        assert_eq!(
-            informative_lines(&errors),
-            ["E: package `nginy` is unknown, aborting..."]
-        );
-        assert_eq!(
-            informative_lines(&errors[2..4]),
-            [
-                "aborted: skipping cleanup of step \"StepConnect\"",
-                "aborted: skipping cleanup of step \"StepNetworkInfo\""
-            ],
-            "nothing more specific"
-        );
-    }
 }

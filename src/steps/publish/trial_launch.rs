@@ -76,12 +76,10 @@ impl TestLaunch<'_> {
         tags.insert(CATALOG.to_owned(), settings.name.to_string());
         let name = image.map_or("", |image| image.name.as_str());
         let own_subnet = builder.subnet(name).filter(|_| is_home);
-        let instance_type = instance_types.get(&arch).map(String::as_str);
+        let types = instance_types.get(&arch).map(Vec::as_slice);
         TrialRequest {
             ami,
-            instance_type: instance_type
-                .unwrap_or_else(|| builder.instance_type(arch))
-                .to_owned(),
+            instance_types: types.unwrap_or_else(|| builder.types_for(arch)).to_vec(),
             subnets: own_subnet.map_or(subnets, |subnet| vec![subnet.to_owned()]),
             tags,
         }

@@ -2,6 +2,7 @@
 
 mod architectures;
 mod cancel;
+mod capacity;
 mod evidence;
 mod fault_product;
 mod faults;
@@ -16,6 +17,7 @@ mod pace;
 mod polling;
 mod preflight;
 mod resumed;
+mod resume;
 mod retirement;
 mod reviewed_prune;
 mod sequences;

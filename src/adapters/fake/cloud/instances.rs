@@ -7,8 +7,8 @@ use crate::adapters::fake::FakeCloud;
 use crate::adapters::fake::state::FakeInstance;
 use crate::model::{InstanceId, Region, Tags};
 use crate::ports::{
-    CloudResult, Instance, InstanceReader, InstanceWriter, LaunchRequest, TrialOutcome,
-    TrialRequest,
+    CloudErrorKind, CloudResult, Instance, InstanceReader, InstanceWriter, LaunchRequest,
+    TrialOutcome, TrialRequest, launch_refusal_kind,
 };
 
 #[async_trait]
@@ -86,6 +86,12 @@ impl InstanceWriter for FakeCloud {
                 || !state.key_pairs.contains_key(&request.key_name)
             {
                 return not_found("the AMI, the group or the key pair");
+            }
+            let subnet = request.subnet.as_deref();
+            if let Some(refusal) = state.launch_refusal(&request.instance_type, subnet) {
+                let code = refusal.split(':').next().unwrap_or_default();
+                let kind = launch_refusal_kind(code).unwrap_or(CloudErrorKind::Other);
+                return Err((kind, refusal));
             }
             let id = InstanceId(state.new_id("i"));
             let (group, token) = (request.group.clone(), request.token.clone());

@@ -67,7 +67,7 @@ async fn trial_launch_has_the_settings_of_the_environment() {
             panic!("{found:?}")
         };
         assert_eq!(one.subnets, ["subnet-0000000a", "subnet-0000000b"]);
-        assert_eq!(one.instance_type, "m5.large");
+        assert_eq!(one.instance_types, ["m5.large"]);
         assert_eq!(
             one.tags,
             tags(&[
@@ -87,7 +87,7 @@ async fn trial_launch_has_the_settings_of_the_environment() {
         ["subnet-00000001"],
         "at home, the builder launches"
     );
-    assert_eq!(home.instance_type, "t3.large");
+    assert_eq!(home.instance_types, ["t3.large"]);
     assert_eq!(
         home.tags,
         tags(&[("bakeline:catalog", "acme"), ("team", "a"), ("cost", "b")])
