@@ -3,6 +3,7 @@
 
 pub mod current;
 pub mod doctor;
+pub mod grants;
 pub mod level;
 pub mod locations;
 pub mod lock;

@@ -14,8 +14,8 @@ pub use image::{Image, Origin};
 pub use instance::InstanceSettings;
 pub use profile::Profile;
 pub use settings::{
-    AWS_MANAGED_KEY, Access, Brakes, Bucket, BucketEncryption, Builder, Environment, Gates, Imds,
-    Notifier, OnFailure, Retention, Settings, StoreSettings, TrialLaunch,
+    AWS_MANAGED_KEY, Access, Brakes, Bucket, BucketEncryption, Builder, Distribution, Environment,
+    Gates, Imds, Notifier, OnFailure, Retention, Settings, StoreSettings, TrialLaunch,
 };
 pub use source::{Source, SourceFilter, matches_ami_name};
 pub use volume::{Volume, VolumeType};

@@ -26,7 +26,7 @@ use crate::plan::{self, Action, Plan, Scope, Step};
 use crate::ports::{ImageBuilder, Journal, Store, Workspace as _};
 use crate::provision::ansible::MIN_VERSION;
 use crate::steps::references::ParameterReferences;
-use crate::steps::{Creations, LocationCopies, Shares, Steps, check_shareable};
+use crate::steps::{Creations, LaunchGrants, LocationCopies, Shares, Steps, check_shareable};
 use crate::ui::progress::Progress;
 
 /// Result of a run and the location of its files.
@@ -234,6 +234,7 @@ async fn assemble_steps(
         commit: inventory.commit.as_ref().map(|c| c.id.clone()),
         shares: Shares::default(),
         copies: LocationCopies::default(),
+        launches: LaunchGrants::default(),
         creations: Creations::default(),
         parameter_references: ParameterReferences::default(),
     })

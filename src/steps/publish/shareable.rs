@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::{AWS_MANAGED_KEY, Catalog, Image};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Ami, AmiId, Inventory, SnapshotId};
-use crate::plan::{Action, AmiRef, Plan};
+use crate::model::{Ami, AmiId, Inventory, Region, SnapshotId};
+use crate::plan::{Action, AmiRef, Plan, StepId};
 use crate::ports::{CloudReader, CloudResult};
 
 /// Hint for an account that encrypts with the key of AWS.
@@ -40,19 +40,56 @@ pub async fn check_shareable(
             )),
         }
     }
-    let needed = check.shared_amis(plan, &builds);
-    match check.managed_amis(needed.keys()).await {
-        Ok(managed) => {
-            if let Some((ami, reason)) = needed.iter().find(|(ami, _)| managed.contains(ami)) {
-                return Err(check.ami_error(ami, reason));
+    for (region, needed) in check.shared_amis(plan, &builds) {
+        match check.managed_amis(region, needed.keys()).await {
+            Ok(managed) => {
+                if let Some((ami, reason)) = needed.iter().find(|(ami, _)| managed.contains(ami)) {
+                    return Err(check.ami_error(ami, reason));
+                }
             }
+            Err(error) => warnings.push(format!(
+                "whether the AMIs can be shared with other accounts is unknown: {error}"
+            )),
         }
-        Err(error) => warnings.push(format!(
-            "whether the AMIs can be shared with other accounts is unknown: {error}"
-        )),
+    }
+    for (region, receiver) in shared_copies(plan) {
+        match check.managed_default_key(region).await {
+            Ok(false) => {}
+            Ok(true) => return Err(check.copy_error(region, receiver)),
+            Err(error) => warnings.push(format!(
+                "whether copies in {region} can be shared with other accounts is unknown: {error}"
+            )),
+        }
     }
     Ok(warnings)
 }
+
+/// Returns the Regions with copies that get the default key, and that the plan shares, each with a
+/// receiver.
+fn shared_copies(plan: &Plan) -> BTreeMap<&Region, &str> {
+    let default_key = |id: &StepId| {
+        let step = plan.steps.iter().find(|step| step.id == *id);
+        step.is_some_and(|step| matches!(step.action, Action::Copy { kms_key: None, .. }))
+    };
+    let mut out = BTreeMap::new();
+    for step in &plan.steps {
+        let Action::AllowLaunch { grants } = &step.action else {
+            continue;
+        };
+        for grant in grants {
+            if let AmiRef::MadeBy(id) = &grant.ami
+                && default_key(id)
+                && let Some(receiver) = grant.to.first()
+            {
+                out.insert(&step.region, receiver.as_str());
+            }
+        }
+    }
+    out
+}
+
+/// Sentences about AMIs.
+type Reasons = BTreeMap<AmiId, String>;
 
 struct Check<'c> {
     catalog: &'c Catalog,
@@ -61,17 +98,21 @@ struct Check<'c> {
 }
 
 impl<'c> Check<'c> {
-    /// Returns the other accounts that can get an image: those of its environments.
-    fn accounts(&self, image: &Image) -> BTreeSet<&'c str> {
+    /// Returns the other accounts and the organizations that can get an image: those of its
+    /// environments.
+    fn accounts(&self, image: &Image) -> BTreeSet<String> {
         let settings = &self.catalog.settings;
         let highest = settings.environment_level(&image.environment);
         let levels = settings
             .environments
             .iter()
             .take(highest.map_or(0, |n| n + 1));
-        let accounts = levels.flat_map(|environment| &environment.accounts);
         let own = &self.inventory.account;
-        accounts.map(String::as_str).filter(|a| a != own).collect()
+        let receivers = levels.flat_map(|environment| {
+            let accounts = environment.accounts.iter().cloned();
+            accounts.chain(environment.receivers(own))
+        });
+        receivers.filter(|account| account != own).collect()
     }
 
     /// Returns the images that the plan builds and publishes, and that other accounts can get.
@@ -91,19 +132,31 @@ impl<'c> Check<'c> {
             .collect()
     }
 
-    /// Returns the AMIs that the plan shares, or builds on for other accounts, each with the sentence
-    /// about it. A build with a key of its own encrypts again.
-    fn shared_amis(&self, plan: &Plan, builds: &[&Image]) -> BTreeMap<AmiId, String> {
-        let mut out = BTreeMap::new();
+    /// Returns the AMIs that the plan shares, or builds on for other accounts, by Region and each with
+    /// the sentence about it. A build with a key of its own encrypts again.
+    fn shared_amis<'p>(&self, plan: &'p Plan, builds: &[&Image]) -> BTreeMap<&'p Region, Reasons> {
+        let mut out: BTreeMap<&Region, Reasons> = BTreeMap::new();
         let keeps_key = self.catalog.settings.build_key().is_none();
+        let mut add = |region: &'p Region, ami: &AmiId, text: String| {
+            let reasons = out.entry(region).or_default();
+            reasons.entry(ami.clone()).or_insert(text);
+        };
         for step in &plan.steps {
             match &step.action {
                 Action::Share {
                     ami: AmiRef::Known(ami),
                     account,
-                } => {
-                    let text = format!("cannot be shared with {account}");
-                    out.entry(ami.clone()).or_insert(text);
+                } => add(
+                    &step.region,
+                    ami,
+                    format!("cannot be shared with {account}"),
+                ),
+                Action::AllowLaunch { grants } => {
+                    for grant in grants {
+                        if let (AmiRef::Known(ami), Some(one)) = (&grant.ami, grant.to.first()) {
+                            add(&step.region, ami, format!("cannot be shared with {one}"));
+                        }
+                    }
                 }
                 Action::Build {
                     image,
@@ -111,7 +164,7 @@ impl<'c> Check<'c> {
                     ..
                 } if keeps_key && builds.iter().any(|built| built.name == *image) => {
                     let text = format!("`{image}` is built on it for other accounts");
-                    out.entry(base.clone()).or_insert(text);
+                    add(&step.region, base, text);
                 }
                 _ => {}
             }
@@ -126,24 +179,29 @@ impl<'c> Check<'c> {
             let is_managed = key.ends_with(AWS_MANAGED_KEY);
             return Ok(is_managed.then(|| "`builder.kms_key`".to_owned()));
         }
-        let Some(key) = self.cloud.default_key(home).await? else {
-            return Ok(None);
-        };
-        let is_managed =
-            key.ends_with(AWS_MANAGED_KEY) || self.cloud.is_aws_managed(home, &key).await?;
+        let is_managed = self.managed_default_key(home).await?;
         Ok(is_managed.then(|| "EBS encryption by default".to_owned()))
+    }
+
+    /// Returns whether EBS encryption by default uses a key of AWS in a Region.
+    async fn managed_default_key(&self, region: &Region) -> CloudResult<bool> {
+        match self.cloud.default_key(region).await? {
+            None => Ok(false),
+            Some(key) if key.ends_with(AWS_MANAGED_KEY) => Ok(true),
+            Some(key) => self.cloud.is_aws_managed(region, &key).await,
+        }
     }
 
     /// Returns those AMIs that have a snapshot with a key of AWS.
     async fn managed_amis(
         &self,
+        region: &Region,
         amis: impl Iterator<Item = &AmiId>,
     ) -> CloudResult<BTreeSet<AmiId>> {
-        let home = self.catalog.settings.home();
         let own = |id: &AmiId| {
             let own = &self.inventory.account;
             let mut all = self.inventory.images.iter();
-            all.find(|ami| ami.id == *id && ami.region == *home && ami.owner == *own)
+            all.find(|ami| ami.id == *id && ami.region == *region && ami.owner == *own)
         };
         let found: Vec<&Ami> = amis.filter_map(own).collect();
         let owner: BTreeMap<&SnapshotId, &AmiId> = found
@@ -156,10 +214,10 @@ impl<'c> Check<'c> {
             return Ok(out);
         }
         let mut managers: BTreeMap<String, bool> = BTreeMap::new();
-        for (snapshot, key) in self.cloud.snapshot_keys(home, &snapshots).await? {
+        for (snapshot, key) in self.cloud.snapshot_keys(region, &snapshots).await? {
             let is_managed = match managers.get(&key) {
                 Some(known) => *known,
-                None => self.cloud.is_aws_managed(home, &key).await?,
+                None => self.cloud.is_aws_managed(region, &key).await?,
             };
             managers.insert(key, is_managed);
             out.extend(
@@ -174,7 +232,7 @@ impl<'c> Check<'c> {
     }
 
     fn build_error(&self, image: &Image, how: &str) -> Error {
-        let accounts: Vec<&str> = self.accounts(image).into_iter().collect();
+        let accounts: Vec<String> = self.accounts(image).into_iter().collect();
         let (home, own) = (self.catalog.settings.home(), &self.inventory.account);
         let text = format!(
             "{how} of account {own} in {home} encrypts with `{AWS_MANAGED_KEY}`, so AMIs of `{}` could not be \
@@ -183,6 +241,17 @@ impl<'c> Check<'c> {
             accounts.join(", ")
         );
         Error::new(ErrorKind::Refused, text).hint(USE_OWN_KEY)
+    }
+
+    fn copy_error(&self, region: &Region, receiver: &str) -> Error {
+        let own = &self.inventory.account;
+        let text = format!(
+            "EBS encryption by default of account {own} in {region} encrypts with `{AWS_MANAGED_KEY}`, so the copies \
+             there could not be shared with {receiver}"
+        );
+        Error::new(ErrorKind::Refused, text).hint(format!(
+            "add a customer managed key for {region} to `builder.kms_key` in bakeline.yaml"
+        ))
     }
 
     fn ami_error(&self, ami: &AmiId, reason: &str) -> Error {
