@@ -85,16 +85,8 @@ impl Publication<'_> {
                     .any(|r| r.ami.id != found.ami.id && r.current.contains_key(&self.env.name));
                 let ami = AmiRef::Known(found.ami.id.clone());
                 if found.current.contains_key(&self.env.name) && !others {
-                    let grant = shared::launch_grant(self.env, location, own, &ami);
-                    let missing =
-                        grant.filter(|g| !grants::is_granted(found, &self.env.name, &g.to));
-                    let actions = missing.map(|g| allow_launch(location, vec![g]));
-                    return Ok(self.location_chain(
-                        &scope,
-                        location,
-                        needs,
-                        actions.into_iter().collect(),
-                    ));
+                    let actions = self.missing_grant(found, location, &ami);
+                    return Ok(self.location_chain(&scope, location, needs, actions));
                 }
                 ami
             }
@@ -129,6 +121,19 @@ impl Publication<'_> {
             Action::MoveCurrent { moves },
         ));
         Ok(self.location_chain(&scope, location, needs, actions))
+    }
+
+    /// Returns the grant of launch permissions that a current version does not have.
+    fn missing_grant(
+        &self,
+        found: &Record<'_>,
+        location: &Location,
+        ami: &AmiRef,
+    ) -> Vec<(StepName, Location, Action)> {
+        let grant = shared::launch_grant(self.env, location, &self.inventory.account, ami);
+        let missing = grant.filter(|g| !grants::is_granted(found, &self.env.name, &g.to));
+        let step = missing.map(|grant| allow_launch(location, vec![grant]));
+        step.into_iter().collect()
     }
 
     /// Returns the steps that publish the version in the accounts that launch the AMIs of a shared

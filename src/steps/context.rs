@@ -18,7 +18,7 @@ use crate::plan::Step;
 use crate::plan::{Scope, ScopeSubject};
 use crate::ports::{Clock, ImageBuilder, Shell, Store, Workspace};
 use crate::steps::creations::Creations;
-use crate::steps::publish::launch_permissions::LaunchGrants;
+use crate::steps::publish::launch_grants::LaunchGrants;
 use crate::steps::publish::location_copies::LocationCopies;
 use crate::steps::publish::shares::Shares;
 use crate::steps::references::ParameterReferences;

@@ -39,9 +39,21 @@ pub(super) fn parse_environment_keys(
     parse_keys(raw.kms_key.as_ref(), (used, regions, &needed), checker)
 }
 
+/// Reports keys of the builder that other accounts cannot use, and Regions without a key.
+pub(super) fn check_builder_keys(
+    raw: Option<&Spanned<RawKmsKey>>,
+    raw_environments: &[Spanned<RawEnvironment>],
+    (keys, regions, environments): (&BTreeMap<Region, String>, &[Region], &[Environment]),
+    checker: &mut Checker<'_, '_>,
+) {
+    check_shareable(raw, raw_environments, (keys, regions), checker);
+    let home = regions.first();
+    check_shared_regions(raw, raw_environments, (keys, home, environments), checker);
+}
+
 /// Reports a key of the builder that other accounts cannot use. Without a role, the only account can
 /// be that of the builder.
-pub(super) fn check_shareable(
+fn check_shareable(
     raw: Option<&Spanned<RawKmsKey>>,
     environments: &[Spanned<RawEnvironment>],
     (keys, regions): (&BTreeMap<Region, String>, &[Region]),
@@ -89,7 +101,7 @@ fn is_shared(raw: &RawEnvironment) -> bool {
 
 /// Reports a shared environment with a Region in which the builder has no key, although it has one in
 /// another. EC2 would encrypt the copy with the default key of the Region, which AWS may manage.
-pub(super) fn check_shared_regions(
+fn check_shared_regions(
     raw: Option<&Spanned<RawKmsKey>>,
     raw_environments: &[Spanned<RawEnvironment>],
     (keys, home, environments): (&BTreeMap<Region, String>, Option<&Region>, &[Environment]),

@@ -1,7 +1,6 @@
 //! Allows other accounts to launch an AMI of the builder's account, and ends it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
@@ -14,26 +13,9 @@ use crate::plan::step::LaunchGrant;
 use crate::steps::ami;
 use crate::steps::context::{StepEffect, Steps};
 use crate::steps::poll::poll_until;
+use crate::steps::publish::launch_grants::GivenLaunch;
 use crate::steps::publish::move_current::apply_tags;
 use crate::steps::publish::read_back::READ_BACK_LIMIT;
-
-/// Launch permissions that this run granted, or was about to grant.
-#[derive(Debug, Default)]
-pub struct LaunchGrants(Mutex<BTreeMap<(AmiId, EnvName), GivenLaunch>>);
-
-#[derive(Debug, Clone, Default)]
-struct GivenLaunch {
-    /// Entry of the environment in the tag before this run.
-    digest: Option<String>,
-    /// Receivers without the permission before this run.
-    receivers: Vec<String>,
-}
-
-impl LaunchGrants {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(AmiId, EnvName), GivenLaunch>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Launch permissions for the receivers of environments. The undo removes those that this run
 /// granted; others stay.
@@ -68,7 +50,7 @@ impl StepEffect for AllowLaunch<'_> {
         for grant in self.grants {
             let id = context.outputs.ami(&grant.ami)?;
             let key = (id.clone(), grant.env.clone());
-            let Some(given) = steps.launches.lock().get(&key).cloned() else {
+            let Some(given) = steps.launches.get(&key) else {
                 continue;
             };
             let Some(ami) = ami::find(steps, step, &id).await? else {
@@ -95,14 +77,13 @@ async fn allow(
     let is_missing = |one: &&String| !existing.contains(one);
     let missing: Vec<String> = grant.to.iter().filter(is_missing).cloned().collect();
     let known = grants::parse(ami.tags.get(tags::SHARED).map_or("", String::as_str));
+    let given = GivenLaunch {
+        digest: known.get(&grant.env).cloned(),
+        receivers: missing.clone(),
+    };
     steps
         .launches
-        .lock()
-        .entry((id.clone(), grant.env.clone()))
-        .or_insert_with(|| GivenLaunch {
-            digest: known.get(&grant.env).cloned(),
-            receivers: missing.clone(),
-        });
+        .record((id.clone(), grant.env.clone()), given);
     // The tag comes first, so that the doctor finds the permissions of an interrupted run.
     let digest = grants::digest(&grant.to);
     set_entry(steps, step, &ami, &grant.env, Some(digest)).await?;

@@ -2,6 +2,7 @@
 
 pub(in crate::steps) mod copy;
 mod copy_reads;
+pub(in crate::steps) mod launch_grants;
 pub(in crate::steps) mod launch_permissions;
 pub(in crate::steps) mod location_copies;
 pub(in crate::steps) mod move_current;
