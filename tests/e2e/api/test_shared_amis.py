@@ -146,19 +146,19 @@ def test_prune_keeps_amis_that_an_account_may_use(shared: SharedCatalog) -> None
     used = shared.ami("20260101.1", second)
     instance = shared.launch(OTHER, second, used)
     shared.catalog.bakeline("prune", "--apply", "--percent", "100", want=0)
-    states = {
-        region: {tags(one)["bakeline:version"]: one["State"] for one in shared.observer.amis((OWN, region), "base")}
+    amis = {
+        (region, tags(one)["bakeline:version"]): one
         for region in (home, second)
+        for one in shared.observer.amis((OWN, region), "base")
     }
-    # Nothing proves that the accounts of the organization do not use them.
-    assert states[home]["20260101.1"] == states[home]["20260103.1"] == "available", states
-    assert "DeprecationTime" in next(
-        one for one in shared.observer.amis((OWN, home), "base") if tags(one)["bakeline:version"] == "20260101.1"
-    )
-    # The revoked version has no launch permissions, so only the listed account could use it.
-    assert "20260102.1" not in states[home] and "20260102.1" not in states[second], states
-    in_use = next(one for one in shared.observer.amis((OWN, second), "base") if one["ImageId"] == used)
-    assert "DeprecationTime" not in in_use, "an instance of the other account uses it"
+    for region in (home, second):
+        # Nothing proves that the accounts of the organization do not use it.
+        unused = amis[region, "20260103.1"]
+        assert unused["State"] == "available" and "DeprecationTime" in unused, unused
+        # The revoked version has no launch permissions, so only the listed account could use it.
+        assert (region, "20260102.1") not in amis, amis
+    in_use = amis[second, "20260101.1"]
+    assert in_use["ImageId"] == used and "DeprecationTime" not in in_use, "an instance of the other account uses it"
     shared.observer.client("ec2", (OTHER, second)).terminate_instances(InstanceIds=[instance])
 
 
