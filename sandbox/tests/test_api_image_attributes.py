@@ -121,3 +121,35 @@ def test_tags_are_limited_and_reserved(api: Api) -> None:
     assert_error("InvalidParameterValue", ec2.create_tags, **reserved)
     ec2.delete_tags(Resources=[image], Tags=[{"Key": "k0"}])
     assert len(api.describe_image(image)["Tags"]) == 49
+
+
+ORGANIZATION = "arn:aws:organizations::123456789012:organization/o-abcdefghij"
+UNIT = "arn:aws:organizations::123456789012:ou/o-abcdefghij/ou-abcd-12345678"
+
+
+def test_image_is_shared_with_members_of_organization_and_unit(api: Api) -> None:
+    ec2, other = api.client("ec2"), api.account_client(OTHER_ACCOUNT)
+    (image,) = api.add_images({"name": "one"})
+    for permission, arn in (
+        ({"OrganizationArn": ORGANIZATION}, ORGANIZATION),
+        ({"OrganizationalUnitArn": UNIT}, UNIT),
+    ):
+        ec2.modify_image_attribute(ImageId=image, LaunchPermission={"Add": [permission]})
+        attribute = ec2.describe_image_attribute(ImageId=image, Attribute="launchPermission")
+        assert attribute["LaunchPermissions"] == [permission]
+        assert_error("InvalidAMIID.NotFound", other.describe_images, ImageIds=[image])
+        api.control("organizations", {"members": {OTHER_ACCOUNT: [arn]}})
+        assert api.image_ids(other, ImageIds=[image]) == [image]
+        # ExecutableUsers lists explicit permissions of accounts only.
+        assert api.image_ids(other, ExecutableUsers=["self"]) == []
+        api.run_instance(ImageId=image, ec2=other)
+        ec2.modify_image_attribute(ImageId=image, LaunchPermission={"Remove": [permission]})
+        assert_error("InvalidAMIID.NotFound", other.describe_images, ImageIds=[image])
+        api.control("organizations", {})
+
+
+def test_organization_of_a_permission_is_an_arn(api: Api) -> None:
+    modify, (image,) = api.client("ec2").modify_image_attribute, api.add_images({"name": "one"})
+    for permission in ({"OrganizationArn": UNIT}, {"OrganizationalUnitArn": "ou-abcd-12345678"}):
+        add = {"ImageId": image, "LaunchPermission": {"Add": [permission]}}
+        assert_error("InvalidAMIAttributeItemValue", modify, **add)

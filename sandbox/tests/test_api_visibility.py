@@ -226,3 +226,14 @@ def test_visibility_is_reset_and_validated(api: Api) -> None:
         status, error = api.try_control("visibility", body)
         assert status == 400
         assert error.startswith(f"visibility: {text}")
+
+
+def test_shared_image_is_not_visible_until_the_permission_is_in_effect(api: Api) -> None:
+    (image,) = api.add_images({"name": "one"})
+    other = api.account_client(OTHER_ACCOUNT)
+    api.control("visibility", {"launch-permission": LONG})
+    share_image(api, image)
+    assert_error(CODES["image"], other.describe_images, ImageIds=[image])
+    assert_error(CODES["image"], other.run_instances, ImageId=image, **LAUNCH)
+    api.control("visibility", {})
+    assert api.image_ids(other, ImageIds=[image]) == [image]

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use crate::catalog::types::{
-    Access, Brakes, Builder, Environment, Gates, Imds, Retention, StoreSettings, TrialLaunch,
+    Access, Brakes, Builder, Distribution, Environment, Gates, Imds, Retention, StoreSettings,
+    TrialLaunch,
 };
 use crate::model::{Arch, EnvName, Region, Tags};
 
@@ -67,6 +68,7 @@ pub fn environments(regions: &[Region]) -> Vec<Environment> {
             tag_value: (*name).to_owned(),
             regions: regions.to_vec(),
             accounts: Vec::new(),
+            distribution: Distribution::Copy,
             role: None,
             kms_keys: BTreeMap::new(),
             launch: Some(TrialLaunch::default()),

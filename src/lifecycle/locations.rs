@@ -1,10 +1,10 @@
 //! Determines the locations of environments, and which AMIs are at which location.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::{Environment, Settings};
 use crate::lifecycle::Record;
-use crate::model::{Ami, Inventory, Location};
+use crate::model::{Ami, Inventory, Location, Region};
 
 /// Returns the home location: the builder's account and the first Region of the catalog.
 #[must_use]
@@ -16,11 +16,13 @@ pub fn home(settings: &Settings) -> Location {
 }
 
 /// Returns the locations of an environment: home first, then its Regions in each of its accounts.
-/// `own` is the builder's account; naming it in an environment does not add a location.
+/// `own` is the builder's account; naming it in an environment does not add a location. The AMIs of a
+/// shared environment are in the builder's account only.
 #[must_use]
 pub fn in_environment(settings: &Settings, env: &Environment, own: &str) -> Vec<Location> {
     let mut out = vec![home(settings)];
     let accounts: Vec<Option<String>> = match env.accounts.as_slice() {
+        _ if env.is_shared() => vec![None],
         [] => vec![None],
         some => some.iter().map(|a| (a != own).then(|| a.clone())).collect(),
     };
@@ -54,16 +56,43 @@ pub fn in_catalog(settings: &Settings, own: &str) -> Vec<Location> {
     out
 }
 
-/// Returns the accounts of the environments, without the builder's own.
+/// Returns the locations in other accounts that launch the AMIs of a shared environment. Their SSM
+/// parameters name these AMIs. Empty without a role, because nothing there can be read or changed.
 #[must_use]
-pub fn foreign_accounts(settings: &Settings, own: &str) -> BTreeSet<String> {
-    settings
-        .environments
-        .iter()
-        .flat_map(|e| &e.accounts)
-        .filter(|a| *a != own)
-        .cloned()
+pub fn receiving(env: &Environment, own: &str) -> Vec<Location> {
+    if !env.is_shared() || env.role.is_none() {
+        return Vec::new();
+    }
+    let accounts = env.accounts.iter().filter(|account| *account != own);
+    let at = |account: &String, region: &Region| Location {
+        account: Some(account.clone()),
+        region: region.clone(),
+    };
+    accounts
+        .flat_map(|account| env.regions.iter().map(move |region| at(account, region)))
         .collect()
+}
+
+/// Returns the locations of all shared environments that launch AMIs of the builder's account.
+#[must_use]
+pub fn receiving_in_catalog(settings: &Settings, own: &str) -> BTreeSet<Location> {
+    let environments = settings.environments.iter();
+    environments.flat_map(|env| receiving(env, own)).collect()
+}
+
+/// Returns the locations that read or name the AMIs of the catalog: those of the AMIs, and those that
+/// launch shared AMIs.
+#[must_use]
+pub fn readable_in_catalog(settings: &Settings, own: &str) -> Vec<Location> {
+    let mut out = in_catalog(settings, own);
+    let receiving = receiving_in_catalog(settings, own);
+    out.extend(
+        receiving
+            .into_iter()
+            .filter(|location| !out.contains(location))
+            .collect::<Vec<_>>(),
+    );
+    out
 }
 
 /// Returns the location of an AMI, relative to the builder's account.
@@ -104,4 +133,24 @@ pub fn unreachable_reason<'w>(inventory: &'w Inventory, location: &Location) -> 
         .iter()
         .find(|(unreachable, _)| unreachable == location)
         .map(|(_, reason)| reason.as_str())
+}
+
+/// Returns the owners and Regions of AMIs with unknown references. An unread account that launches
+/// shared AMIs counts for the AMIs of the builder's account.
+#[must_use]
+pub fn unread_references(
+    inventory: &Inventory,
+    receiving: &BTreeSet<Location>,
+) -> BTreeMap<(String, Region), String> {
+    let mut out = BTreeMap::new();
+    for (location, _) in &inventory.unread_references {
+        let account = location.account.as_ref().unwrap_or(&inventory.account);
+        let region = &location.region;
+        out.insert((account.clone(), region.clone()), account.clone());
+        if receiving.contains(location) {
+            let own = (inventory.account.clone(), region.clone());
+            out.entry(own).or_insert_with(|| account.clone());
+        }
+    }
+    out
 }

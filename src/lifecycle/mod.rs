@@ -4,6 +4,7 @@
 pub mod candidate;
 pub mod current;
 pub mod doctor;
+pub mod grants;
 pub mod level;
 pub mod locations;
 pub mod lock;

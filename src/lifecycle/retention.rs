@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, Retention};
 use crate::lifecycle::retirement::{DueStages, RetirementStage, due_stages};
-use crate::lifecycle::{Record, rules};
+use crate::lifecycle::{Record, locations, rules};
 use crate::model::{
     AmiId, Arch, CatalogName, ImageName, Inventory, Reference, Region, State, Timestamp, Version,
 };
@@ -31,9 +31,13 @@ pub struct RetentionRules<'a> {
     /// Locations that could not be read. Their SSM parameters may contain the ID of any AMI, so no
     /// AMI moves beyond deprecation while a location cannot be read.
     pub unreachable: Vec<String>,
-    /// Accounts and Regions in which the references to the AMIs could not be read. Their AMIs are
-    /// kept.
-    pub unread_references: BTreeSet<(String, Region)>,
+    /// Accounts and Regions of AMIs that are kept, because the references to them could not be read,
+    /// with the account that could not be read: their own, or one that launches shared AMIs.
+    pub unread_references: BTreeMap<(String, Region), String>,
+    /// Accounts that launch the AMIs of the builder's account in a Region, and whose use is read.
+    pub receivers: BTreeSet<(Region, String)>,
+    /// Account of the builder.
+    pub account: &'a str,
     /// True if shared AMIs may move beyond deprecation.
     pub shared_ok: bool,
     /// Image that is being retired. The rules `current`, `newest`, `young`, `reserve` and `orphaned`
@@ -46,6 +50,7 @@ impl<'a> RetentionRules<'a> {
     #[must_use]
     pub fn from_inventory(catalog: &'a Catalog, inventory: &'a Inventory) -> Self {
         let settings = &catalog.settings;
+        let receiving = locations::receiving_in_catalog(settings, &inventory.account);
         Self {
             now: inventory.captured_at,
             catalog: &settings.name,
@@ -63,14 +68,12 @@ impl<'a> RetentionRules<'a> {
                 .iter()
                 .map(|(location, _)| location.to_string())
                 .collect(),
-            unread_references: inventory
-                .unread_references
-                .iter()
-                .map(|(location, _)| {
-                    let account = location.account.as_ref().unwrap_or(&inventory.account);
-                    (account.clone(), location.region.clone())
-                })
+            unread_references: locations::unread_references(inventory, &receiving),
+            receivers: receiving
+                .into_iter()
+                .filter_map(|location| Some((location.region, location.account?)))
                 .collect(),
+            account: &inventory.account,
             shared_ok: false,
             retired_images: None,
         }
@@ -96,12 +99,16 @@ impl<'a> RetentionRules<'a> {
         self.environments.iter().position(|(tag, _)| *tag == value)
     }
 
-    /// Returns whether the references to an AMI are unknown, because its location could not be read.
-    pub(super) fn has_unread_references(&self, record: &Record<'_>) -> bool {
-        let ami = record.ami;
-        self.unread_references
-            .iter()
-            .any(|(owner, region)| *owner == ami.owner && *region == ami.region)
+    /// Returns the account in which the references to an AMI are unknown, because it could not be read.
+    pub(super) fn unread_account(&self, record: &Record<'_>) -> Option<&str> {
+        let key = (record.ami.owner.clone(), record.ami.region.clone());
+        self.unread_references.get(&key).map(String::as_str)
+    }
+
+    /// Returns whether the use of an AMI by the receiver of a launch permission is among the references.
+    pub(super) fn is_read(&self, record: &Record<'_>, receiver: &str) -> bool {
+        let key = (record.ami.region.clone(), receiver.to_owned());
+        record.ami.owner == self.account && self.receivers.contains(&key)
     }
 
     /// Returns the retention settings that apply to an AMI.
@@ -266,7 +273,7 @@ fn decide_record(
     references: &[&Reference],
 ) -> RetentionDecision {
     let retire = results.iter().all(|r| !r.keep);
-    let shared = rules::shared_accounts(record, references);
+    let shared = rules::shared_accounts(record, rules, references);
     let mut stages = DueStages::default();
     if retire {
         let stop_at_deprecation = shared.is_some() && !rules.shared_ok;
@@ -291,7 +298,9 @@ fn decide_record(
         retire,
         due_stages: stages.due,
         next_due: stages.upcoming.map(|(_, due)| due),
-        restore: !retire && record.state == State::Retiring && !rules.has_unread_references(record),
+        restore: !retire
+            && record.state == State::Retiring
+            && rules.unread_account(record).is_none(),
         results,
     }
 }

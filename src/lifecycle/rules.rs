@@ -261,8 +261,10 @@ fn reference_rule(
         .filter(|r| r.kind != SHARED && !is_own_pointer(r))
         .map(|r| format!("{} {}", r.kind, r.referrer))
         .collect();
-    if referrers.is_empty() && rules.has_unread_references(record) {
-        let (account, region) = (&record.ami.owner, &record.ami.region);
+    if referrers.is_empty()
+        && let Some(account) = rules.unread_account(record)
+    {
+        let region = &record.ami.region;
         let reason = format!("references in account {account}, {region}, could not be read");
         return kept("referenced", reason);
     }
@@ -309,11 +311,16 @@ fn protection_rule(record: &Record<'_>) -> RuleResult {
     }
 }
 
-/// Returns the accounts with which an AMI is shared, or `all`.
-pub(super) fn shared_accounts(record: &Record<'_>, references: &[&Reference]) -> Option<String> {
+/// Returns the accounts with which an AMI is shared, or `all`. Excludes those whose use of the AMI is
+/// among the references.
+pub(super) fn shared_accounts(
+    record: &Record<'_>,
+    rules: &RetentionRules<'_>,
+    references: &[&Reference],
+) -> Option<String> {
     let mut accounts: Vec<&str> = references
         .iter()
-        .filter(|r| r.kind == SHARED)
+        .filter(|r| r.kind == SHARED && !rules.is_read(record, &r.referrer))
         .map(|r| r.referrer.as_str())
         .collect();
     if record.ami.public && !accounts.contains(&"all") {

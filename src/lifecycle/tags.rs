@@ -52,6 +52,8 @@ pub const KEPT: &str = "bakeline:kept";
 pub const RETIRING: &str = "bakeline:retiring";
 /// Launch permissions before the AMI was disabled: their number, then as many as fit.
 pub const PERMISSIONS: &str = "bakeline:permissions";
+/// Environments whose accounts may launch the AMI, with the digest of their receivers.
+pub const SHARED: &str = "bakeline:shared";
 /// Prefix of the tag that records the temporary copy permission of an account.
 pub const SHARING: &str = "bakeline:sharing:";
 /// Display name in EC2.
@@ -63,7 +65,7 @@ pub const MAX_VALUE: usize = 256;
 /// Tags of bakeline that a released version can have at the same time, except the environment tag and
 /// those that record permissions. Later stages replace some of them: a retiring version is not
 /// current, and a copy has no permissions for copies.
-pub const RELEASED: [&str; 20] = [
+pub const RELEASED: [&str; 21] = [
     SCHEMA,
     CATALOG,
     SELF,
@@ -73,6 +75,7 @@ pub const RELEASED: [&str; 20] = [
     STATE,
     CURRENT,
     ROLLED_BACK,
+    SHARED,
     PARENT,
     BASE,
     SOURCE,
@@ -88,7 +91,7 @@ pub const RELEASED: [&str; 20] = [
 
 /// Accounts that can always copy a version at the same time, because each needs a tag of it. More can
 /// if users have set fewer tags than they may.
-pub const PARALLEL_SHARES: usize = 4;
+pub const PARALLEL_SHARES: usize = 3;
 
 #[cfg(test)]
 mod tests {

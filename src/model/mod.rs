@@ -46,6 +46,17 @@ pub fn ami_name(
     format!("{catalog}/{}/{arch}/{version}-{run}", image.published())
 }
 
+/// Parses the version of an AMI name that [`ami_name`] returned for an image.
+#[must_use]
+pub fn version_in_ami_name(
+    (catalog, image, arch): (&CatalogName, &ImageName, Arch),
+    name: &str,
+) -> Option<Version> {
+    let prefix = format!("{catalog}/{}/{arch}/", image.published());
+    let (version, _run) = name.strip_prefix(&prefix)?.split_once('-')?;
+    version.parse().ok()
+}
+
 /// Parses the run of an AMI name that [`ami_name`] returned.
 #[must_use]
 pub fn run_in_ami_name(catalog: &CatalogName, name: &str) -> Option<RunId> {

@@ -29,7 +29,10 @@ pub fn plan_hold(
         (State::Released, State::Held)
     };
     let mut steps = Vec::new();
-    let settled = verdict_without_steps(image, version, &own, (from, to), inventory);
+    let with_amis = locations::in_catalog(&catalog.settings, &inventory.account);
+    let mut unreachable = inventory.unreachable.iter();
+    let is_complete = !unreachable.any(|(location, _)| with_amis.contains(location));
+    let settled = verdict_without_steps(image, version, &own, (from, to), is_complete);
     let (verdict, reason) = if let Some(settled) = settled {
         settled
     } else {
@@ -39,7 +42,7 @@ pub fn plan_hold(
             "may not be promoted any more"
         };
         let reason = format!("version {version} {reason}");
-        for location in locations::in_catalog(&catalog.settings, &inventory.account) {
+        for location in with_amis {
             let scope = image_scope(&image.name, &location, catalog);
             let here = own.iter().filter(|r| {
                 r.state == from && locations::ami_location(r.ami, &inventory.account) == location
@@ -85,13 +88,14 @@ pub fn plan_hold(
     }
 }
 
-/// Returns the verdict and its reason if the version cannot or need not change its state.
+/// Returns the verdict and its reason if the version cannot or need not change its state. The list of
+/// AMIs in `own` is complete if all their locations could be read.
 fn verdict_without_steps(
     image: &Image,
     version: Version,
     own: &[&Record<'_>],
     (from, to): (State, State),
-    inventory: &Inventory,
+    is_complete: bool,
 ) -> Option<(PlanVerdict, String)> {
     if own.is_empty() {
         let reason = format!("`{}` has no version {version}", image.name);
@@ -102,7 +106,7 @@ fn verdict_without_steps(
         let reason = format!("version {version} is {state} in {region}");
         return Some((PlanVerdict::Blocked, reason));
     }
-    let is_done = own.iter().all(|r| r.state == to) && inventory.unreachable.is_empty();
+    let is_done = own.iter().all(|r| r.state == to) && is_complete;
     is_done.then(|| {
         let reason = format!("version {version} is already {}", to.as_str());
         (PlanVerdict::Keep, reason)

@@ -16,6 +16,7 @@ pub mod revoke;
 pub mod rollback;
 pub mod saved;
 pub mod scope;
+mod shared;
 pub mod since;
 pub mod step;
 pub mod step_id;

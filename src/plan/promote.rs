@@ -157,6 +157,7 @@ impl<'p> PromotionPlanner<'p> {
             }
             steps.extend(planned);
         }
+        steps.extend(publication.shared_pointers(&steps));
         Ok(steps)
     }
 }

@@ -1,12 +1,13 @@
 //! Plans the steps that publish a version to an environment at one location: copy, test launch,
 //! move.
 
+use super::shared::{self, SharedPointers};
 use crate::catalog::{Catalog, Environment, Image};
-use crate::lifecycle::{Record, current, level, locations, tags};
+use crate::lifecycle::{Record, current, grants, level, locations, tags};
 use crate::model::{
     AmiId, EnvName, ImageName, Inventory, Location, State, Tags, Timestamp, Version, pointer_name,
 };
-use crate::plan::step::{self, Action, AmiRef, Move, PreviousCurrent, Step};
+use crate::plan::step::{self, Action, AmiRef, LaunchGrant, Move, PreviousCurrent, Step};
 use crate::plan::{Scope, StepId, StepName};
 
 /// Copy at a location that a publication cannot use or repair.
@@ -82,10 +83,12 @@ impl Publication<'_> {
                     .iter()
                     .filter(same)
                     .any(|r| r.ami.id != found.ami.id && r.current.contains_key(&self.env.name));
+                let ami = AmiRef::Known(found.ami.id.clone());
                 if found.current.contains_key(&self.env.name) && !others {
-                    return Ok(Vec::new());
+                    let actions = self.missing_grant(found, location, &ami);
+                    return Ok(self.location_chain(&scope, location, needs, actions));
                 }
-                AmiRef::Known(found.ami.id.clone())
+                ami
             }
             None => {
                 self.copy_actions(location, &mut actions);
@@ -97,7 +100,11 @@ impl Publication<'_> {
             .filter(same)
             .filter(|r| r.version != self.version && r.current.contains_key(&self.env.name))
             .collect();
-        if self.env.launch.is_some() {
+        if let Some(grant) = shared::launch_grant(self.env, location, own, &to) {
+            actions.push(allow_launch(location, vec![grant]));
+        }
+        // The accounts that launch a shared AMI test it themselves.
+        if self.env.launch.is_some() && !self.env.is_shared() {
             actions.push((
                 StepName::Launchable,
                 location.clone(),
@@ -114,6 +121,38 @@ impl Publication<'_> {
             Action::MoveCurrent { moves },
         ));
         Ok(self.location_chain(&scope, location, needs, actions))
+    }
+
+    /// Returns the grant of launch permissions that a current version does not have.
+    fn missing_grant(
+        &self,
+        found: &Record<'_>,
+        location: &Location,
+        ami: &AmiRef,
+    ) -> Vec<(StepName, Location, Action)> {
+        let grant = shared::launch_grant(self.env, location, &self.inventory.account, ami);
+        let missing = grant.filter(|g| !grants::is_granted(found, &self.env.name, &g.to));
+        let step = missing.map(|grant| allow_launch(location, vec![grant]));
+        step.into_iter().collect()
+    }
+
+    /// Returns the steps that publish the version in the accounts that launch the AMIs of a shared
+    /// environment, after the steps `planned`.
+    pub(super) fn shared_pointers(&self, planned: &[Step]) -> Vec<Step> {
+        let pointers = SharedPointers {
+            settings: &self.catalog.settings,
+            inventory: self.inventory,
+            records: self.records,
+            image: &self.image.name,
+            arch: self.image.arch,
+            env: self.env,
+            reason: &self.reason,
+            launch: true,
+            withdrawn: &[],
+        };
+        pointers.steps(planned, &|location| {
+            image_scope(&self.image.name, location, self.catalog)
+        })
     }
 
     fn copy_actions(&self, location: &Location, actions: &mut Vec<(StepName, Location, Action)>) {
@@ -217,6 +256,15 @@ impl Publication<'_> {
         };
         step_chain(scope, &reason, needs, actions)
     }
+}
+
+/// Returns the step that grants launch permissions at a location.
+pub(super) fn allow_launch(
+    location: &Location,
+    grants: Vec<LaunchGrant>,
+) -> (StepName, Location, Action) {
+    let action = Action::AllowLaunch { grants };
+    (StepName::AllowLaunch, location.clone(), action)
 }
 
 /// Returns the scope of an image at a location. At home the scope names no location.

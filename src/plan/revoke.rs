@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::publish::{decision_tags, later_than, step_chain};
+use super::publish::{allow_launch, decision_tags, later_than, step_chain};
+use super::shared::{self, SharedPointers};
 use crate::catalog::Catalog;
 use crate::lifecycle::{Record, current, locations, revoke, tags};
 use crate::model::{
-    AmiId, EnvName, ImageName, Inventory, Location, RunId, State, Tags, Version, pointer_name,
+    AmiId, Arch, EnvName, ImageName, Inventory, Location, RunId, State, Tags, Version, pointer_name,
 };
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, AmiRef, Decision, Move, Plan, PlanVerdict, Step};
@@ -141,7 +142,8 @@ fn withdraw_steps(
         let withdrawn: Vec<&Record<'_>> = here.iter().filter(|r| is_affected(r)).collect();
         let key = &catalog.settings.environment_key;
         let unfinished = |r: &&&Record<'_>| {
-            r.state != State::Revoked || !r.tag(tags::CURRENT).is_empty() || !r.tag(key).is_empty()
+            let claims = [tags::CURRENT, key, tags::SHARED];
+            r.state != State::Revoked || claims.iter().any(|claim| !r.tag(claim).is_empty())
         };
         let amis: Vec<AmiId> = withdrawn
             .iter()
@@ -158,19 +160,61 @@ fn withdraw_steps(
             location: &location,
         }
         .replacements(&withdrawn, &is_affected, &mut warnings);
+        let (settings, own) = (&catalog.settings, &inventory.account);
+        let grants = shared::missing_grants(settings, &location, own, &moves, &here);
         let action = Action::Withdraw {
             amis,
             moves,
             unpublish: obsolete_pointers,
         };
-        steps.extend(step_chain(
-            &scope,
-            reason,
-            Vec::new(),
-            vec![(StepName::Withdraw, location.clone(), action)],
-        ));
+        let withdrawal = (StepName::Withdraw, location.clone(), action);
+        let grant = (!grants.is_empty()).then(|| allow_launch(&location, grants));
+        let actions = grant.into_iter().chain([withdrawal]).collect();
+        steps.extend(step_chain(&scope, reason, Vec::new(), actions));
     }
+    let pointers = shared_pointers(catalog, inventory, records, family, reason, &steps);
+    steps.extend(pointers);
     (steps, warnings)
+}
+
+/// Returns the steps that move the pointers in the accounts that launch shared AMIs: those of the
+/// withdrawn images that name an affected AMI, or one that the plan replaces.
+fn shared_pointers(
+    catalog: &Catalog,
+    inventory: &Inventory,
+    records: &[Record<'_>],
+    family: &[(ImageName, Version)],
+    reason: &str,
+    planned: &[Step],
+) -> Vec<Step> {
+    let settings = &catalog.settings;
+    let is_affected = |r: &&Record<'_>| {
+        let mut versions = family.iter();
+        versions.any(|(image, version)| *image == r.image && *version == r.version)
+    };
+    let affected = records.iter().filter(is_affected);
+    let images: BTreeSet<(&ImageName, Arch)> =
+        affected.clone().map(|r| (&r.image, r.arch)).collect();
+    let withdrawn: Vec<AmiId> = affected.map(|r| r.ami.id.clone()).collect();
+    let mut out = Vec::new();
+    for env in &settings.environments {
+        for (image, arch) in &images {
+            let pointers = SharedPointers {
+                settings,
+                inventory,
+                records,
+                image,
+                arch: *arch,
+                env,
+                reason,
+                launch: false,
+                withdrawn: &withdrawn,
+            };
+            let name = pointer_name(&settings.name, image, &env.name, *arch);
+            out.extend(pointers.steps(planned, &|location| Scope::of_pointer(&name).at(location)));
+        }
+    }
+    out
 }
 
 /// One location of a revocation.

@@ -1,7 +1,10 @@
 //! Plans a rollback: at each location the earlier version becomes current, then the later one is
 //! held and lowered.
 
-use super::publish::{decision_tags, image_scope, later_than, rollback_tags, step_chain};
+use super::publish::{
+    allow_launch, decision_tags, image_scope, later_than, rollback_tags, step_chain,
+};
+use super::shared::{self, SharedPointers};
 use crate::catalog::{Catalog, Image};
 use crate::lifecycle::rollback::{
     LocationRollback, RollbackDecision, RollbackMove, decide_rollback,
@@ -38,15 +41,25 @@ pub fn plan_rollback(
             Vec::new(),
         ),
         Ok(RollbackDecision::Keep(version, why)) => {
-            (decision(PlanVerdict::Keep, why, Some(version)), Vec::new())
+            let reason = format!("`{env}` is at {version}, but not in all its accounts");
+            let steps = shared_pointers(catalog, inventory, &records, (image, env), &reason, &[]);
+            let (verdict, reason) = if steps.is_empty() {
+                (PlanVerdict::Keep, why)
+            } else {
+                (PlanVerdict::Rollback, reason)
+            };
+            (decision(verdict, reason, Some(version)), steps)
         }
         Ok(RollbackDecision::Move(rollback)) => {
             let reason = match rollback.from {
                 Some(from) => format!("`{env}` moves back from {from} to {}", rollback.to),
                 None => format!("`{env}` returns to {}: no version is current", rollback.to),
             };
-            let steps =
+            let mut steps =
                 rollback_steps(catalog, inventory, &records, image, env, &rollback, &reason);
+            let pointers =
+                shared_pointers(catalog, inventory, &records, (image, env), &reason, &steps);
+            steps.extend(pointers);
             let mut decision = decision(PlanVerdict::Rollback, reason, Some(rollback.to));
             let home = locations::home(&catalog.settings);
             decision.ami = rollback
@@ -64,6 +77,36 @@ pub fn plan_rollback(
         decisions: vec![decision],
         steps,
     }
+}
+
+/// Returns the steps that move the pointers of the accounts that launch the AMIs of a shared
+/// environment, after the steps `planned`.
+fn shared_pointers(
+    catalog: &Catalog,
+    inventory: &Inventory,
+    records: &[Record<'_>],
+    (image, env): (&Image, &EnvName),
+    reason: &str,
+    planned: &[Step],
+) -> Vec<Step> {
+    let mut environments = catalog.settings.environments.iter();
+    let Some(env) = environments.find(|one| one.name == *env) else {
+        return Vec::new();
+    };
+    let pointers = SharedPointers {
+        settings: &catalog.settings,
+        inventory,
+        records,
+        image: &image.name,
+        arch: image.arch,
+        env,
+        reason,
+        launch: false,
+        withdrawn: &[],
+    };
+    pointers.steps(planned, &|location| {
+        image_scope(&image.name, location, catalog)
+    })
 }
 
 fn rollback_steps(
@@ -95,6 +138,16 @@ fn rollback_steps(
         let returns = rollback.locations.iter().find(|r| r.location == location);
         if let Some(returns) = returns {
             let moves = vec![pointer_move(catalog, inventory, env, returns)];
+            let missing = shared::missing_grants(
+                &catalog.settings,
+                &location,
+                &inventory.account,
+                &moves,
+                &here,
+            );
+            if !missing.is_empty() {
+                actions.push(allow_launch(&location, missing));
+            }
             actions.push((
                 StepName::Rollback,
                 location.clone(),

@@ -52,6 +52,17 @@ pub struct Move {
     pub untag: Vec<String>,
 }
 
+/// Launch permissions of one AMI for the receivers of an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchGrant {
+    /// The AMI.
+    pub ami: AmiRef,
+    /// Environment of the receivers.
+    pub env: EnvName,
+    /// Account IDs, and ARNs of organizations and organizational units.
+    pub to: Vec<String>,
+}
+
 /// Returns the tags of `record` before and after it stops being current in `env`.
 #[must_use]
 pub fn previous_current(record: &Record<'_>, env: &EnvName) -> PreviousCurrent {
@@ -156,6 +167,21 @@ pub enum Action {
     Share { ami: AmiRef, account: String },
     /// Revoke the copy permission of another account when no copy to it is in progress.
     Unshare { ami: AmiRef, account: String },
+    /// Allow the receivers of environments to launch AMIs.
+    AllowLaunch { grants: Vec<LaunchGrant> },
+    /// Remove launch permissions that an interrupted run left.
+    DisallowLaunch { grants: Vec<LaunchGrant> },
+    /// Set the SSM parameter in an account that launches a shared AMI, when the account can see the
+    /// AMI. `previous` is the value before.
+    PublishShared {
+        env: EnvName,
+        pointer: String,
+        ami: AmiRef,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous: Option<AmiId>,
+        /// True if a dry run of a launch comes first.
+        launch: bool,
+    },
     /// Copy an AMI from another Region or account under the same name, and wait until it is
     /// available.
     Copy {
@@ -271,6 +297,9 @@ impl Action {
             Self::Discard { .. } => "discard",
             Self::Share { .. } => "share",
             Self::Unshare { .. } => "stop sharing",
+            Self::AllowLaunch { .. } => "allow launches",
+            Self::DisallowLaunch { .. } => "disallow launches",
+            Self::PublishShared { .. } => "publish the shared AMI",
             Self::Copy { .. } => "copy",
             Self::Launchable { .. } => "test the launch",
             Self::SetTags { .. } => "tag",

@@ -68,6 +68,12 @@ step_names! {
     Read = "read",
     /// Grant of a copy permission.
     Share = "share",
+    /// Grant of launch permissions.
+    AllowLaunch = "allow-launch",
+    /// Removal of launch permissions.
+    DisallowLaunch = "disallow-launch",
+    /// Pointer of an account that launches a shared AMI.
+    PublishShared = "publish-shared",
     /// Copy to another location.
     Copy = "copy",
     /// Removal of a copy permission.
@@ -231,7 +237,7 @@ mod tests {
         assert_eq!(
             texts.join(" "),
             "key group build candidate boot check terminate drop-group drop-key release discard \
-             retag probe collect read share copy unshare launchable promote rollback hold \
+             retag probe collect read share allow-launch disallow-launch publish-shared copy unshare launchable promote rollback hold \
              withdraw mend publish unpublish deprecate disable deregister restore unpoint sweep \
              remember forget"
         );

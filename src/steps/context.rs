@@ -18,6 +18,7 @@ use crate::plan::Step;
 use crate::plan::{Scope, ScopeSubject};
 use crate::ports::{Clock, ImageBuilder, Shell, Store, Workspace};
 use crate::steps::creations::Creations;
+use crate::steps::publish::launch_grants::LaunchGrants;
 use crate::steps::publish::location_copies::LocationCopies;
 use crate::steps::publish::shares::Shares;
 use crate::steps::references::ParameterReferences;
@@ -56,6 +57,8 @@ pub struct Steps {
     pub commit: Option<String>,
     /// Copies to other accounts that are in progress.
     pub shares: Shares,
+    /// Launch permissions that this run granted.
+    pub launches: LaunchGrants,
     /// Copies that are in progress, by location.
     pub copies: LocationCopies,
     /// Resources that this run has created.

@@ -5,7 +5,7 @@ use tokio::sync::Mutex;
 
 use crate::error::Result;
 use crate::lifecycle::locations;
-use crate::model::{AmiId, Location, Reference, Timestamp};
+use crate::model::{Ami, AmiId, Location, Reference, Timestamp};
 use crate::plan::Step;
 use crate::steps::context::Steps;
 
@@ -30,6 +30,61 @@ pub(in crate::steps) async fn references_in_region(
         Some(reported) => reported,
         None => cloud.references(&step.region, ids).await?,
     })
+}
+
+/// Returns the references to an AMI of the builder's account `own` in the accounts that launch shared
+/// AMIs in its Region. Reads lists only, because EC2 reports no references to an AMI that the account
+/// cannot see any more.
+pub(in crate::steps) async fn receiver_references(
+    steps: &Steps,
+    step: &Step,
+    id: &AmiId,
+    own: &str,
+) -> Result<Vec<Reference>> {
+    let mut out = Vec::new();
+    for location in receiving_locations(steps, step, own) {
+        let cloud = steps.cloud_of(location.account.as_deref())?;
+        let found = cloud
+            .references(&location.region, std::slice::from_ref(id))
+            .await?;
+        out.extend(add_location(found, &location));
+    }
+    Ok(out)
+}
+
+/// Returns the locations whose accounts launch AMIs of the step's location.
+pub(in crate::steps) fn receiving_locations(
+    steps: &Steps,
+    step: &Step,
+    own: &str,
+) -> Vec<Location> {
+    if step.account.is_some() {
+        return Vec::new();
+    }
+    let receiving = locations::receiving_in_catalog(&steps.catalog.settings, own);
+    let here = receiving.into_iter();
+    here.filter(|location| location.region == step.region)
+        .collect()
+}
+
+/// Returns a receiver of a launch permission whose use of the AMI cannot be read: none of the accounts
+/// that launch the AMIs of a shared environment.
+pub(in crate::steps) async fn unknown_receiver(
+    steps: &Steps,
+    step: &Step,
+    ami: &Ami,
+) -> Result<Option<String>> {
+    let receivers = steps
+        .cloud_for(step)?
+        .permissions(&step.region, &ami.id)
+        .await?;
+    let readable = receiving_locations(steps, step, &ami.owner);
+    let is_unknown = |one: &String| {
+        readable
+            .iter()
+            .all(|location| location.account.as_ref() != Some(one))
+    };
+    Ok(receivers.into_iter().find(is_unknown))
 }
 
 /// Returns the references to an AMI in its Region and in the SSM parameters of all locations.
@@ -65,7 +120,7 @@ pub(in crate::steps) async fn parameter_references(
 
 async fn read_parameters(steps: &Steps) -> Result<Vec<Reference>> {
     let mut out = Vec::new();
-    for location in locations::in_catalog(&steps.catalog.settings, "") {
+    for location in locations::readable_in_catalog(&steps.catalog.settings, "") {
         let cloud = steps.cloud_of(location.account.as_deref())?;
         out.extend(add_location(
             cloud.parameter_references(&location.region).await?,

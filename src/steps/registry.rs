@@ -10,7 +10,9 @@ use crate::steps::access::{boot, credentials, keep_failed};
 use crate::steps::build::{candidate, discard, packer, resume};
 use crate::steps::check::{collect_facts, controls, pending_updates, recheck};
 use crate::steps::context::{StepEffect, Steps};
-use crate::steps::publish::{copy, move_current, set_tags, share, trial_launch, withdraw};
+use crate::steps::publish::{
+    copy, launch_permissions, move_current, publish_shared, set_tags, share, trial_launch, withdraw,
+};
 use crate::steps::retire::{clear_pointers, stages, sweep};
 use crate::steps::store::objects;
 use crate::steps::unreachable;
@@ -47,6 +49,9 @@ fn effect_of(action: &Action) -> Box<dyn StepEffect + '_> {
         Inspect { image, instance } => collect_facts::CollectFacts,
         Share { ami, account } => share::Share,
         Unshare { ami, account } => share::Unshare,
+        AllowLaunch { grants } => launch_permissions::AllowLaunch,
+        DisallowLaunch { grants } => launch_permissions::DisallowLaunch,
+        PublishShared { env, pointer, ami, previous, launch } => publish_shared::PublishShared,
         Copy { source, from, name, kms_key } => copy::Copy,
         Launchable { ami, env } => trial_launch::TestLaunch,
         MoveCurrent { moves } => move_current::MoveCurrent,

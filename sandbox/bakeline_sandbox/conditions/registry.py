@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from ..api_call import ApiCall
 from .capacity import Capacity
 from .encryption import Encryption
+from .organizations import Organizations
 from .policies import Policies
 from .rates import Rates
 from .realistic import Realistic
@@ -42,6 +43,7 @@ class Conditions:
         self.policies = Policies()
         self.encryption = Encryption()
         self.capacity = Capacity()
+        self.organizations = Organizations()
         self.rates, self.realistic = Rates(), Realistic(self)
         self.by_name: dict[str, Condition] = {
             "visibility": self.visibility,
@@ -49,6 +51,7 @@ class Conditions:
             "sessions": Sessions(),
             "encryption": self.encryption,
             "capacity": self.capacity,
+            "organizations": self.organizations,
             "rates": self.rates,
             "realistic": self.realistic,
         }

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -196,13 +196,18 @@ class Visibility:
         return current
 
     def note_permission(self, resource_id: str, target: str) -> None:
-        """Records a new permission of an account, or of `all`, on an AMI or snapshot."""
+        """Records a new permission of an account, an ARN or `all` on an AMI or snapshot."""
         if self.delays.get("launch-permission"):
             self._permissions[resource_id, target] = time.monotonic()
 
-    def is_permission_visible(self, resource_ids: list[str], account: str) -> bool:
-        """Returns True if the permissions on these resources are in effect for the account."""
-        keys = [(name, target) for name in resource_ids for target in (account, "all")]
+    def is_permission_visible(
+        self, resource_ids: list[str], account: str, arns: Sequence[str] = ()
+    ) -> bool:
+        """Returns True if the permissions on these resources are in effect for the account.
+
+        `arns` are the organization and the organizational units of the account.
+        """
+        keys = [(name, target) for name in resource_ids for target in (account, "all", *arns)]
         times = [self._permissions[key] for key in keys if key in self._permissions]
         return not any(self._is_new("launch-permission", created_at) for created_at in times)
 

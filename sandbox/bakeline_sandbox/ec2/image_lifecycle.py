@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -167,6 +168,21 @@ def describe_image_attribute(self: Any) -> ActionResult:
 
 
 _moto_modify_image_attribute = EC2Response.modify_image_attribute
+_ORGANIZATIONS = r"arn:aws[a-z-]*:organizations::\d{12}"
+_ID = "o-[a-z0-9]{10,32}"
+_ORGANIZATION_ARNS = {
+    "OrganizationArn": f"{_ORGANIZATIONS}:organization/{_ID}",
+    "OrganizationalUnitArn": f"{_ORGANIZATIONS}:ou/{_ID}/ou-[a-z0-9]{{4,32}}-[a-z0-9]{{8,32}}",
+}
+
+
+def _check_organization(permission: dict[str, str]) -> None:
+    for member, pattern in _ORGANIZATION_ARNS.items():
+        arn = permission.get(member)
+        if arn is not None and not re.fullmatch(pattern, arn):
+            name = member[0].lower() + member[1:]
+            text = f'Invalid attribute item value "{arn}" for {name} item type.'
+            raise client_error("InvalidAMIAttributeItemValue", text)
 
 
 @patch(EC2Response)
@@ -186,10 +202,13 @@ def modify_image_attribute(self: Any) -> ActionResult:
     if self._get_param("LaunchPermission.Add") or self._get_param("OperationType") == "add":
         text = "Snapshots encrypted with the AWS Managed CMK can't be shared"
         check_shareable(image.ebs_snapshot, "InvalidParameter", text)
+    for member in ("LaunchPermission.Add", "LaunchPermission.Remove"):
+        for permission in self._get_param(member, []):
+            _check_organization(permission)
     existing = list(image.launch_permissions)
     result = _moto_modify_image_attribute(self)
     for permission in image.launch_permissions:
         if permission not in existing:
-            target = permission.get("UserId") or permission.get("Group") or ""
+            target = next(iter(permission.values()), "")
             current_state().conditions.visibility.note_permission(image.id, target)
     return result

@@ -150,8 +150,9 @@ def get_tags(self: Any) -> list[dict[str, str]]:
 def is_shared_with(item: Any, account: str) -> bool:
     """Returns True if the account may use this AMI or snapshot of another account."""
     if isinstance(item, amis.Ami):
-        permission = {"UserId": account}
-        return not item.disabled and (item.is_public or permission in item.launch_permissions)
+        targets = current_state().conditions.organizations.targets_of(account)
+        is_target = any(target in item.launch_permissions for target in targets)
+        return not item.disabled and (item.is_public or is_target)
     permissions = item.create_volume_permission_userids | item.create_volume_permission_groups
     return bool({account, "all"} & permissions)
 
@@ -180,10 +181,13 @@ def _shared_views(ec2: Any, kind: str) -> list[Any]:
     """Returns copies of shared items of other accounts, with the tags of this account."""
     for account in VENDOR_ACCOUNTS:
         _ = ec2_backends[account][ec2.region_name]  # moto creates it and its AMIs on first use
-    views = []
+    views, account = [], ec2.account_id
+    conditions = current_state().conditions
+    arns = conditions.organizations.members.get(account, [])
     for other in iter_backends(ec2.region_name):
         for item in getattr(other, kind).values() if other is not ec2 else ():
-            if is_shared_with(item, ec2.account_id):
+            is_shared = is_shared_with(item, account)
+            if is_shared and conditions.visibility.is_permission_visible([item.id], account, arns):
                 view = copy.copy(item)
                 view.ec2_backend, view.original = ec2, item
                 views.append(view)

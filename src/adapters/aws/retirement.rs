@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_ec2::primitives::DateTime;
+use aws_sdk_ec2::types::builders::LaunchPermissionModificationsBuilder;
 use aws_sdk_ec2::types::{LaunchPermission, LaunchPermissionModifications, PermissionGroup};
 
 use super::Aws;
@@ -65,24 +66,35 @@ impl Retirement for Aws {
     }
 
     async fn permit(&self, region: &Region, ami: &AmiId, who: &[String]) -> CloudResult<()> {
-        for chunk in who.chunks(PERMISSIONS_PER_CALL) {
-            let add = chunk.iter().map(|one| launch_permission(one)).collect();
-            let call = self
-                .clients(region)
-                .ec2
-                .modify_image_attribute()
-                .image_id(ami.as_str());
-            let call = call.launch_permission(
-                LaunchPermissionModifications::builder()
-                    .set_add(Some(add))
-                    .build(),
-            );
-            call.send()
-                .await
-                .map_err(|e| cloud_error("ModifyImageAttribute", region, &e))?;
-        }
-        Ok(())
+        let change = |list| LaunchPermissionModifications::builder().set_add(Some(list));
+        change_permissions(self, (region, ami), who, change).await
     }
+
+    async fn forbid(&self, region: &Region, ami: &AmiId, who: &[String]) -> CloudResult<()> {
+        let change = |list| LaunchPermissionModifications::builder().set_remove(Some(list));
+        change_permissions(self, (region, ami), who, change).await
+    }
+}
+
+async fn change_permissions(
+    aws: &Aws,
+    (region, ami): (&Region, &AmiId),
+    who: &[String],
+    change: impl Fn(Vec<LaunchPermission>) -> LaunchPermissionModificationsBuilder + Send,
+) -> CloudResult<()> {
+    for chunk in who.chunks(PERMISSIONS_PER_CALL) {
+        let list = chunk.iter().map(|one| launch_permission(one)).collect();
+        let clients = aws.clients(region);
+        let call = clients
+            .ec2
+            .modify_image_attribute()
+            .image_id(ami.as_str())
+            .launch_permission(change(list).build());
+        call.send()
+            .await
+            .map_err(|e| cloud_error("ModifyImageAttribute", region, &e))?;
+    }
+    Ok(())
 }
 
 /// Converts an account ID, an ARN or `all` to a launch permission.

@@ -92,6 +92,16 @@ pub(crate) struct RawEnvironment {
     #[serde(default)]
     #[schemars(inner(regex(pattern = syntax::ACCOUNT.pattern)))]
     pub(crate) accounts: Vec<Text>,
+    /// Way in which the accounts of the environment get its AMIs. Default: `copy`.
+    pub(crate) distribute: Option<Spanned<RawDistribute>>,
+    /// ARNs of organizations whose accounts may launch the AMIs. Requires `distribute: share`.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = syntax::ORGANIZATION.pattern)))]
+    pub(crate) organizations: Vec<Text>,
+    /// ARNs of organizational units whose accounts may launch the AMIs. Requires `distribute: share`.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = syntax::ORGANIZATIONAL_UNIT.pattern)))]
+    pub(crate) organizational_units: Vec<Text>,
     /// Role to assume in the account. With several accounts, the role of this name in each.
     #[schemars(regex(pattern = syntax::ROLE.pattern))]
     pub(crate) role: Option<Text>,
@@ -113,6 +123,17 @@ pub(crate) struct RawEnvironment {
     pub(crate) retention: Option<Spanned<RawRetention>>,
     /// Promotion gates of the environment.
     pub(crate) gates: Option<RawGates>,
+}
+
+/// Way in which accounts get AMIs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Distribute")]
+pub(crate) enum RawDistribute {
+    /// Each account gets its own copies.
+    Copy,
+    /// The AMIs stay in the account of the builder, and the accounts may launch them.
+    Share,
 }
 
 /// Settings of build and test instances.

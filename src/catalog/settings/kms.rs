@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::regions::{check_partition, find_region};
 use crate::catalog::checker::{Checker, quote_text};
-use crate::catalog::raw::{RawEnvironment, RawKmsKey, Text};
-use crate::catalog::types::AWS_MANAGED_KEY;
+use crate::catalog::raw::{RawDistribute, RawEnvironment, RawKmsKey, Text};
+use crate::catalog::types::{AWS_MANAGED_KEY, Environment};
 use crate::catalog::yaml::deserialize::Spanned;
 use crate::catalog::{codes, syntax};
 use crate::model::Region;
@@ -39,9 +39,21 @@ pub(super) fn parse_environment_keys(
     parse_keys(raw.kms_key.as_ref(), (used, regions, &needed), checker)
 }
 
+/// Reports keys of the builder that other accounts cannot use, and Regions without a key.
+pub(super) fn check_builder_keys(
+    raw: Option<&Spanned<RawKmsKey>>,
+    raw_environments: &[Spanned<RawEnvironment>],
+    (keys, regions, environments): (&BTreeMap<Region, String>, &[Region], &[Environment]),
+    checker: &mut Checker<'_, '_>,
+) {
+    check_shareable(raw, raw_environments, (keys, regions), checker);
+    let home = regions.first();
+    check_shared_regions(raw, raw_environments, (keys, home, environments), checker);
+}
+
 /// Reports a key of the builder that other accounts cannot use. Without a role, the only account can
 /// be that of the builder.
-pub(super) fn check_shareable(
+fn check_shareable(
     raw: Option<&Spanned<RawKmsKey>>,
     environments: &[Spanned<RawEnvironment>],
     (keys, regions): (&BTreeMap<Region, String>, &[Region]),
@@ -55,7 +67,7 @@ pub(super) fn check_shareable(
         .is_some_and(|key| key.ends_with(AWS_MANAGED_KEY));
     let foreign = |environment: &&Spanned<RawEnvironment>| {
         let raw = &environment.value;
-        raw.accounts.len() > 1 || !raw.accounts.is_empty() && raw.role.is_some()
+        is_shared(raw) || raw.accounts.len() > 1 || !raw.accounts.is_empty() && raw.role.is_some()
     };
     let Some(environment) = environments.iter().find(foreign).filter(|_| is_managed) else {
         return;
@@ -68,9 +80,8 @@ pub(super) fn check_shareable(
         RawKmsKey::One(_) => &raw.span,
     };
     let account = environment.value.accounts.first();
-    let other = checker
-        .source
-        .span(account.map_or(0..0, |account| account.span.clone()));
+    let place = account.map_or(&environment.span, |account| &account.span);
+    let other = checker.source.span(place.clone());
     checker
         .error(
             codes::KMS_KEY,
@@ -81,6 +92,52 @@ pub(super) fn check_shareable(
         )
         .help("use a customer managed key whose policy allows these accounts")
         .add_related(other, "another account is used here");
+}
+
+fn is_shared(raw: &RawEnvironment) -> bool {
+    let distribute = raw.distribute.as_ref();
+    distribute.is_some_and(|distribute| distribute.value == RawDistribute::Share)
+}
+
+/// Reports a shared environment with a Region in which the builder has no key, although it has one in
+/// another. EC2 would encrypt the copy with the default key of the Region, which AWS may manage.
+fn check_shared_regions(
+    raw: Option<&Spanned<RawKmsKey>>,
+    raw_environments: &[Spanned<RawEnvironment>],
+    (keys, home, environments): (&BTreeMap<Region, String>, Option<&Region>, &[Environment]),
+    checker: &mut Checker<'_, '_>,
+) {
+    let Some((raw, home)) = raw.zip(home).filter(|_| !keys.is_empty()) else {
+        return;
+    };
+    let is_shareable = |region: &Region| {
+        keys.get(region)
+            .is_some_and(|key| !key.ends_with(AWS_MANAGED_KEY))
+    };
+    for environment in environments.iter().filter(|e| e.is_shared()) {
+        let mut regions = environment.regions.iter();
+        let Some(region) = regions.find(|region| *region != home && !is_shareable(region)) else {
+            continue;
+        };
+        let names = raw_environments
+            .iter()
+            .filter_map(|one| one.value.name.as_ref());
+        let name = names
+            .clone()
+            .find(|name| name.value == environment.name.as_str());
+        let place = checker
+            .source
+            .span(name.map_or(0..0, |name| name.span.clone()));
+        let message =
+            format!("the builder has no KMS key for the AMIs that are shared in {region}");
+        checker
+            .error(codes::KMS_KEY, &raw.span, message)
+            .help(format!(
+                "set one customer managed key for each Region: `kms_key: {{{region}: KEY, ...}}`"
+            ))
+            .add_related(place, "this environment shares them");
+        return;
+    }
 }
 
 /// Returns the keys by Region. A text applies to the Regions `used`; a map may name the Regions

@@ -1,6 +1,7 @@
 //! Checks the values of `bakeline.yaml`.
 
 mod builder;
+mod distribution;
 mod kms;
 mod launch;
 mod regions;
@@ -18,7 +19,8 @@ use crate::catalog::settings::builder::{is_private, parse_builder};
 pub(crate) use crate::catalog::settings::builder::{
     parse_imds, parse_instance_types, parse_subnets, warn_about_private_access,
 };
-use crate::catalog::settings::kms::{check_shareable, parse_environment_keys};
+use crate::catalog::settings::distribution::parse_distribution;
+use crate::catalog::settings::kms::{check_builder_keys, parse_environment_keys};
 use crate::catalog::settings::launch::parse_launch;
 use crate::catalog::settings::regions::{
     check_partition, parse_catalog_regions, parse_region_subset,
@@ -91,7 +93,8 @@ pub(crate) fn parse_settings(
     let raw_builder = raw.builder.unwrap_or_default();
     let builder = parse_builder(&raw_builder, &regions, &environment_key, checker);
     let (raw_key, keys) = (raw_builder.kms_key.as_ref(), &builder.kms_keys);
-    check_shareable(raw_key, raw_environments, (keys, &regions), checker);
+    let facts = (keys, regions.as_slice(), environments.as_slice());
+    check_builder_keys(raw_key, raw_environments, facts, checker);
     let notifiers = raw.notifiers.iter();
     let notifiers = notifiers
         .filter_map(|n| parse_notifier(n, checker))
@@ -323,6 +326,7 @@ impl EnvironmentParser<'_> {
             tag_value: tag_value?,
             regions,
             accounts,
+            distribution: parse_distribution(raw, self.regions.first(), checker),
             role,
             kms_keys,
             launch: parse_launch(raw.launch.as_ref(), self.environment_key, checker),

@@ -56,6 +56,12 @@ syntaxes! {
     KMS_KEY =
         r"^((arn:aws(-[a-z]+)*:kms:[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}:[0-9]{12}:)?alias/[A-Za-z0-9/_-]{1,250}|(arn:aws(-[a-z]+)*:kms:[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}:[0-9]{12}:key/)?([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32}))$",
         "a key ID, `alias/NAME`, or the ARN of a key or alias";
+    /// Organization: Organizations API Reference, Organization, field Arn.
+    ORGANIZATION = r"^arn:aws(-[a-z]+)*:organizations::[0-9]{12}:organization/o-[a-z0-9]{10,32}$",
+        "an ARN such as `arn:aws:organizations::123456789012:organization/o-abcdefghij`";
+    /// Organizational unit: Organizations API Reference, OrganizationalUnit, field Arn.
+    ORGANIZATIONAL_UNIT = r"^arn:aws(-[a-z]+)*:organizations::[0-9]{12}:ou/o-[a-z0-9]{10,32}/ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}$",
+        "an ARN such as `arn:aws:organizations::123456789012:ou/o-abcdefghij/ou-abcd-12345678`";
     /// External ID: STS AssumeRole, parameter ExternalId.
     EXTERNAL_ID = r"^[A-Za-z0-9_+=,.@:/-]{2,1224}$", "2 to 1,224 letters, digits and `_+=,.@:/-`";
     INSTANCE_TYPE = r"^[a-z][a-z0-9-]{0,19}\.[a-z0-9-]{1,20}$",

@@ -77,6 +77,29 @@ const EXAMPLES: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     (
+        "ORGANIZATION",
+        &[
+            "arn:aws:organizations::123456789012:organization/o-abcdefghij",
+            "arn:aws-us-gov:organizations::123456789012:organization/o-0123456789a",
+        ],
+        &[
+            "o-abcdefghij",
+            "arn:aws:organizations::123456789012:organization/o-abc",
+            "arn:aws:organizations::123:organization/o-abcdefghij",
+            "arn:aws:organizations::123456789012:ou/o-abcdefghij/ou-abcd-12345678",
+        ],
+    ),
+    (
+        "ORGANIZATIONAL_UNIT",
+        &["arn:aws:organizations::123456789012:ou/o-abcdefghij/ou-abcd-12345678"],
+        &[
+            "ou-abcd-12345678",
+            "arn:aws:organizations::123456789012:ou/o-abcdefghij/ou-abcd-1234",
+            "arn:aws:organizations::123456789012:ou/ou-abcd-12345678",
+            "arn:aws:organizations::123456789012:organization/o-abcdefghij",
+        ],
+    ),
+    (
         "EXTERNAL_ID",
         &["ab", "acme/7", "a_b+=,.@:/-"],
         &["", "a", "a b", "a*", "ä1"],

@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 
 use crate::catalog::address::{AddressRange, RangeWidth};
 use crate::catalog::{
-    Access, Brakes, Bucket, BucketEncryption, Environment, Gates, Notifier, OnFailure, Origin,
-    Retention, Source, SourceFilter, StoreSettings, defaults,
+    Access, Brakes, Bucket, BucketEncryption, Distribution, Environment, Gates, Notifier,
+    OnFailure, Origin, Retention, Source, SourceFilter, StoreSettings, defaults,
 };
 use crate::model::{Arch, EnvName, ImageName, Region};
 use crate::provision::Provision;
@@ -142,6 +142,7 @@ fn all_settings_are_read() {
     };
     let environments = [
         Environment {
+            distribution: Distribution::Copy,
             name: "Try".into(),
             tag_value: "Test".into(),
             regions: regions[..1].to_vec(),
@@ -158,6 +159,7 @@ fn all_settings_are_read() {
             gates: defaults::GATES,
         },
         Environment {
+            distribution: Distribution::Copy,
             name: "Live".into(),
             tag_value: "Live".into(),
             regions,

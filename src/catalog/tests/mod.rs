@@ -6,6 +6,7 @@ mod broken;
 mod broken_profiles;
 mod configuration;
 mod corpus;
+mod distribution;
 mod good;
 mod helps;
 mod instance;

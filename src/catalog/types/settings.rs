@@ -116,6 +116,8 @@ pub struct Environment {
     pub regions: Vec<Region>,
     /// Accounts of the environment. Empty for the account of the builder.
     pub accounts: Vec<String>,
+    /// Way in which the accounts get the AMIs.
+    pub distribution: Distribution,
     /// Role to assume in the account. With several accounts, the role of this name in each.
     pub role: Option<String>,
     /// KMS keys of the copies, by Region.
@@ -152,6 +154,39 @@ impl fmt::Display for Placement {
             None => f.write_str(&self.instance_type),
         }
     }
+}
+
+impl Environment {
+    /// Returns whether other accounts launch the AMIs of the builder's account.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.distribution, Distribution::Share { .. })
+    }
+
+    /// Returns the receivers of launch permissions, sorted: the accounts besides `own`, organizations
+    /// and organizational units. Empty for an environment of copies.
+    #[must_use]
+    pub fn receivers(&self, own: &str) -> Vec<String> {
+        let Distribution::Share { organizations } = &self.distribution else {
+            return Vec::new();
+        };
+        let accounts = self.accounts.iter().filter(|account| *account != own);
+        let all: BTreeSet<&String> = accounts.chain(organizations).collect();
+        all.into_iter().cloned().collect()
+    }
+}
+
+/// Way in which the accounts of an environment get its AMIs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Distribution {
+    /// Each account gets its own copies.
+    #[default]
+    Copy,
+    /// The AMIs stay in the account of the builder, and the accounts may launch them.
+    Share {
+        /// ARNs of organizations and organizational units that may launch the AMIs too.
+        organizations: Vec<String>,
+    },
 }
 
 /// Settings of the trial launch at the locations of an environment besides home.

@@ -10,8 +10,11 @@ use crate::cli::{CatalogArgs, Latest};
 use crate::commands::support::context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{Record, lookup, tags};
-use crate::model::{Arch, CatalogName, EnvName, ImageName, Region, Tags, check_name, pointer_name};
-use crate::ports::{CloudErrorKind, ImageQuery};
+use crate::model::{
+    Ami, AmiId, Arch, CatalogName, EnvName, ImageName, Region, Tags, Version, check_name,
+    pointer_name, version_in_ami_name,
+};
+use crate::ports::{Cloud, CloudErrorKind, ImageQuery};
 use crate::ui;
 
 /// Catalog and Region of a lookup; the settings if there is a checkout.
@@ -125,6 +128,17 @@ async fn find_current(
     };
     let images = images.map_err(crate::commands::support::gather::first_call_error)?;
     let records = Record::read_all_published(&images, &location.catalog);
+    let unknown = published
+        .as_deref()
+        .filter(|id| images.iter().all(|ami| ami.id.as_str() != *id));
+    if let Some(id) = unknown
+        && let Some((ami, version)) = find_shared(&*cloud, location, id, (image, arch)).await?
+    {
+        return Ok(json!({
+            "ami": ami.id, "image": image, "version": version, "arch": arch, "environment": env,
+            "region": location.region, "since": null, "name": ami.name, "owner": ami.owner,
+        }));
+    }
     let found = lookup::find_published(&records, published.as_deref(), image, env, arch);
     let defect = found.unusable.map(|why| {
         format!(
@@ -155,6 +169,36 @@ async fn find_current(
         "ami": record.ami.id, "image": image, "version": record.version, "arch": arch, "environment": env,
         "region": location.region, "since": since, "name": record.ami.name,
     }))
+}
+
+/// Returns an AMI that another account shares with this one, and its version. The tags of the owner are
+/// not visible here, so its name must be that of the image. A revoked version has no launch permissions,
+/// so it is not visible either.
+async fn find_shared(
+    cloud: &dyn Cloud,
+    location: &LookupScope,
+    id: &str,
+    (image, arch): (&ImageName, Arch),
+) -> Result<Option<(Ami, Version)>> {
+    let query = ImageQuery {
+        owners: vec!["*".to_owned()],
+        ids: vec![AmiId::from(id)],
+        ..ImageQuery::default()
+    };
+    let found = match cloud.images(&location.region, &query).await {
+        Err(error) if error.kind == CloudErrorKind::NotFound => return Ok(None),
+        found => found.map_err(crate::commands::support::gather::first_call_error)?,
+    };
+    let Some(ami) = found.into_iter().find(|ami| ami.status == "available") else {
+        return Ok(None);
+    };
+    let caller = cloud.identity(&location.region).await;
+    let caller = caller.map_err(crate::commands::support::gather::first_call_error)?;
+    let subject = (&location.catalog, image, arch);
+    let version = version_in_ami_name(subject, &ami.name);
+    // An AMI of this account has tags, and they do not name this image.
+    let version = version.filter(|_| ami.owner != caller.account);
+    Ok(version.map(|version| (ami, version)))
 }
 
 fn resolve_environment(args: &Latest, settings: Option<&Settings>) -> Result<EnvName> {

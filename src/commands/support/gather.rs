@@ -119,8 +119,15 @@ pub(crate) async fn query_selected(
         selected,
         ..RemoteFacts::default()
     };
-    for location in locations::in_catalog(settings, &identity.account) {
-        remote.collect(clouds, settings, location, need).await;
+    let with_amis = locations::in_catalog(settings, &identity.account);
+    let receiving = locations::receiving_in_catalog(settings, &identity.account);
+    for location in locations::readable_in_catalog(settings, &identity.account) {
+        let facts = LocationFacts {
+            images: with_amis.contains(&location) && location != locations::home(settings),
+            // The pointers of these accounts are not written together with tags.
+            parameters: need == Need::Pointers || receiving.contains(&location),
+        };
+        remote.collect(clouds, settings, location, facts).await;
     }
     images.append(&mut remote.images);
     let taken = SystemClock.now();
@@ -193,6 +200,13 @@ fn new_inventory(
     }
 }
 
+/// Facts to read at one location.
+#[derive(Clone, Copy)]
+struct LocationFacts {
+    images: bool,
+    parameters: bool,
+}
+
 /// Facts of all locations. A location that does not answer is recorded in `unread`.
 #[derive(Default)]
 struct RemoteFacts<'s> {
@@ -209,9 +223,9 @@ impl RemoteFacts<'_> {
         clouds: &Clouds,
         settings: &Settings,
         location: Location,
-        need: Need,
+        facts: LocationFacts,
     ) {
-        if let Err(error) = self.query(clouds, settings, &location, need).await {
+        if let Err(error) = self.query(clouds, settings, &location, facts).await {
             self.unread.push((location, error.with_advice()));
         }
     }
@@ -221,14 +235,14 @@ impl RemoteFacts<'_> {
         clouds: &Clouds,
         settings: &Settings,
         location: &Location,
-        need: Need,
+        facts: LocationFacts,
     ) -> Result<()> {
         let cloud = clouds.at(location)?;
-        if *location != locations::home(settings) {
+        if facts.images {
             let images = catalog_images(cloud, settings, &location.region, self.selected);
             self.images.extend(images.await?);
         }
-        if need == Need::Pointers {
+        if facts.parameters {
             let found = cloud
                 .parameters(&location.region, &format!("/bakeline/{}/", settings.name))
                 .await?;

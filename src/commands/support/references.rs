@@ -60,6 +60,7 @@ pub(crate) async fn load_references_to(
         let read = list_references(clouds, &location, &ids).await;
         found.extend(references_or_unread(&mut inventory, location, read));
     }
+    found.extend(receiver_references(loaded, clouds, &mut inventory, &is_selected).await);
     found.extend(parameter_references(loaded, clouds, &mut inventory).await);
     inventory.references = found.iter().cloned().collect();
     let going = decide(&inventory);
@@ -111,6 +112,9 @@ pub(crate) async fn load_reported(
         let found = references_or_unread(&mut inventory, location, read);
         inventory.references.extend(found);
     }
+    let is_selected = |id: &AmiId| selected.contains(id);
+    let found = receiver_references(loaded, clouds, &mut inventory, &is_selected).await;
+    inventory.references.extend(found);
     inventory.references.sort();
     Ok(inventory)
 }
@@ -143,6 +147,31 @@ async fn list_references(
     Ok(cloud.references(&location.region, amis).await?)
 }
 
+/// Returns the references to AMIs of the builder's account in the accounts that launch shared AMIs. Reads
+/// lists only, because EC2 reports no references to an AMI that the account cannot see any more.
+async fn receiver_references(
+    loaded: &LoadedCatalog,
+    clouds: &Clouds,
+    inventory: &mut Inventory,
+    is_selected: &(dyn Fn(&AmiId) -> bool + Sync),
+) -> Vec<Reference> {
+    let mut out = Vec::new();
+    let receiving = locations::receiving_in_catalog(&loaded.catalog.settings, &inventory.account);
+    for location in receiving {
+        let own = inventory.images.iter().filter(|ami| {
+            ami.owner == inventory.account && ami.region == location.region && is_selected(&ami.id)
+        });
+        let ids: Vec<AmiId> = own.map(|ami| ami.id.clone()).collect();
+        if ids.is_empty() {
+            continue;
+        }
+        let read = list_references(clouds, &location, &ids).await;
+        let found = references_or_unread(inventory, location.clone(), read);
+        out.extend(add_location(found, &location));
+    }
+    out
+}
+
 /// Returns the launch configurations with these AMIs, which EC2 does not report.
 async fn launch_configurations(
     clouds: &Clouds,
@@ -163,7 +192,7 @@ async fn parameter_references(
 ) -> Vec<Reference> {
     let known: BTreeSet<AmiId> = inventory.images.iter().map(|ami| ami.id.clone()).collect();
     let mut out = Vec::new();
-    for location in locations::in_catalog(&loaded.catalog.settings, &inventory.account) {
+    for location in locations::readable_in_catalog(&loaded.catalog.settings, &inventory.account) {
         let read = match clouds.at(&location) {
             Ok(cloud) => cloud
                 .parameter_references(&location.region)

@@ -27,7 +27,7 @@ use crate::plan::{self, Plan, Scope};
 use crate::ports::{ImageBuilder, Store};
 use crate::steps::preflight::planned_builds;
 use crate::steps::references::ParameterReferences;
-use crate::steps::{Creations, LocationCopies, Shares, Steps};
+use crate::steps::{Creations, LaunchGrants, LocationCopies, Shares, Steps};
 use crate::ui::progress::Progress;
 
 /// Result of a run and the location of its files.
@@ -242,6 +242,7 @@ async fn assemble_steps(
         commit: inventory.commit.as_ref().map(|c| c.id.clone()),
         shares: Shares::default(),
         copies: LocationCopies::default(),
+        launches: LaunchGrants::default(),
         creations: Creations::default(),
         parameter_references: ParameterReferences::default(),
     })

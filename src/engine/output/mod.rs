@@ -180,6 +180,16 @@ pub enum StepOutput {
         /// True if the permissions were removed.
         ended: bool,
     },
+    /// Launch permissions that receivers got.
+    LaunchAllowed {
+        /// New receivers of each AMI.
+        allowed: BTreeMap<AmiId, Vec<String>>,
+    },
+    /// Launch permissions that receivers lost.
+    LaunchDisallowed {
+        /// Former receivers of each AMI.
+        disallowed: BTreeMap<AmiId, Vec<String>>,
+    },
     /// Finished copy.
     Copy {
         /// ID of the copy.

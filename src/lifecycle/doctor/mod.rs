@@ -1,6 +1,7 @@
 //! Finds inconsistent tags and pointers at all locations, and the repair for each.
 
 mod repairs;
+mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +31,9 @@ pub struct Discrepancy {
     pub lost: bool,
 }
 
+/// Receivers of launch permissions, by environment.
+pub type Receivers = BTreeMap<EnvName, Vec<String>>;
+
 /// Repair of one discrepancy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Repair {
@@ -47,6 +51,27 @@ pub enum Repair {
         image: ImageName,
         pointer: String,
         ami: AmiId,
+    },
+    /// Sets a pointer in an account that launches a shared AMI.
+    PublishShared {
+        location: Location,
+        image: ImageName,
+        env: EnvName,
+        pointer: String,
+        ami: AmiId,
+        previous: Option<AmiId>,
+    },
+    /// Allows the receivers of environments to launch a current AMI.
+    AllowLaunch {
+        location: Location,
+        ami: AmiId,
+        receivers: Receivers,
+    },
+    /// Removes launch permissions that an interrupted run left.
+    DisallowLaunch {
+        location: Location,
+        ami: AmiId,
+        receivers: Receivers,
     },
     /// Removes the copy permission that a run granted to another account and did not remove.
     Unshare {
@@ -115,6 +140,7 @@ pub fn diagnose(
     doctor.align_states();
     doctor.raise_environment_tags(&mut levels);
     let mut repairs = doctor.tag_repairs(&levels);
+    repairs.extend(doctor.launch_repairs());
     repairs.extend(doctor.pointer_repairs());
     repairs.extend(doctor.permission_repairs());
     doctor.compare_locations();

@@ -111,6 +111,7 @@ impl Doctor<'_, '_> {
                 });
             }
         }
+        out.extend(self.shared_pointer_repairs(&mut known));
         for pointer in self
             .inventory
             .parameters
@@ -153,7 +154,8 @@ impl Doctor<'_, '_> {
             "pointer {name} is {}, but no version is current",
             pointer.value
         );
-        let manual_action = self.return_to_earlier_version(location, image, arch, env);
+        let source = self.source_of(location, env);
+        let manual_action = self.return_to_earlier_version(&source, image, arch, env);
         let deletion = manual_action.is_none().then(|| Repair::Unpublish {
             location: location.clone(),
             pointer: name.clone(),

@@ -33,6 +33,7 @@ fn repairs_of(images: Vec<Ami>, parameters: &[(&str, &str)]) -> Vec<String> {
         Repair::Unshare { permission, .. } => format!("unshare {}", permission.unique_name()),
         Repair::Publish { pointer, ami, .. } => format!("{pointer} -> {ami}"),
         Repair::Unpublish { pointer, .. } => format!("{pointer} -> nothing"),
+        shared => format!("{shared:?}"),
     };
     diagnosis.repairs.into_iter().map(describe).collect()
 }

@@ -55,7 +55,8 @@ fn unread_references_keep_the_amis_of_the_location() {
     let unread = |owner: &str, region: &str| {
         let location = (owner.to_owned(), region.into());
         move |rules: &mut RetentionRules<'_>| {
-            rules.unread_references.insert(location.clone());
+            let account = location.0.clone();
+            rules.unread_references.insert(location.clone(), account);
         }
     };
     let own = oldest(|_| {}, &[]);

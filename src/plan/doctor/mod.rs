@@ -1,6 +1,7 @@
 //! Plans the repairs of the doctor: each in its own scope, tags before the pointers that depend on
 //! them.
 
+mod shared;
 mod store;
 
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 use super::publish::step_chain;
 use crate::catalog::Catalog;
 use crate::lifecycle::doctor::{Discrepancy, Repair, diagnose};
-use crate::model::{ImageName, Inventory, Location, RunId, TemporaryResource};
+use crate::model::{AmiId, ImageName, Inventory, Location, RunId, TemporaryResource};
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, Plan, Step};
 use crate::plan::{Scope, StepId, StepName};
@@ -50,6 +51,8 @@ pub fn plan_repairs(
 struct RepairPlanner {
     /// Planned changes of tags, by location and image. Pointers wait for them.
     tag_steps: BTreeMap<(Location, ImageName), Vec<StepId>>,
+    /// Planned launch permissions, by AMI. Pointers to shared AMIs wait for them.
+    launch_steps: BTreeMap<AmiId, StepId>,
 }
 
 impl RepairPlanner {
@@ -107,6 +110,9 @@ impl RepairPlanner {
                     )],
                 )
             }
+            Repair::PublishShared { .. }
+            | Repair::AllowLaunch { .. }
+            | Repair::DisallowLaunch { .. } => self.sharing_steps(repair),
             Repair::Unshare {
                 location,
                 permission,

@@ -67,11 +67,17 @@ impl<'c> Subject<'c> {
         match need {
             Need::Always => true,
             Need::Copies => reached.iter().any(|e| {
-                self.accounts(e).next().is_some() || e.regions.iter().any(|r| r != settings.home())
+                let copies_to_accounts = !e.is_shared() && self.accounts(e).next().is_some();
+                copies_to_accounts || e.regions.iter().any(|r| r != settings.home())
             }),
+            Need::CopyAccounts => {
+                let mut environments = settings.environments.iter();
+                environments.any(|e| !e.is_shared() && self.accounts(e).next().is_some())
+            }
+            Need::Shares => settings.environments.iter().any(Environment::is_shared),
             Need::Accounts => {
                 let mut environments = settings.environments.iter();
-                environments.any(|e| self.accounts(e).next().is_some())
+                environments.any(|e| e.is_shared() || self.accounts(e).next().is_some())
             }
             Need::InstanceProfile => !self.instance_profiles().is_empty(),
             Need::Sessions => {

@@ -71,7 +71,7 @@ table! {
     Aws "imagebuilder:ListContainerRecipes" USAGE USAGE Always, "users of AMIs", Regions;
     Aws "imagebuilder:GetContainerRecipe" USAGE USAGE Always, "users of AMIs", Regions;
     Sdk "ec2:DescribeImageAttribute" ALL USAGE Always, "launch permissions", Regions;
-    Sdk "ec2:DescribeSnapshotAttribute" PUBLISH NONE Accounts, "permissions before a copy",
+    Sdk "ec2:DescribeSnapshotAttribute" PUBLISH NONE CopyAccounts, "permissions before a copy",
         Regions;
     Sdk "ssm:GetParameter" ALL CHANGES Always, "current AMIs", Pointers;
     Sdk "ssm:GetParametersByPath" COMPARE COMPARE Always, "current AMIs", Pointers;
@@ -145,10 +145,21 @@ table! {
     Aws "kms:CreateGrant" PUBLISH PUBLISH Keys, "encryption of volumes and copies", Keys;
     Sdk "ec2:ModifyImageAttribute" PUBLISH PUBLISH Always, "IMDSv2 of new AMIs",
         Tagged(&[Image]);
-    Sdk "ec2:ModifyImageAttribute" CHANGES NONE Accounts, "permission for a copy in progress",
+    Sdk "ec2:ModifyImageAttribute" CHANGES NONE CopyAccounts, "permission for a copy in progress",
         Tagged(&[Image]);
-    Sdk "ec2:ModifySnapshotAttribute" CHANGES NONE Accounts, "permission for a copy in progress",
+    Sdk "ec2:ModifySnapshotAttribute" CHANGES NONE CopyAccounts, "permission for a copy in progress",
         Tagged(&[Snapshot]);
+    // Shared AMIs. They have no tags in the accounts that launch them.
+    Sdk "ec2:ModifyImageAttribute" PUBLISH NONE Shares, "launch permissions of shared AMIs",
+        Tagged(&[Image]);
+    Sdk "ec2:RunInstances" NONE PUBLISH Shares, "dry run of a launch: shared AMI", Used(&[Image]);
+    Sdk "ec2:RunInstances" NONE PUBLISH Shares, "dry run of a launch",
+        Used(&[Snapshot, Subnet, SecurityGroup]);
+    Sdk "ec2:RunInstances" NONE PUBLISH Shares, "dry run of a launch with tags",
+        Launched(&[Instance, Volume, NetworkInterface]);
+    Sdk "ec2:CreateTags" NONE PUBLISH Shares, "dry run of a launch with tags",
+        OnCreate(&[Instance, Volume, NetworkInterface]);
+    Sdk "ssm:GetParametersByPath" NONE CHANGES Shares, "current AMIs of other accounts", Pointers;
     // Tags and pointers.
     Sdk "ec2:CreateTags" CHANGES CHANGES Always, "state of AMIs", Tagged(&[Image, Snapshot]);
     Sdk "ec2:DeleteTags" CHANGES CHANGES Always, "state of AMIs", Tagged(&[Image, Snapshot]);

@@ -151,6 +151,10 @@ pub enum Need {
     Copies,
     /// Environments with accounts.
     Accounts,
+    /// Environments with other accounts that get copies.
+    CopyAccounts,
+    /// Environments that share AMIs with other accounts.
+    Shares,
     /// An instance profile in the builder.
     InstanceProfile,
     /// `access: ssm`.

@@ -7,8 +7,11 @@ use std::collections::BTreeSet;
 use crate::catalog::{Brakes, Catalog, Settings};
 use crate::lifecycle::retention::{RetentionDecision, RetentionRules, decide_retention};
 use crate::lifecycle::retirement::RetirementStage;
-use crate::lifecycle::{Record, tags};
-use crate::model::{Ami, AmiId, ImageName, Inventory, Region, RunId, State, pointer_name};
+use crate::lifecycle::{Record, locations, tags};
+use crate::model::{
+    Ami, AmiId, ImageName, Inventory, Location, Region, RunId, State, pointer_name,
+};
+use crate::plan::publish::step_chain;
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{Action, Plan, Step};
 use crate::plan::{Scope, StepId, StepName};
@@ -74,19 +77,26 @@ pub fn plan_retirement(
         let unpoint = record
             .filter(|r| decision.retire && !r.current.is_empty())
             .map(|r| clear_pointers(catalog, inventory, r));
+        let shared = record
+            .filter(|_| unpoint.is_some())
+            .map(|r| clear_shared_pointers(catalog, inventory, r))
+            .unwrap_or_default();
+        let cleared: Vec<StepId> = unpoint
+            .iter()
+            .chain(&shared)
+            .map(|s| s.id.clone())
+            .collect();
         let down = stage_steps(decision, inventory, options.shared_ok)
             .into_iter()
             .map(|mut step| {
-                step.needs.extend(
-                    unpoint
-                        .as_ref()
-                        .filter(|_| step.needs.is_empty())
-                        .map(|u| u.id.clone()),
-                );
+                if step.needs.is_empty() {
+                    step.needs.extend(cleared.iter().cloned());
+                }
                 step
             });
         let down: Vec<Step> = down.collect();
-        all.extend(unpoint.clone());
+        all.extend(unpoint);
+        all.extend(shared);
         all.extend(down);
     }
     (decisions, plan_of(inventory, run, all))
@@ -227,6 +237,42 @@ fn clear_pointers(catalog: &Catalog, inventory: &Inventory, record: &Record<'_>)
             },
         ),
     )
+}
+
+/// Returns the steps that delete the pointers to an AMI in the accounts that launch shared AMIs.
+fn clear_shared_pointers(
+    catalog: &Catalog,
+    inventory: &Inventory,
+    record: &Record<'_>,
+) -> Vec<Step> {
+    let settings = &catalog.settings;
+    let shared = settings.environments.iter().flat_map(|env| {
+        let pointer = pointer_name(&settings.name, &record.image, &env.name, record.arch);
+        let receiving = locations::receiving(env, &inventory.account);
+        receiving
+            .into_iter()
+            .map(move |location| (location, pointer.clone()))
+    });
+    let names_it = |(location, pointer): &(Location, String)| {
+        let mut all = inventory.parameters.iter();
+        all.any(|p| {
+            p.location == *location && p.name == *pointer && p.value == record.ami.id.as_str()
+        })
+    };
+    let reason = format!("`{}` is retired", record.image);
+    shared
+        .filter(names_it)
+        .flat_map(|(location, pointer)| {
+            let scope = Scope::of_pointer(&pointer).at(&location);
+            let action = Action::Unpublish { pointer };
+            step_chain(
+                &scope,
+                &reason,
+                Vec::new(),
+                vec![(StepName::Unpublish, location, action)],
+            )
+        })
+        .collect()
 }
 
 /// Returns the reason why an image must not be retired.

@@ -109,15 +109,11 @@ impl<'c> ReleasePlanner<'c> {
                 },
             ),
         ];
-        let copies = self.copy_steps(
-            image,
-            candidate.version,
+        self.release_steps(
+            (image, candidate.version),
+            actions.into(),
             (known(), candidate.ami.name.clone()),
-            reason,
-            vec![step_id(name, StepName::Release)],
-        );
-        let mut steps = self.chain_steps(image, actions, reason, None);
-        steps.extend(copies.unwrap_or_default());
-        steps
+            (reason, None),
+        )
     }
 }

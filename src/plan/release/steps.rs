@@ -3,10 +3,11 @@
 use super::basis::BuildBase;
 use super::planner::ReleasePlanner;
 use crate::catalog::Image;
-use crate::lifecycle::{Record, current, locations, tags};
+use crate::lifecycle::{Record, current, grants, locations, tags};
 use crate::model::{ImageName, State, Tags, Timestamp, Version, ami_name, pointer_name};
-use crate::plan::publish::{Publication, UnusableCopyError};
-use crate::plan::step::{self, Action, AmiRef, Move, Step};
+use crate::plan::publish::{Publication, UnusableCopyError, allow_launch, step_chain};
+use crate::plan::shared;
+use crate::plan::step::{self, Action, AmiRef, LaunchGrant, Move, Step};
 use crate::plan::{Scope, StepId, StepName};
 
 /// Lifetime of temporary resources before a sweep may remove them.
@@ -111,23 +112,44 @@ impl ReleasePlanner<'_> {
         );
         let built = AmiRef::MadeBy(step_id(&image.name, StepName::Build));
         let actions = self.build_actions(image, version, &basis, ami_name.clone(), digests);
-        let copies = self.copy_steps(
-            image,
-            version,
+        self.release_steps(
+            (image, version),
+            actions.into(),
             (built, ami_name),
-            reason,
-            vec![step_id(&image.name, StepName::Release)],
-        );
-        let mut steps = self.chain_steps(image, actions, reason, basis.after);
+            (reason, basis.after),
+        )
+    }
+
+    /// Returns steps of an image at home, each after the one before it, the first after `after`, and the
+    /// steps that bring the version to the other locations and accounts of the lowest environment. The
+    /// last action makes the version current.
+    pub(super) fn release_steps(
+        &self,
+        (image, version): (&Image, Version),
+        mut actions: Vec<(StepName, Action)>,
+        (ami, ami_name): (AmiRef, String),
+        (reason, after): (&str, Option<StepId>),
+    ) -> Vec<Step> {
+        if let Some(grant) = self.home_grant(&ami) {
+            let action = Action::AllowLaunch {
+                grants: vec![grant],
+            };
+            actions.insert(actions.len() - 1, (StepName::AllowLaunch, action));
+        }
+        let publication = self.publication(image, version, (ami, ami_name), reason);
+        let release = vec![step_id(&image.name, StepName::Release)];
+        let copies = self.copy_steps(&publication, release);
+        let mut steps = self.chain_steps(image, actions, reason, after);
         steps.extend(copies.unwrap_or_default());
+        steps.extend(publication.shared_pointers(&steps));
         steps
     }
 
     /// Returns steps of an image at home, each after the one before it, the first after `after`.
-    pub(super) fn chain_steps(
+    fn chain_steps(
         &self,
         image: &Image,
-        actions: impl IntoIterator<Item = (StepName, Action)>,
+        actions: Vec<(StepName, Action)>,
         reason: &str,
         after: Option<StepId>,
     ) -> Vec<Step> {
@@ -149,34 +171,51 @@ impl ReleasePlanner<'_> {
         actions.into_iter().map(step).collect()
     }
 
-    /// Returns the steps that copy the version to the other locations of the lowest environment.
-    pub(super) fn copy_steps(
-        &self,
-        image: &Image,
+    /// Returns the launch permissions of an AMI at home, if the lowest environment shares it.
+    fn home_grant(&self, ami: &AmiRef) -> Option<LaunchGrant> {
+        let settings = &self.catalog.settings;
+        let home = locations::home(settings);
+        shared::launch_grant(
+            &settings.environments[0],
+            &home,
+            &self.inventory.account,
+            ami,
+        )
+    }
+
+    /// Returns the publication of a version to the lowest environment.
+    fn publication<'a>(
+        &'a self,
+        image: &'a Image,
         version: Version,
         (source, name): (AmiRef, String),
         reason: &str,
-        needs: Vec<StepId>,
-    ) -> Result<Vec<Step>, UnusableCopyError> {
-        let settings = &self.catalog.settings;
-        let env = &settings.environments[0];
-        let reason = reason.to_owned();
-        let (catalog, inventory, records) = (self.catalog, self.inventory, &self.everywhere[..]);
-        let publication = Publication {
-            catalog,
-            inventory,
-            records,
+    ) -> Publication<'a> {
+        Publication {
+            catalog: self.catalog,
+            inventory: self.inventory,
+            records: &self.everywhere[..],
             image,
             version,
-            env,
+            env: &self.catalog.settings.environments[0],
             source,
             name,
-            reason,
-        };
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// Returns the steps that copy the version to the other locations of the lowest environment.
+    fn copy_steps(
+        &self,
+        publication: &Publication<'_>,
+        needs: Vec<StepId>,
+    ) -> Result<Vec<Step>, UnusableCopyError> {
         let mut steps = Vec::new();
-        for location in locations::in_environment(settings, env, &inventory.account)
-            .into_iter()
-            .skip(1)
+        let settings = &self.catalog.settings;
+        for location in
+            locations::in_environment(settings, publication.env, &self.inventory.account)
+                .into_iter()
+                .skip(1)
         {
             steps.extend(publication.steps_at(&location, needs.clone())?);
         }
@@ -197,7 +236,14 @@ impl ReleasePlanner<'_> {
         }
         let source = (AmiRef::Known(last.ami.id.clone()), last.ami.name.clone());
         let reason = format!("{} is not yet at all locations of `{lowest}`", last.version);
-        match self.copy_steps(image, last.version, source, &reason, Vec::new()) {
+        let publication = self.publication(image, last.version, source, &reason);
+        let mut steps = self.missing_home_grant(image, last, &reason);
+        let planned = self.copy_steps(&publication, Vec::new()).map(|copies| {
+            steps.extend(copies);
+            steps.extend(publication.shared_pointers(&steps));
+            steps
+        });
+        match planned {
             Ok(steps) if steps.is_empty() => steps,
             Ok(steps) => {
                 reasons.push(reason);
@@ -208,6 +254,21 @@ impl ReleasePlanner<'_> {
                 Vec::new()
             }
         }
+    }
+
+    /// Returns the step that grants the launch permissions that a kept version does not have at home.
+    fn missing_home_grant(&self, image: &Image, last: &Record<'_>, reason: &str) -> Vec<Step> {
+        let lowest = &self.catalog.settings.environments[0].name;
+        let grant = self.home_grant(&AmiRef::Known(last.ami.id.clone()));
+        let missing = grant.filter(|g| !grants::is_granted(last, lowest, &g.to));
+        let home = locations::home(&self.catalog.settings);
+        let actions = missing.map(|grant| allow_launch(&home, vec![grant]));
+        step_chain(
+            &Scope::of_image(&image.name),
+            reason,
+            Vec::new(),
+            actions.into_iter().collect(),
+        )
     }
 
     fn candidate_tags(
@@ -295,16 +356,22 @@ pub(super) fn discard_instead_of_release(steps: Vec<Step>, image: &ImageName) ->
     let own_steps = steps
         .into_iter()
         .filter(|step| step.scope.is_home_of(image));
+    let mut needs_of_grant = None;
     own_steps
-        .map(|step| match (&step.action, &built_name) {
-            (Action::MoveCurrent { .. }, Some(name)) => Step {
+        .filter_map(|step| match (&step.action, &built_name) {
+            (Action::AllowLaunch { .. }, _) => {
+                needs_of_grant = Some(step.needs);
+                None
+            }
+            (Action::MoveCurrent { .. }, Some(name)) => Some(Step {
                 id: step_id(image, StepName::Discard),
                 action: Action::Discard {
                     ami_name: name.clone(),
                 },
+                needs: needs_of_grant.take().unwrap_or(step.needs),
                 ..step
-            },
-            _ => step,
+            }),
+            _ => Some(step),
         })
         .collect()
 }

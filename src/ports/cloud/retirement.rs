@@ -18,4 +18,6 @@ pub trait Retirement: Send + Sync {
     async fn enable(&self, region: &Region, ami: &AmiId) -> CloudResult<()>;
     /// Adds launch permissions in the format of [`UsageReader::permissions`].
     async fn permit(&self, region: &Region, ami: &AmiId, who: &[String]) -> CloudResult<()>;
+    /// Removes launch permissions in the same format. Succeeds if they do not exist.
+    async fn forbid(&self, region: &Region, ami: &AmiId, who: &[String]) -> CloudResult<()>;
 }

@@ -229,6 +229,7 @@ async fn start_copy(
         tags::SELF,
         tags::CURRENT,
         tags::ROLLED_BACK,
+        tags::SHARED,
         tags::STATE,
         tags::EXPIRES,
         tags::RUN,

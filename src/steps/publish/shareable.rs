@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::{AWS_MANAGED_KEY, Catalog, Image};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Ami, AmiId, Inventory, SnapshotId};
-use crate::plan::{Action, AmiRef, Plan};
+use crate::model::{Ami, AmiId, Inventory, Region, SnapshotId};
+use crate::plan::{Action, AmiRef, Plan, StepId};
 use crate::ports::{CloudError, CloudReader, CloudResult};
 use crate::steps::preflight::{Check, Group};
 
@@ -43,20 +43,11 @@ pub async fn check_shareable(
             }
         });
     }
-    let needed = keys.shared_amis(plan, &builds);
-    match keys.managed_amis(needed.keys()).await {
-        Ok(managed) => out.extend(needed.iter().map(|(ami, reason)| {
-            let object = format!("key of {ami}");
-            if managed.contains(ami) {
-                Check::missing(Group::Encryption, object, keys.ami_error(ami, reason))
-            } else {
-                Check::ok(Group::Encryption, object)
-            }
-        })),
-        Err(error) => {
-            let text = "whether the AMIs can be shared with other accounts is unknown";
-            out.push(unknown_key("keys of AMIs".to_owned(), text, &error));
-        }
+    for (region, needed) in keys.shared_amis(plan, &builds) {
+        out.extend(keys.check_amis(region, &needed).await);
+    }
+    for (region, receiver) in shared_copies(plan) {
+        out.push(keys.check_copies(region, receiver).await);
     }
     out
 }
@@ -66,6 +57,33 @@ fn unknown_key(object: String, text: &str, error: &CloudError) -> Check {
     Check::unknown(Group::Encryption, object, format!("{text}: {error}")).as_warning()
 }
 
+/// Returns the Regions with copies that get the default key, and that the plan shares, each with a
+/// receiver.
+fn shared_copies(plan: &Plan) -> BTreeMap<&Region, &str> {
+    let default_key = |id: &StepId| {
+        let step = plan.steps.iter().find(|step| step.id == *id);
+        step.is_some_and(|step| matches!(step.action, Action::Copy { kms_key: None, .. }))
+    };
+    let mut out = BTreeMap::new();
+    for step in &plan.steps {
+        let Action::AllowLaunch { grants } = &step.action else {
+            continue;
+        };
+        for grant in grants {
+            if let AmiRef::MadeBy(id) = &grant.ami
+                && default_key(id)
+                && let Some(receiver) = grant.to.first()
+            {
+                out.insert(&step.region, receiver.as_str());
+            }
+        }
+    }
+    out
+}
+
+/// Sentences about AMIs.
+type Reasons = BTreeMap<AmiId, String>;
+
 struct KeyCheck<'c> {
     catalog: &'c Catalog,
     inventory: &'c Inventory,
@@ -73,17 +91,55 @@ struct KeyCheck<'c> {
 }
 
 impl<'c> KeyCheck<'c> {
-    /// Returns the other accounts that can get an image: those of its environments.
-    fn accounts(&self, image: &Image) -> BTreeSet<&'c str> {
+    /// Checks the keys of AMIs in a Region that the plan shares.
+    async fn check_amis(&self, region: &Region, needed: &Reasons) -> Vec<Check> {
+        let check = |(ami, reason): (&AmiId, &String), managed: &BTreeSet<AmiId>| {
+            let object = format!("key of {ami}");
+            if managed.contains(ami) {
+                Check::missing(Group::Encryption, object, self.ami_error(ami, reason))
+            } else {
+                Check::ok(Group::Encryption, object)
+            }
+        };
+        match self.managed_amis(region, needed.keys()).await {
+            Ok(managed) => needed.iter().map(|one| check(one, &managed)).collect(),
+            Err(error) => {
+                let text = "whether the AMIs can be shared with other accounts is unknown";
+                vec![unknown_key(format!("keys of AMIs in {region}"), text, &error)]
+            }
+        }
+    }
+
+    /// Checks the default key of copies that the plan shares with a receiver.
+    async fn check_copies(&self, region: &Region, receiver: &str) -> Check {
+        let object = format!("key of copies in {region}");
+        match self.managed_default_key(region).await {
+            Ok(false) => Check::ok(Group::Encryption, object),
+            Ok(true) => {
+                Check::missing(Group::Encryption, object, self.copy_error(region, receiver))
+            }
+            Err(error) => {
+                let text = "whether copies can be shared with other accounts is unknown";
+                unknown_key(object, text, &error)
+            }
+        }
+    }
+
+    /// Returns the other accounts and the organizations that can get an image: those of its
+    /// environments.
+    fn accounts(&self, image: &Image) -> BTreeSet<String> {
         let settings = &self.catalog.settings;
         let highest = settings.environment_level(&image.environment);
         let levels = settings
             .environments
             .iter()
             .take(highest.map_or(0, |n| n + 1));
-        let accounts = levels.flat_map(|environment| &environment.accounts);
         let own = &self.inventory.account;
-        accounts.map(String::as_str).filter(|a| a != own).collect()
+        let receivers = levels.flat_map(|environment| {
+            let accounts = environment.accounts.iter().cloned();
+            accounts.chain(environment.receivers(own))
+        });
+        receivers.filter(|account| account != own).collect()
     }
 
     /// Returns the images that the plan builds and publishes, and that other accounts can get.
@@ -103,19 +159,31 @@ impl<'c> KeyCheck<'c> {
             .collect()
     }
 
-    /// Returns the AMIs that the plan shares, or builds on for other accounts, each with the sentence
-    /// about it. A build with a key of its own encrypts again.
-    fn shared_amis(&self, plan: &Plan, builds: &[&Image]) -> BTreeMap<AmiId, String> {
-        let mut out = BTreeMap::new();
+    /// Returns the AMIs that the plan shares, or builds on for other accounts, by Region and each with
+    /// the sentence about it. A build with a key of its own encrypts again.
+    fn shared_amis<'p>(&self, plan: &'p Plan, builds: &[&Image]) -> BTreeMap<&'p Region, Reasons> {
+        let mut out: BTreeMap<&Region, Reasons> = BTreeMap::new();
         let keeps_key = self.catalog.settings.build_key().is_none();
+        let mut add = |region: &'p Region, ami: &AmiId, text: String| {
+            let reasons = out.entry(region).or_default();
+            reasons.entry(ami.clone()).or_insert(text);
+        };
         for step in &plan.steps {
             match &step.action {
                 Action::Share {
                     ami: AmiRef::Known(ami),
                     account,
-                } => {
-                    let text = format!("cannot be shared with {account}");
-                    out.entry(ami.clone()).or_insert(text);
+                } => add(
+                    &step.region,
+                    ami,
+                    format!("cannot be shared with {account}"),
+                ),
+                Action::AllowLaunch { grants } => {
+                    for grant in grants {
+                        if let (AmiRef::Known(ami), Some(one)) = (&grant.ami, grant.to.first()) {
+                            add(&step.region, ami, format!("cannot be shared with {one}"));
+                        }
+                    }
                 }
                 Action::Build {
                     image,
@@ -123,7 +191,7 @@ impl<'c> KeyCheck<'c> {
                     ..
                 } if keeps_key && builds.iter().any(|built| built.name == *image) => {
                     let text = format!("`{image}` is built on it for other accounts");
-                    out.entry(base.clone()).or_insert(text);
+                    add(&step.region, base, text);
                 }
                 _ => {}
             }
@@ -138,24 +206,29 @@ impl<'c> KeyCheck<'c> {
             let is_managed = key.ends_with(AWS_MANAGED_KEY);
             return Ok(is_managed.then(|| "`builder.kms_key`".to_owned()));
         }
-        let Some(key) = self.cloud.default_key(home).await? else {
-            return Ok(None);
-        };
-        let is_managed =
-            key.ends_with(AWS_MANAGED_KEY) || self.cloud.is_aws_managed(home, &key).await?;
+        let is_managed = self.managed_default_key(home).await?;
         Ok(is_managed.then(|| "EBS encryption by default".to_owned()))
+    }
+
+    /// Returns whether EBS encryption by default uses a key of AWS in a Region.
+    async fn managed_default_key(&self, region: &Region) -> CloudResult<bool> {
+        match self.cloud.default_key(region).await? {
+            None => Ok(false),
+            Some(key) if key.ends_with(AWS_MANAGED_KEY) => Ok(true),
+            Some(key) => self.cloud.is_aws_managed(region, &key).await,
+        }
     }
 
     /// Returns those AMIs that have a snapshot with a key of AWS.
     async fn managed_amis(
         &self,
+        region: &Region,
         amis: impl Iterator<Item = &AmiId>,
     ) -> CloudResult<BTreeSet<AmiId>> {
-        let home = self.catalog.settings.home();
         let own = |id: &AmiId| {
             let own = &self.inventory.account;
             let mut all = self.inventory.images.iter();
-            all.find(|ami| ami.id == *id && ami.region == *home && ami.owner == *own)
+            all.find(|ami| ami.id == *id && ami.region == *region && ami.owner == *own)
         };
         let found: Vec<&Ami> = amis.filter_map(own).collect();
         let owner: BTreeMap<&SnapshotId, &AmiId> = found
@@ -168,10 +241,10 @@ impl<'c> KeyCheck<'c> {
             return Ok(out);
         }
         let mut managers: BTreeMap<String, bool> = BTreeMap::new();
-        for (snapshot, key) in self.cloud.snapshot_keys(home, &snapshots).await? {
+        for (snapshot, key) in self.cloud.snapshot_keys(region, &snapshots).await? {
             let is_managed = match managers.get(&key) {
                 Some(known) => *known,
-                None => self.cloud.is_aws_managed(home, &key).await?,
+                None => self.cloud.is_aws_managed(region, &key).await?,
             };
             managers.insert(key, is_managed);
             out.extend(
@@ -186,7 +259,7 @@ impl<'c> KeyCheck<'c> {
     }
 
     fn build_error(&self, image: &Image, how: &str) -> Error {
-        let accounts: Vec<&str> = self.accounts(image).into_iter().collect();
+        let accounts: Vec<String> = self.accounts(image).into_iter().collect();
         let (home, own) = (self.catalog.settings.home(), &self.inventory.account);
         let text = format!(
             "{how} of account {own} in {home} encrypts with `{AWS_MANAGED_KEY}`, so AMIs of `{}` could not be \
@@ -195,6 +268,17 @@ impl<'c> KeyCheck<'c> {
             accounts.join(", ")
         );
         Error::new(ErrorKind::Refused, text).hint(USE_OWN_KEY)
+    }
+
+    fn copy_error(&self, region: &Region, receiver: &str) -> Error {
+        let own = &self.inventory.account;
+        let text = format!(
+            "EBS encryption by default of account {own} in {region} encrypts with `{AWS_MANAGED_KEY}`, so the copies \
+             there could not be shared with {receiver}"
+        );
+        Error::new(ErrorKind::Refused, text).hint(format!(
+            "add a customer managed key for {region} to `builder.kms_key` in bakeline.yaml"
+        ))
     }
 
     fn ami_error(&self, ami: &AmiId, reason: &str) -> Error {

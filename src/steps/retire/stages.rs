@@ -65,11 +65,11 @@ async fn require_unchanged(
             "it has deregistration protection since the decision",
         ));
     }
-    let cloud = steps.cloud_for(step)?;
-    let used = match stage {
+    let mut used = match stage {
         StageEffect::Deprecate => references::references_in_region(steps, step, id).await?,
         StageEffect::Unlaunchable { .. } => references::all_references(steps, step, id).await?,
     };
+    used.extend(references::receiver_references(steps, step, id, &ami.owner).await?);
     if let Some(used) = used.iter().find(|used| used.kind != SHARED) {
         return Err(refusal(&format!(
             "{} {} refers to it since the decision",
@@ -77,7 +77,7 @@ async fn require_unchanged(
         )));
     }
     if stage == (StageEffect::Unlaunchable { shared_ok: false })
-        && let Some(with) = cloud.permissions(&step.region, id).await?.first()
+        && let Some(with) = references::unknown_receiver(steps, step, &ami).await?
     {
         return Err(refusal(&format!(
             "it is shared with {with} since the decision"

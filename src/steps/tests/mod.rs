@@ -294,6 +294,7 @@ impl TestEnv {
             commit: None,
             shares: super::Shares::default(),
             copies: super::LocationCopies::default(),
+            launches: super::LaunchGrants::default(),
             creations: super::Creations::default(),
             parameter_references: super::references::ParameterReferences::default(),
         }

@@ -32,7 +32,7 @@ fn plan_release(setup: &TestEnv, image: &str) -> Plan {
 }
 
 /// Returns the warnings of the check, or its first error.
-async fn check(setup: &TestEnv, plan: &Plan) -> Result<Vec<String>, Error> {
+pub(super) async fn check(setup: &TestEnv, plan: &Plan) -> Result<Vec<String>, Error> {
     let before = setup.cloud.state(|state| state.clone());
     let checks = check_shareable(&setup.catalog, &setup.inventory(), plan, &*setup.cloud).await;
     assert_eq!(setup.cloud.state(|state| state.clone()), before);

@@ -23,6 +23,7 @@ impl ImageReader for FakeCloud {
             (None, None) => "",
         };
         let in_progress = self.copies_in_progress(region);
+        let shared = self.shared_amis(region, query);
         self.call(("images", about, false), region, |state| {
             let owned = |a: &&Ami| match query.owners.as_slice() {
                 [] => a.owner == self.account(),
@@ -48,6 +49,7 @@ impl ImageReader for FakeCloud {
                 .collect();
             let found: Vec<Ami> = found
                 .into_iter()
+                .chain(shared)
                 .filter(|a| !state.is_hidden(a.id.as_str()))
                 .collect();
             let ended: Vec<Ami> = found
@@ -199,6 +201,26 @@ impl ImageWriter for FakeCloud {
 }
 
 impl FakeCloud {
+    /// Returns the AMIs of the builder's account with these IDs that the account may launch. Their tags
+    /// are not visible there.
+    pub(super) fn shared_amis(&self, region: &Region, query: &ImageQuery) -> Vec<Ami> {
+        let Some(account) = self.account.as_ref().filter(|_| query.owners == ["*"]) else {
+            return Vec::new();
+        };
+        let mut inner = self.inner.lock().expect("no panic");
+        let state = inner.state_of(ACCOUNT, region);
+        let may_launch = |ami: &&Ami| {
+            let who = state.permissions.get(&ami.id);
+            query.ids.contains(&ami.id) && who.is_some_and(|who| who.contains(account))
+        };
+        let shared = state.images.values().filter(may_launch).cloned();
+        let without_tags = |ami: Ami| Ami {
+            tags: crate::model::Tags::new(),
+            ..ami
+        };
+        shared.map(without_tags).collect()
+    }
+
     /// Returns the copies to a Region that are in progress.
     fn copies_in_progress(&self, region: &Region) -> BTreeSet<AmiId> {
         let mut inner = self.inner.lock().expect("no panic");

@@ -7,7 +7,7 @@ use crate::adapters::fake::FakeCloud;
 use crate::adapters::fake::state::FakeInstance;
 use crate::model::{InstanceId, Region, Tags};
 use crate::ports::{
-    CloudErrorKind, CloudResult, Instance, InstanceReader, InstanceWriter, LaunchRequest,
+    CloudErrorKind, CloudResult, ImageQuery, Instance, InstanceReader, InstanceWriter, LaunchRequest,
     TrialOutcome, TrialRequest, launch_refusal_kind,
 };
 
@@ -54,9 +54,16 @@ impl InstanceReader for FakeCloud {
         request: &TrialRequest,
     ) -> CloudResult<TrialOutcome> {
         let ami = &request.ami;
+        let query = ImageQuery {
+            owners: vec!["*".to_owned()],
+            ids: vec![ami.clone()],
+            ..ImageQuery::default()
+        };
+        let shared = self.shared_amis(region, &query);
         self.call(("dry_run_launch", ami.as_str(), false), region, |state| {
             state.trials.push(request.clone());
-            match state.images.get(ami).map(|a| a.status.as_str()) {
+            let own = state.images.get(ami);
+            match own.or(shared.first()).map(|a| a.status.as_str()) {
                 Some("available") => Ok(match &state.untested {
                     Some(reason) => TrialOutcome::Untested(reason.clone()),
                     None => TrialOutcome::Passed,

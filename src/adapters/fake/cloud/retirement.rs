@@ -77,4 +77,19 @@ impl Retirement for FakeCloud {
         })
         .await
     }
+
+    async fn forbid(&self, region: &Region, ami: &AmiId, who: &[String]) -> CloudResult<()> {
+        self.call(("forbid", ami.as_str(), true), region, |state| {
+            let Some(image) = state.images.get_mut(ami) else {
+                return not_found(ami.as_str());
+            };
+            image.public &= !who.iter().any(|w| w == "all");
+            if let Some(permitted) = state.permissions.get_mut(ami) {
+                permitted.retain(|one| !who.contains(one));
+            }
+            state.permissions.retain(|_, who| !who.is_empty());
+            Ok(())
+        })
+        .await
+    }
 }

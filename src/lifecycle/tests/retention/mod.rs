@@ -52,7 +52,9 @@ pub(in crate::lifecycle::tests) fn decisions_with(
         environment_key: "Environment",
         references,
         unreachable: Vec::new(),
-        unread_references: std::collections::BTreeSet::new(),
+        unread_references: std::collections::BTreeMap::new(),
+        receivers: BTreeSet::new(),
+        account: "123456789012",
         shared_ok: false,
         retired_images: None,
     };

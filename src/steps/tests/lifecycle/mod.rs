@@ -5,6 +5,8 @@ mod encryption;
 mod interrupted_move;
 mod locations;
 mod operations;
+mod shared;
+mod shared_retirement;
 mod sharing;
 mod trial_launch;
 
