@@ -275,6 +275,7 @@ impl TestEnv {
             catalog: Arc::clone(&self.catalog),
             run: run.clone(),
             expires: self.now + jiff::SignedDuration::from_hours(12),
+            account: ACCOUNT.to_owned(),
             cloud: FencedCloud::new(Arc::clone(&self.cloud) as _, None),
             builder: Arc::clone(&self.builder) as _,
             shell: Arc::clone(&self.shell) as _,
