@@ -32,6 +32,8 @@ pub enum BuildBehavior {
     FailsPending,
     /// Packer is killed and leaves its instance.
     Killed,
+    /// Packer is killed before it reports the ID of its instance.
+    KilledEarly,
     /// Packer runs until it is cancelled.
     Endless,
     /// Packer runs until it is cancelled and leaves a pending AMI with the tags of the run.
@@ -87,7 +89,7 @@ impl FakeBuilder {
             tags,
         };
         self.cloud.state(|state| {
-            let id = InstanceId(state.id("i"));
+            let id = InstanceId(state.new_id("i"));
             state.instances.insert(id.clone(), instance);
             id
         })
@@ -158,6 +160,8 @@ impl ImageBuilder for FakeBuilder {
             artifacts: Vec::new(),
             errors: Vec::new(),
             cancelled: false,
+            launched: false,
+            instance: None,
         };
         if !is_valid {
             outcome
@@ -166,6 +170,7 @@ impl ImageBuilder for FakeBuilder {
             return Ok(outcome);
         }
         let id = self.launch_instance(base, group, tags("run_tags"));
+        outcome.launched = true;
         self.begun.notify_one();
         tokio::task::yield_now().await;
         if matches!(
@@ -175,6 +180,11 @@ impl ImageBuilder for FakeBuilder {
             cancel.cancelled().await;
             outcome.cancelled = true;
         }
+        if behavior == BuildBehavior::KilledEarly {
+            outcome.code = None;
+            return Ok(outcome);
+        }
+        outcome.instance = Some(id.clone());
         if behavior == BuildBehavior::Killed {
             outcome.code = None;
             return Ok(outcome);
