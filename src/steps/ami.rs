@@ -63,21 +63,22 @@ pub(in crate::steps) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) 
         "AMI {} in {} to leave the pending state",
         ami.id, step.region
     );
-    let left = crate::steps::poll::poll_until(steps, PENDING_LIMIT, &never, &what, || async {
-        match cloud
-            .change(&step.region)
-            .await?
-            .deregister(&step.region, ami)
-            .await
-        {
-            // EC2 may not know a new AMI yet.
-            Ok(done) if !done.existed && is_new(steps, ami) => Ok(None),
-            Ok(done) => Ok(Some(done.remaining)),
-            Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
-            Err(e) => Err(e.into()),
-        }
-    })
-    .await?;
+    let (left, reason) =
+        crate::steps::poll::poll_until(steps, PENDING_LIMIT, &never, &what, || async {
+            match cloud
+                .change(&step.region)
+                .await?
+                .deregister(&step.region, ami)
+                .await
+            {
+                // EC2 may not know a new AMI yet.
+                Ok(done) if !done.existed && is_new(steps, ami) => Ok(None),
+                Ok(done) => Ok(Some((done.remaining, done.reason))),
+                Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
+                Err(e) => Err(e.into()),
+            }
+        })
+        .await?;
     if left.is_empty() {
         return Ok(());
     }
@@ -94,8 +95,10 @@ pub(in crate::steps) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) 
     };
     let commands = left.iter().map(command).collect::<Vec<_>>().join(" && ");
     let text = format!(
-        "{} is deregistered, but these snapshots remain in {}: {names}",
-        ami.id, step.region
+        "{} is deregistered, but these snapshots remain in {}: {names}{}",
+        ami.id,
+        step.region,
+        reason.map_or_else(String::new, |why| format!(" ({why})"))
     );
     Err(Error::new(ErrorKind::Stuck, text).hint(format!("delete them: {commands}")))
 }

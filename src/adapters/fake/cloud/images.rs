@@ -189,7 +189,7 @@ impl ImageWriter for FakeCloud {
             state.snapshots.retain(|id, _| !ami.snapshots.contains(id));
             Ok(Deregistration {
                 existed,
-                remaining: Vec::new(),
+                ..Deregistration::default()
             })
         })
         .await
