@@ -50,6 +50,7 @@ class ApiCall:
     path: str = ""
     query: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)  # of S3, with lower-case names
+    via: str = ""  # host of the service that makes the call for the caller
 
     def error_response(self, code: str, message: str, status: int) -> Response:
         """Returns an error in the format of the called service."""

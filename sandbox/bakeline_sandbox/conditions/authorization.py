@@ -109,6 +109,8 @@ class RequestBuilder:
         }
         if self.call.service == "ec2":
             self.keys["ec2:region"] = region
+        if self.call.via:
+            self.keys["kms:viaservice"] = (self.call.via,)
 
     def list_requests(self) -> list[Request]:
         """Returns the requests of the call, and those that AWS makes with the same permissions."""

@@ -19,6 +19,13 @@ from .state import LOG, client_error, current_state, patch
 
 _NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
 _NAME_RULE = "3 to 128 characters: letters, digits, spaces and ()[]./-'@_"
+# Uses of keys for which a caller of CopyImage needs permissions (Amazon EBS User Guide, "Copy a
+# snapshot").
+_SOURCE_KEY_USES = ("DescribeKey", "CreateGrant", "Decrypt", "ReEncryptFrom")
+_TARGET_KEY_USES = (
+    *("DescribeKey", "CreateGrant", "Decrypt"),
+    *("GenerateDataKeyWithoutPlaintext", "ReEncryptTo"),
+)
 _COPIED_ATTRIBUTES = ("description architecture root_device_name imds_support boot_mode").split()
 
 
@@ -190,10 +197,16 @@ def _schedule_copy(response: Any, source: Snapshot, target: Snapshot, key: str |
     obstacle = encryption.find_obstacle(response.region, account, key) if key else None
     if obstacle is None and source.encrypted:
         obstacle = encryption.find_obstacle(source_region, account, source.kms_key_id or "")
+    target_key = encryption.find_key(response.region, account, key) if key else None
+    obstacle = (
+        obstacle
+        or encryption.find_denied_use(response, source.kms_key_id, _SOURCE_KEY_USES)
+        or encryption.find_denied_use(response, target_key and target_key.arn, _TARGET_KEY_USES)
+    )
     if obstacle:  # EC2 accepts the call, and the copy fails later
         target.error, target.fails_at = obstacle, target.ready_at
-    elif key and (found := encryption.find_key(response.region, account, key)):
-        target.kms_key_id = found.arn
+    elif target_key:
+        target.kms_key_id = target_key.arn
 
 
 def _copy_tags(source_ec2: Any, source: Any, image: Image) -> None:
