@@ -226,7 +226,9 @@ class RequestBuilder:
         keys = {"s3:prefix": (call.query["prefix"],)} if "prefix" in call.query else {}
         headers = {name: value for name, value in call.headers.items() if name.startswith("x-amz-")}
         keys |= {f"s3:{name}": (value,) for name, value in headers.items()}
-        yield self._request(resource, action, keys)
+        # DeleteObjects needs the permission for each object.
+        for name in call.parameters.get("Keys") or [""]:
+            yield self._request(f"{resource}/{name}" if name else resource, action, keys)
 
     def _parameter_arn(self, name: str) -> str:
         if name.startswith("arn:"):
