@@ -84,7 +84,8 @@ def add_encrypted(seeded: SeededAmis, key: str | None) -> str:
     source = {"SourceImageId": plain, "SourceRegion": seeded.sandbox.region, "Encrypted": True}
     more = {"KmsKeyId": key} if key else {}
     made = str(ec2.copy_image(Name=f"{described['Name']}-encrypted", **source, **more)["ImageId"])
-    wait_until(lambda: ec2.describe_images(ImageIds=[made])["Images"][0]["State"] == "available", HANG, "the copy")
+    states = lambda: {ami["ImageId"]: ami["State"] for ami in ec2.describe_images(Owners=["self"])["Images"]}
+    wait_until(lambda: states().get(made) == "available", HANG, "the copy")
     own = tags(described) | {"bakeline:self": made}
     ec2.create_tags(Resources=[made], Tags=[{"Key": k, "Value": v} for k, v in own.items()])
     ec2.deregister_image(ImageId=plain)
