@@ -3,9 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BAKELINE := $(or $(CARGO_TARGET_DIR),target)/debug/bakeline
 
-.PHONY: help demo tour test api clients core matrix bench fuzz lint readme clean
+.PHONY: help demo tour test api clients core matrix realistic aws-smoke bench fuzz lint readme clean
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
 demo: ## release the shipped catalog on the local EC2 (Debian 12; asks before sudo)
 	@scripts/demo.sh
@@ -28,6 +28,12 @@ core: ## the everyday loop: Rust tests without the AWS SDK
 
 matrix: ## all cases of the tests that otherwise run only a sample
 	@scripts/matrix.sh
+
+realistic: ## end-to-end tests under the conditions of AWS (FILES=... selects some)
+	@scripts/realistic.sh $(FILES)
+
+aws-smoke: ## one release on real AWS with cleanup; costs money (needs AWS_SMOKE_ACCOUNT)
+	@scripts/aws-smoke.sh
 
 bench: ## measure release and lookup against scripts doing the same
 	@scripts/bench.sh
