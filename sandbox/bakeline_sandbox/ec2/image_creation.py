@@ -141,7 +141,7 @@ def _copy_image(response: Any) -> ActionResult:
         f"Copied for DestinationAmi {image.id} from SourceAmi {source.id} "
         f"for SourceSnapshot {source_snapshot.id}."
     )
-    _schedule_copy(response, source_snapshot, image.ebs_snapshot, key)
+    _schedule_copy(response, source_snapshot, image, key)
     if response._get_param("CopyImageTags"):
         _copy_tags(source_ec2, source, image)
     return ActionResult({"ImageId": image.id})
@@ -183,9 +183,9 @@ def _find_copy_source(response: Any) -> tuple[Any, Any]:
     return ec2, image
 
 
-def _schedule_copy(response: Any, source: Snapshot, target: Snapshot, key: str | None) -> None:
+def _schedule_copy(response: Any, source: Snapshot, image: Image, key: str | None) -> None:
     """Sets when the copy ends and whether it fails."""
-    state = current_state()
+    state, target = current_state(), image.ebs_snapshot
     plans = [plan for plan in state.copy_plans if plan["region"] in (None, response.region)]
     plan = plans[0] if plans else None
     seconds = plan["seconds"] if plan else state.pending_seconds
@@ -193,6 +193,7 @@ def _schedule_copy(response: Any, source: Snapshot, target: Snapshot, key: str |
     if plan:
         state.copy_plans.remove(plan)
         target.error, target.fails_at = plan["fail"], target.ready_at
+        image.imds_support = image.imds_support if plan["imds"] else None
     account, source_region = response.current_account, source.ec2_backend.region_name
     obstacle = encryption.find_obstacle(response.region, account, key) if key else None
     if obstacle is None and source.encrypted:

@@ -68,6 +68,17 @@ def move_encrypted(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
     yield enforced.run("promote", "promote", image, "--to", "Prod")
 
 
+def move_without_imds(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
+    """The copies lose the requirement of IMDSv2."""
+    image, _ = enforced.image()
+    home = locations(enforced)[0]
+    for ami in enforced.history.observer.amis(home, image):
+        ec2 = enforced.history.observer.client("ec2", home)
+        ec2.modify_image_attribute(ImageId=ami["ImageId"], ImdsSupport={"Value": "v2.0"})
+    enforced.sandbox.control("copies", {"seconds": 0, "times": 3, "imds": False})
+    yield enforced.run("promote", "promote", image, "--to", "Prod")
+
+
 def undo_moves(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
     """The pointers cannot be written, so the copies are removed."""
     image, _ = enforced.image()
@@ -157,7 +168,7 @@ def disable_long_ago(enforced: EnforcedRoles, place: Location, ami: str) -> None
 
 SITUATIONS: dict[str, Sequence[Situation]] = {
     "read": (read_everything,),
-    "promote": (move, move_encrypted, undo_moves),
+    "promote": (move, move_encrypted, move_without_imds, undo_moves),
     "prune": (sweep, retire),
 }
 

@@ -172,6 +172,7 @@ def test_managed_key_of_builder_is_an_error_of_the_catalog(seeded: SeededAmis) -
 def test_copies_require_imds_v2_if_the_original_does(seeded: SeededAmis) -> None:
     ami = seeded.add("base", 20, {"bakeline:current": HERE})
     seeded.sandbox.client("ec2").modify_image_attribute(ImageId=ami, ImdsSupport={"Value": "v2.0"})
+    seeded.sandbox.control("copies", {"seconds": 0, "region": SECOND, "imds": False})
     seeded.catalog.bakeline("promote", "base", "--to", "Prod", want=0)
     assert {copy_at(seeded, place).get("ImdsSupport") for place in places(seeded.sandbox)} == {"v2.0"}
 
