@@ -94,7 +94,7 @@ table! {
     // Packer.
     Packer "ec2:DescribeRegions" BUILD NONE Always, "Region of the build", Any;
     Packer "ec2:DescribeVpcs" BUILD NONE Always, "network of the build", Regions;
-    Packer "ec2:DescribeInstanceStatus" BUILD NONE Always, "state of the build instance", Regions;
+    Packer "ec2:DescribeInstanceStatus" BUILD NONE Sessions, "state of the build instance", Regions;
     Packer "ec2:DescribeInstanceTypeOfferings" BUILD NONE DefaultSubnet, "default subnet", Regions;
     Packer "ec2:DescribeSubnets" BUILD NONE DefaultSubnet, "default subnet", Regions;
     Packer "ec2:StopInstances" BUILD NONE Always, "build instance before the AMI",

@@ -98,9 +98,12 @@ async fn undo_finds_instance_that_packer_could_not_terminate() {
     for behavior in [BuildBehavior::Killed, BuildBehavior::KilledEarly] {
         for reads in [1, 3, 8] {
             let setup = delayed(reads).await;
-            let mut behaviors = setup.builder.behaviors.lock().expect("no panic");
-            behaviors.insert("base".to_owned(), behavior);
-            drop(behaviors);
+            setup
+                .builder
+                .behaviors
+                .lock()
+                .expect("no panic")
+                .insert("base".to_owned(), behavior);
             let outcome = setup.release("run2").await;
             let kind = outcome.kind();
             assert_eq!(kind, Some(ErrorKind::StepFailed), "{reads}: {outcome:?}");
