@@ -124,7 +124,7 @@ def create_enforced_roles(
         "regions": [sandbox.region, SECOND],
         "environments": [{"name": "Test"}, prod],
         "store": {"s3": {"bucket": BUCKET, "prefix": "team"}},
-        "brakes": {"percent": 100},
+        "brakes": {"percent": 100, "most": 10_000},
         **project,
     }
     catalog = Catalog(sandbox, at, "enforced", **settings)
