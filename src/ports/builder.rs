@@ -24,7 +24,7 @@ pub struct BuildJob {
 }
 
 /// Result of a build.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct BuildOutcome {
     /// Exit code of Packer. `None` after a signal.
     pub code: Option<i32>,

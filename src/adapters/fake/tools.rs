@@ -157,11 +157,7 @@ impl ImageBuilder for FakeBuilder {
         let is_valid = self.has_requirements(source, &base, &group);
         let mut outcome = BuildOutcome {
             code: Some(1),
-            artifacts: Vec::new(),
-            errors: Vec::new(),
-            cancelled: false,
-            launched: false,
-            instance: None,
+            ..BuildOutcome::default()
         };
         if !is_valid {
             outcome
@@ -180,12 +176,8 @@ impl ImageBuilder for FakeBuilder {
             cancel.cancelled().await;
             outcome.cancelled = true;
         }
-        if behavior == BuildBehavior::KilledEarly {
-            outcome.code = None;
-            return Ok(outcome);
-        }
-        outcome.instance = Some(id.clone());
-        if behavior == BuildBehavior::Killed {
+        outcome.instance = (behavior != BuildBehavior::KilledEarly).then(|| id.clone());
+        if matches!(behavior, BuildBehavior::Killed | BuildBehavior::KilledEarly) {
             outcome.code = None;
             return Ok(outcome);
         }
