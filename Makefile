@@ -3,9 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BAKELINE := $(or $(CARGO_TARGET_DIR),target)/debug/bakeline
 
-.PHONY: help demo tour test api clients core matrix chaos faults bench fuzz lint readme clean
+.PHONY: help demo tour test api clients core matrix chaos faults realistic aws-smoke bench fuzz lint readme clean
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
 demo: ## release the shipped catalog on the local EC2 (Debian 12; asks before sudo)
 	@scripts/demo.sh
@@ -34,6 +34,12 @@ chaos: ## kill every command at every call and journal line, then recover
 
 faults: ## each action of the changing commands with each kind of fault
 	@scripts/faults.sh
+
+realistic: ## end-to-end tests under the conditions of AWS (FILES=... selects some)
+	@scripts/realistic.sh $(FILES)
+
+aws-smoke: ## one release on real AWS with cleanup; costs money (needs AWS_SMOKE_ACCOUNT)
+	@scripts/aws-smoke.sh
 
 bench: ## measure release and lookup against scripts doing the same
 	@scripts/bench.sh

@@ -9,6 +9,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
+from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Request, Response
@@ -51,6 +52,7 @@ class ApiCall:
     path: str = ""
     query: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)  # of S3, with lower-case names
+    via: str = ""  # host of the service that makes the call for the caller
     is_reset: bool = False  # a fault closes the connection instead of sending the answer
 
     @property
@@ -84,6 +86,8 @@ def parse_call(environ: dict[str, Any]) -> ApiCall:
         call.action, call.resources = request.method, {"Path": request.path}
         call.method, call.path, call.query = request.method, request.path, request.args.to_dict()
         call.headers = {name.lower(): value for name, value in request.headers.items()}
+        if call.method == "POST" and "delete" in call.query:
+            call.parameters = {"Keys": _read_deleted_keys(_read_any_body(request, environ))}
         return call
     body = _read_body(request, environ)
     if target := request.headers.get("X-Amz-Target"):
@@ -104,9 +108,22 @@ def parse_call(environ: dict[str, Any]) -> ApiCall:
     return call
 
 
+def _read_deleted_keys(body: bytes) -> list[str]:
+    """Returns the keys in the body of DeleteObjects."""
+    try:
+        root = ElementTree.fromstring(body)
+    except ElementTree.ParseError:
+        return []
+    return [element.text or "" for element in root.iter() if element.tag.endswith("Key")]
+
+
 def _read_body(request: Request, environ: dict[str, Any]) -> bytes:
     is_readable = request.mimetype.endswith(_FORM_TYPES)
-    if not is_readable or not 0 < (request.content_length or 0) <= MAX_BODY_BYTES:
+    return _read_any_body(request, environ) if is_readable else b""
+
+
+def _read_any_body(request: Request, environ: dict[str, Any]) -> bytes:
+    if not 0 < (request.content_length or 0) <= MAX_BODY_BYTES:
         return b""
     body = request.get_data()
     environ["wsgi.input"] = io.BytesIO(body)

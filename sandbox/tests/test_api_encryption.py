@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conftest import ACCOUNT, OTHER_ACCOUNT, REGION, Api, assert_error, wait_until
 from test_api_accounts import share_image, share_snapshot
-from test_api_policies import error_of
+from test_api_policies import Session, allow, document, error_of
 from test_api_visibility import LAUNCH
 
 OTHER_REGION = "us-east-1"
@@ -269,3 +269,34 @@ def test_encryption_is_reset_and_validated(api: Api) -> None:
     ):
         status, error = api.try_control("encryption", body)
         assert (status, error.startswith(f"encryption: {text}")) == (400, True), error
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        *("", "kms:DescribeKey", "kms:CreateGrant", "kms:Decrypt", "kms:ReEncryptFrom"),
+        *("kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext"),
+    ],
+)
+def test_copy_fails_without_a_permission_for_its_keys(api: Api, missing: str) -> None:
+    source_key, target_key = create_key(api), create_key(api, region=OTHER_REGION)
+    [image] = api.add_images({"name": "a", "kms_key": source_key})
+    uses = ["DescribeKey", "CreateGrant", "Decrypt", "ReEncryptFrom", "ReEncryptTo"]
+    actions = [f"kms:{use}" for use in (*uses, "GenerateDataKeyWithoutPlaintext")]
+    regions = [f"ec2.{region}.amazonaws.com" for region in (REGION, OTHER_REGION)]
+    condition = {"StringEquals": {"kms:ViaService": regions}}
+    keys = allow(*(action for action in actions if action != missing), Condition=condition)
+    session = Session(api, Policy=document(allow("ec2:CopyImage"), keys))
+    source = {"Name": "copy", "SourceImageId": image, "SourceRegion": REGION}
+    remote = session.client("ec2", OTHER_REGION)
+    copy = remote.copy_image(**source, Encrypted=True, KmsKeyId=target_key)["ImageId"]
+    own = api.client("ec2", OTHER_REGION)
+
+    def find_ended() -> Any:
+        described = own.describe_images(ImageIds=[copy])["Images"][0]
+        return described if described["State"] != "pending" else None
+
+    described = wait_until(find_ended)
+    assert described["State"] == ("failed" if missing else "available"), missing
+    if missing:
+        assert described["StateReason"]["Message"] == "Given key ID is not accessible"

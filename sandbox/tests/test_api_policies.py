@@ -182,6 +182,24 @@ def test_deny_selects_account_region_and_service(api: Api) -> None:
     ssm.put_parameter(**parameter | {"Name": "/b", "Tags": [{"Key": "team", "Value": "x"}]})
 
 
+def test_deletion_of_several_objects_needs_the_permission_for_each(api: Api) -> None:
+    own = api.client("s3", "us-east-1")
+    own.create_bucket(Bucket="evidence")
+    for key in ("a/1", "a/2", "b/1"):
+        own.put_object(Bucket="evidence", Key=key, Body=b"x")
+    policy = document(allow("s3:DeleteObject", resource="arn:aws:s3:::evidence/a/*"))
+    s3 = Session(api, Policy=policy).client("s3")
+
+    def deletion(*keys: str) -> dict[str, Any]:
+        return {"Bucket": "evidence", "Delete": {"Objects": [{"Key": key} for key in keys]}}
+
+    code, message, _ = error_of(s3.delete_objects, **deletion("a/1", "b/1"))
+    assert code == "AccessDenied"
+    assert "s3:DeleteObject on resource: arn:aws:s3:::evidence/b/1 because" in message
+    s3.delete_objects(**deletion("a/1", "a/2"))
+    assert [one["Key"] for one in own.list_objects_v2(Bucket="evidence")["Contents"]] == ["b/1"]
+
+
 def test_session_policy_limits_the_credentials(api: Api) -> None:
     api.client("s3", "us-east-1").create_bucket(Bucket="evidence")
     deny = {"Effect": "Deny", "Action": "ec2:DescribeSnapshots", "Resource": "*"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conftest import ACCOUNT, OTHER_ACCOUNT, REGION, Api, assert_error
+from test_api_policies import Session, allow, document, error_of
 
 INSTANCE, LAUNCH_TEMPLATE = "ec2:Instance", "ec2:LaunchTemplate"
 
@@ -118,3 +119,25 @@ def test_auto_scaling_groups_have_no_instances(api: Api) -> None:
     assert other.describe_auto_scaling_groups()["AutoScalingGroups"] == []
     assert ec2.describe_instances()["Reservations"] == []
     scaling.delete_auto_scaling_group(AutoScalingGroupName="one")
+
+
+def test_references_need_the_reads_of_their_types(api: Api) -> None:
+    reads = [
+        "ec2:DescribeImageReferences",
+        "ec2:DescribeInstances",
+        "imagebuilder:ListImageRecipes",
+    ]
+    asked = {
+        "ImageIds": [api.vendor_image()],
+        "ResourceTypes": [
+            {"ResourceType": "ec2:Instance"},
+            {"ResourceType": "imagebuilder:ImageRecipe"},
+        ],
+    }
+    session = Session(api, Policy=document(allow(*reads)))
+    assert session.client().describe_image_references(**asked)["ImageReferences"] == []
+    for missing in reads:
+        left = document(allow(*(read for read in reads if read != missing)))
+        call = Session(api, Policy=left).client().describe_image_references
+        code, text, _ = error_of(call, **asked)
+        assert code == "UnauthorizedOperation" and f"to perform: {missing} on" in text

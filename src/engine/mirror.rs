@@ -26,12 +26,13 @@ pub struct JournalMirror {
     writer: Mutex<Option<JoinHandle<Written>>>,
 }
 
-/// Missing lines, and the deletion of the lines that the complete journal replaces.
-type Written = (MissingLines, Option<JoinHandle<()>>);
+/// Missing lines, and the deletion of the lines that the complete journal replaces. Its result is the
+/// lines that stay.
+type Written = (FailedLines, Option<JoinHandle<FailedLines>>);
 
-/// Lines that did not reach the store.
+/// Lines that were not written to the store, or not deleted from it, with the first error.
 #[derive(Debug, Default)]
-struct MissingLines {
+struct FailedLines {
     lines: u64,
     first: Option<StoreError>,
 }
@@ -53,7 +54,7 @@ impl JournalMirror {
                 put_earlier(&*store, &catalog, &run, &earlier).await,
                 earlier,
             );
-            let mut missing = MissingLines::default();
+            let mut missing = FailedLines::default();
             while let Some(line) = lines.recv().await {
                 seq += 1;
                 text.push_str(&line);
@@ -61,14 +62,13 @@ impl JournalMirror {
                     .put(&keys::journal_line(&catalog, &run, seq), line.as_bytes())
                     .await
                 {
-                    missing.lines += 1;
-                    missing.first.get_or_insert(error);
+                    missing.add(error);
                 }
             }
             let mut cleanup = None;
             if seq > 0 && put_journal(&*store, &catalog, &run, &text).await {
                 // The complete journal has the missing lines.
-                missing = MissingLines::default();
+                missing = FailedLines::default();
                 let delete = async move { delete_lines(&*store, &catalog, &run, seq).await };
                 cleanup = Some(tokio::spawn(delete));
             }
@@ -81,7 +81,8 @@ impl JournalMirror {
         }
     }
 
-    /// Waits for the pending lines. Returns a warning if lines are missing in the store.
+    /// Waits for the pending lines. Returns a warning if lines are missing in the store, or if objects
+    /// stay there that the complete journal replaces.
     pub async fn finish(&self, clock: &dyn Clock) -> Option<String> {
         *self
             .lines
@@ -102,22 +103,32 @@ impl JournalMirror {
                 return Some(text.to_owned());
             }
         };
-        if let Some(cleanup) = cleanup {
-            // Readers prefer the complete journal, so lines that remain do no harm.
-            tokio::select! {
-                _ended = cleanup => {}
-                () = clock.sleep(FINISH_TIMEOUT) => tracing::debug!("lines of the journal stay"),
+        if let Some(warning) = missing.describe("journal lines are missing in the store") {
+            return Some(warning);
+        }
+        // Readers prefer the complete journal, so lines that remain do no harm.
+        let cleanup = cleanup?;
+        tokio::select! {
+            left = cleanup => left.ok()?.describe("objects with lines of the journal stay in the store"),
+            () = clock.sleep(FINISH_TIMEOUT) => {
+                tracing::debug!("lines of the journal stay");
+                None
             }
         }
-        match missing {
-            MissingLines { lines: 0, .. } => None,
-            MissingLines { lines, first } => {
-                let why = first.map_or_else(String::new, |e| format!(": {e}"));
-                Some(format!(
-                    "{lines} journal lines are missing in the store{why}"
-                ))
-            }
-        }
+    }
+}
+
+impl FailedLines {
+    fn add(&mut self, error: StoreError) {
+        self.lines += 1;
+        self.first.get_or_insert(error);
+    }
+
+    /// Returns a warning if there are any lines.
+    fn describe(self, what: &str) -> Option<String> {
+        let Self { lines, first } = self;
+        let why = first.map_or_else(String::new, |e| format!(": {e}"));
+        (lines > 0).then(|| format!("{lines} {what}{why}"))
     }
 }
 
@@ -162,18 +173,27 @@ async fn put_journal(store: &dyn Store, catalog: &CatalogName, run: &RunId, text
     written.is_ok()
 }
 
-/// Deletes the objects of the lines.
-async fn delete_lines(store: &dyn Store, catalog: &CatalogName, run: &RunId, lines: u64) {
+/// Deletes the objects of the lines. Returns those that stay.
+async fn delete_lines(
+    store: &dyn Store,
+    catalog: &CatalogName,
+    run: &RunId,
+    lines: u64,
+) -> FailedLines {
     let deletions = (1..=lines).map(|seq| async move {
         let key = keys::journal_line(catalog, run, seq);
-        if let Err(error) = store.delete(&key).await {
-            tracing::debug!(%error, "a line of the journal stays");
-        }
+        store.delete(&key).await.err()
     });
-    stream::iter(deletions)
+    let errors: Vec<Option<StoreError>> = stream::iter(deletions)
         .buffer_unordered(MAX_CONCURRENT)
-        .collect::<Vec<()>>()
+        .collect()
         .await;
+    let mut left = FailedLines::default();
+    errors
+        .into_iter()
+        .flatten()
+        .for_each(|error| left.add(error));
+    left
 }
 
 impl Journal for JournalMirror {
@@ -234,6 +254,23 @@ mod tests {
                 .collect();
             assert_eq!(objects, [packed], "one object replaces the lines");
         }
+    }
+
+    #[tokio::test]
+    async fn mirror_reports_lines_that_cannot_be_deleted() {
+        let (file, store) = (
+            Arc::new(MemoryJournal::default()),
+            Arc::new(MemoryStore::default()),
+        );
+        store.undeletable.store(true, Ordering::SeqCst);
+        let store: Arc<dyn Store> = store;
+        let mirror = JournalMirror::start(file, store, "acme".into(), "run1".into(), String::new());
+        for line in ["a", "b"] {
+            mirror.append(line).expect("a local file");
+        }
+        let left = mirror.finish(&SystemClock).await.expect("a warning");
+        let text = "2 objects with lines of the journal stay in the store: ";
+        assert!(left.starts_with(text), "{left}");
     }
 
     #[tokio::test]

@@ -188,8 +188,7 @@ pub(super) async fn fail_scope(
     {
         return end;
     }
-    let has_undo =
-        kept.is_none() && done.iter().all(|ended| ended.step.action.has_undo());
+    let has_undo = kept.is_none() && done.iter().all(|ended| ended.step.action.has_undo());
     let result = rollback_steps(shared, done, kept.is_some()).await;
     let RollbackResult {
         mut stuck,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::secret::Secret;
-use crate::model::{AmiId, Region};
+use crate::model::{AmiId, InstanceId, Region};
 
 /// An image build for Packer.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub struct BuildJob {
 }
 
 /// Result of a build.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct BuildOutcome {
     /// Exit code of Packer. `None` after a signal.
     pub code: Option<i32>,
@@ -34,6 +34,10 @@ pub struct BuildOutcome {
     pub errors: Vec<String>,
     /// Set if bakeline cancelled the build.
     pub cancelled: bool,
+    /// Set if Packer sent a request to launch its instance.
+    pub launched: bool,
+    /// Instance of the build, if Packer reported its ID.
+    pub instance: Option<InstanceId>,
 }
 
 /// A builder that cannot be used.

@@ -84,7 +84,7 @@ pub(in crate::steps) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) 
         "AMI {} in {} to leave the pending state",
         ami.id, step.region
     );
-    let left = crate::steps::poll::poll_until(steps, PENDING_LIMIT, &never, &what, || async {
+    let done = crate::steps::poll::poll_until(steps, PENDING_LIMIT, &never, &what, || async {
         match cloud
             .change(&step.region)
             .await?
@@ -95,12 +95,12 @@ pub(in crate::steps) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) 
             Ok(done) if !done.existed && (is_new(steps, ami) || !is_missing(steps, begun)) => {
                 Ok(None)
             }
-            Ok(done) => Ok(Some(done.remaining)),
+            Ok(done) => Ok(Some((done.remaining, done.reason))),
             Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
             Err(e) => Err(e.into()),
         }
-    })
-    .await?;
+    });
+    let (left, reason) = done.await?;
     if left.is_empty() {
         return Ok(());
     }
@@ -117,8 +117,10 @@ pub(in crate::steps) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) 
     };
     let commands = left.iter().map(command).collect::<Vec<_>>().join(" && ");
     let text = format!(
-        "{} is deregistered, but these snapshots remain in {}: {names}",
-        ami.id, step.region
+        "{} is deregistered, but these snapshots remain in {}: {names}{}",
+        ami.id,
+        step.region,
+        reason.map_or_else(String::new, |why| format!(" ({why})"))
     );
     Err(Error::new(ErrorKind::Stuck, text).hint(format!("delete them: {commands}")))
 }

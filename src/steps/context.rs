@@ -33,6 +33,8 @@ pub struct Steps {
     pub attempt: usize,
     /// Expiry of temporary resources.
     pub expires: Timestamp,
+    /// ID of the builder's account. Environments may list it.
+    pub account: String,
     /// EC2, SSM and STS of the builder's account.
     pub cloud: FencedCloud,
     /// Clouds of the other accounts that environments name.

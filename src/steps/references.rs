@@ -120,7 +120,7 @@ pub(in crate::steps) async fn parameter_references(
 
 async fn read_parameters(steps: &Steps) -> Result<Vec<Reference>> {
     let mut out = Vec::new();
-    for location in locations::readable_in_catalog(&steps.catalog.settings, "") {
+    for location in locations::readable_in_catalog(&steps.catalog.settings, &steps.account) {
         let cloud = steps.cloud_of(location.account.as_deref())?;
         out.extend(add_location(
             cloud.parameter_references(&location.region).await?,

@@ -48,6 +48,22 @@ _ID_TYPES = {
 _ID_PARAMETER = re.compile(rf"(?:NetworkInterface\.\d+\.)?({'|'.join(_ID_TYPES)})(?:\.\d+)?")
 _TAG_TYPE = re.compile(r"TagSpecification\.(\d+)\.ResourceType")
 _TAG_KEY = re.compile(r"Tag\.(\d+)\.Key")
+_REFERENCE_TYPE = re.compile(r"ResourceTypes?\.\d+\.ResourceType")
+# Permissions of the caller with which DescribeImageReferences searches each type, as in the policy
+# AmazonEC2ImageReferencesAccessPolicy.
+_REFERENCE_READS = {
+    "ec2:Instance": ("ec2:DescribeInstances",),
+    "ec2:LaunchTemplate": (
+        "ec2:DescribeLaunchTemplates",
+        "ec2:DescribeLaunchTemplateVersions",
+    ),
+    "ssm:Parameter": ("ssm:DescribeParameters", "ssm:GetParameters"),
+    "imagebuilder:ImageRecipe": ("imagebuilder:ListImageRecipes",),
+    "imagebuilder:ContainerRecipe": (
+        "imagebuilder:ListContainerRecipes",
+        "imagebuilder:GetContainerRecipe",
+    ),
+}
 _IAM_NAMES = {
     "RoleName": "role",
     "UserName": "user",
@@ -93,6 +109,8 @@ class RequestBuilder:
         }
         if self.call.service == "ec2":
             self.keys["ec2:region"] = region
+        if self.call.via:
+            self.keys["kms:viaservice"] = (self.call.via,)
 
     def list_requests(self) -> list[Request]:
         """Returns the requests of the call, and those that AWS makes with the same permissions."""
@@ -147,6 +165,8 @@ class RequestBuilder:
                 yield self._request(self._ec2_arn(resource_type, "*"), "ec2:CreateTags", keys)
         if is_launch:
             yield from self._list_launch(launch)
+        if action == "DescribeImageReferences":
+            yield from self._list_reference_reads()
 
     def _named_resources(self, subnet: str) -> Iterator[tuple[str, str]]:
         """Yields ARN and ID of the existing resources that an EC2 call names."""
@@ -162,6 +182,16 @@ class RequestBuilder:
                 continue
             resource_type = _ID_TYPES[name] or EC2_PREFIX_TO_RESOURCE.get(get_prefix(value), "*")
             yield self._ec2_arn(resource_type, value), value
+
+    def _list_reference_reads(self) -> Iterator[Request]:
+        """Yields the reads of the resource types in which references are searched."""
+        form = self.call.parameters
+        names = [str(form[name]) for name in form if _REFERENCE_TYPE.fullmatch(name)]
+        if str(form.get("IncludeAllResourceTypes")).lower() == "true":
+            names = list(_REFERENCE_READS)
+        for action in (action for name in names for action in _REFERENCE_READS.get(name, ())):
+            is_parameter = action == "ssm:GetParameters"
+            yield self._request(self._parameter_arn("*") if is_parameter else "*", action)
 
     def _resource_tags(self, resource_id: str) -> dict[str, tuple[str, ...]]:
         region = self.call.parameters.get("SourceRegion") or self.call.region
@@ -196,7 +226,9 @@ class RequestBuilder:
         keys = {"s3:prefix": (call.query["prefix"],)} if "prefix" in call.query else {}
         headers = {name: value for name, value in call.headers.items() if name.startswith("x-amz-")}
         keys |= {f"s3:{name}": (value,) for name, value in headers.items()}
-        yield self._request(resource, action, keys)
+        # DeleteObjects needs the permission for each object.
+        for name in call.parameters.get("Keys") or [""]:
+            yield self._request(f"{resource}/{name}" if name else resource, action, keys)
 
     def _parameter_arn(self, name: str) -> str:
         if name.startswith("arn:"):

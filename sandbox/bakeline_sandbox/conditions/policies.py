@@ -127,15 +127,25 @@ class Policies:
 
     def allows(self, response: Any, action: str, **parameters: str) -> bool:
         """Returns True if the caller of an EC2 call that moto answers may also do this."""
+        return self._allows(response, "ec2", action, parameters)
+
+    def allows_key(self, response: Any, action: str, key: str) -> bool:
+        """Returns True if EC2 may use a KMS key in this way for the caller of an EC2 call."""
+        return self._allows(response, "kms", action, {"KeyId": key})
+
+    def _allows(self, response: Any, service: str, action: str, parameters: dict[str, str]) -> bool:
         if not self.is_active:
             return True
         from ..ec2 import sts_iam
 
-        key = response.access_key
+        key, region = response.access_key, response.region
         session = sts_iam.find_session(key)
         root = f"arn:{response.partition}:iam::{response.current_account}:root"
         caller = session.arn if session else root
-        call = ApiCall("ec2", response.region, action, key, caller, parameters=parameters)
+        call = ApiCall(service, region, action, key, caller, parameters=parameters)
+        if service == "kms":
+            call.region = parameters["KeyId"].split(":")[3]
+            call.via = f"ec2.{call.region}.amazonaws.com"
         return self.find_denial(call) is None
 
     def check(self, call: ApiCall) -> Response | None:

@@ -91,6 +91,16 @@ def find_obstacle(region: str, account: str, key_id: str) -> str | None:
     )
 
 
+def find_denied_use(response: Any, key_id: str | None, uses: tuple[str, ...]) -> str | None:
+    """Returns why EC2 cannot use a customer key with the permissions of a caller, or None."""
+    policies = current_state().conditions.policies
+    if not key_id or is_managed(key_id) or not key_id.startswith("arn:"):
+        return None
+    if all(policies.allows_key(response, use, key_id) for use in uses):
+        return None
+    return "Given key ID is not accessible"  # EC2 does not name the missing permission
+
+
 def _allows(policy: str, account: str) -> bool:
     """Returns True if a key policy names the account, or the principals of an organization."""
     statements = json.loads(policy or "{}").get("Statement", [])

@@ -9,8 +9,9 @@ Each endpoint is `POST /_bakeline/control/<name>` with a JSON body. Times are IS
                 moves all dates of a resource n days into the past
     launched    {"image": ID, "time": "2026-01-31T12:00:00Z" or null}
                 sets LastLaunchedTime of an AMI
-    copies      {"seconds": n, "fail"?: reason, "times"?: 1, "region"?: destination}
-                sets duration and result of the next CopyImage calls
+    copies      {"seconds": n, "fail"?: reason, "times"?: 1, "region"?: destination, "imds"?: false}
+                sets duration and result of the next CopyImage calls; `imds: false` makes the copy
+                lose ImdsSupport
     snapshots   {"code": "internal-error", "id"?: snapshot or AMI, "times"?: 1}
                 makes the next snapshot deletions by DeregisterImage fail with this code
     forget      {}
@@ -87,6 +88,7 @@ def plan_copies(body: dict[str, Any]) -> dict[str, Any]:
             "seconds": float(body.get("seconds", 0)),
             "fail": body.get("fail"),
             "region": body.get("region"),
+            "imds": bool(body.get("imds", True)),
         }
         current_state().copy_plans += [plan] * int(body.get("times", 1))
         return {"copies": len(current_state().copy_plans)}

@@ -19,6 +19,13 @@ from .state import LOG, client_error, current_state, patch
 
 _NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
 _NAME_RULE = "3 to 128 characters: letters, digits, spaces and ()[]./-'@_"
+# Uses of keys for which a caller of CopyImage needs permissions (Amazon EBS User Guide, "Copy a
+# snapshot").
+_SOURCE_KEY_USES = ("DescribeKey", "CreateGrant", "Decrypt", "ReEncryptFrom")
+_TARGET_KEY_USES = (
+    *("DescribeKey", "CreateGrant", "Decrypt"),
+    *("GenerateDataKeyWithoutPlaintext", "ReEncryptTo"),
+)
 _COPIED_ATTRIBUTES = ("description architecture root_device_name imds_support boot_mode").split()
 
 
@@ -134,7 +141,7 @@ def _copy_image(response: Any) -> ActionResult:
         f"Copied for DestinationAmi {image.id} from SourceAmi {source.id} "
         f"for SourceSnapshot {source_snapshot.id}."
     )
-    _schedule_copy(response, source_snapshot, image.ebs_snapshot, key)
+    _schedule_copy(response, source_snapshot, image, key)
     if response._get_param("CopyImageTags"):
         _copy_tags(source_ec2, source, image)
     return ActionResult({"ImageId": image.id})
@@ -176,9 +183,9 @@ def _find_copy_source(response: Any) -> tuple[Any, Any]:
     return ec2, image
 
 
-def _schedule_copy(response: Any, source: Snapshot, target: Snapshot, key: str | None) -> None:
+def _schedule_copy(response: Any, source: Snapshot, image: Image, key: str | None) -> None:
     """Sets when the copy ends and whether it fails."""
-    state = current_state()
+    state, target = current_state(), image.ebs_snapshot
     plans = [plan for plan in state.copy_plans if plan["region"] in (None, response.region)]
     plan = plans[0] if plans else None
     seconds = plan["seconds"] if plan else state.pending_seconds
@@ -186,14 +193,21 @@ def _schedule_copy(response: Any, source: Snapshot, target: Snapshot, key: str |
     if plan:
         state.copy_plans.remove(plan)
         target.error, target.fails_at = plan["fail"], target.ready_at
+        image.imds_support = image.imds_support if plan["imds"] else None
     account, source_region = response.current_account, source.ec2_backend.region_name
     obstacle = encryption.find_obstacle(response.region, account, key) if key else None
     if obstacle is None and source.encrypted:
         obstacle = encryption.find_obstacle(source_region, account, source.kms_key_id or "")
+    target_key = encryption.find_key(response.region, account, key) if key else None
+    obstacle = (
+        obstacle
+        or encryption.find_denied_use(response, source.kms_key_id, _SOURCE_KEY_USES)
+        or encryption.find_denied_use(response, target_key and target_key.arn, _TARGET_KEY_USES)
+    )
     if obstacle:  # EC2 accepts the call, and the copy fails later
         target.error, target.fails_at = obstacle, target.ready_at
-    elif key and (found := encryption.find_key(response.region, account, key)):
-        target.kms_key_id = found.arn
+    elif target_key:
+        target.kms_key_id = target_key.arn
 
 
 def _copy_tags(source_ec2: Any, source: Any, image: Image) -> None:

@@ -172,7 +172,7 @@ pub(super) async fn deregister_image(clients: &Clients, ami: &Ami) -> CloudResul
             .find(|r| r.snapshot_id() == Some(snapshot.as_str()))
             .and_then(|r| r.return_code())
     };
-    let mut remaining = Vec::new();
+    let (mut remaining, mut reason) = (Vec::new(), None);
     for snapshot in &ami.snapshots {
         if matches!(return_code(snapshot), Some(SnapshotReturnCodes::Success)) {
             continue;
@@ -191,10 +191,14 @@ pub(super) async fn deregister_image(clients: &Clients, ami: &Ami) -> CloudResul
                 if e.kind == CloudErrorKind::InUse
                     && return_code(snapshot) == Some(&SnapshotReturnCodes::WarnSkipped) => {}
             Err(e) => {
-                tracing::warn!(snapshot = %snapshot, error = %e, "cannot delete the snapshot");
                 remaining.push(snapshot.clone());
+                reason.get_or_insert(e.to_string());
             }
         }
     }
-    Ok(Deregistration { existed, remaining })
+    Ok(Deregistration {
+        existed,
+        remaining,
+        reason,
+    })
 }

@@ -15,6 +15,8 @@ pub struct MemoryStore {
     pub objects: Mutex<BTreeMap<String, Vec<u8>>>,
     /// Writes are refused.
     pub read_only: AtomicBool,
+    /// Refuses deletions.
+    pub undeletable: AtomicBool,
     /// Number of GET and LIST requests.
     reads: AtomicUsize,
 }
@@ -30,7 +32,8 @@ impl MemoryStore {
     }
 
     fn check_writable(&self, action: &'static str, key: &str) -> StoreResult<()> {
-        if !self.read_only.load(Ordering::SeqCst) {
+        let is_deletion = action == "delete" && self.undeletable.load(Ordering::SeqCst);
+        if !self.read_only.load(Ordering::SeqCst) && !is_deletion {
             return Ok(());
         }
         let (key, message) = (key.to_owned(), "read only".to_owned());

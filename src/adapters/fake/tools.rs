@@ -32,6 +32,8 @@ pub enum BuildBehavior {
     FailsPending,
     /// Packer is killed and leaves its instance.
     Killed,
+    /// Packer is killed before it reports the ID of its instance.
+    KilledEarly,
     /// Packer runs until it is cancelled.
     Endless,
     /// Packer runs until it is cancelled and leaves a pending AMI with the tags of the run.
@@ -104,7 +106,7 @@ impl FakeBuilder {
             tags,
         };
         self.cloud.state(|state| {
-            let id = InstanceId(state.id("i"));
+            let id = InstanceId(state.new_id("i"));
             state.instances.insert(id.clone(), instance);
             id
         })
@@ -172,15 +174,14 @@ impl ImageBuilder for FakeBuilder {
         let refusal = self.refusal(source, &base, &group);
         let mut outcome = BuildOutcome {
             code: Some(1),
-            artifacts: Vec::new(),
-            errors: Vec::new(),
-            cancelled: false,
+            ..BuildOutcome::default()
         };
         if let Some(refusal) = refusal {
             outcome.errors.push(refusal);
             return Ok(outcome);
         }
         let id = self.launch_instance(source, base, group);
+        outcome.launched = true;
         self.begun.notify_one();
         tokio::task::yield_now().await;
         if matches!(
@@ -190,7 +191,8 @@ impl ImageBuilder for FakeBuilder {
             cancel.cancelled().await;
             outcome.cancelled = true;
         }
-        if behavior == BuildBehavior::Killed {
+        outcome.instance = (behavior != BuildBehavior::KilledEarly).then(|| id.clone());
+        if matches!(behavior, BuildBehavior::Killed | BuildBehavior::KilledEarly) {
             outcome.code = None;
             return Ok(outcome);
         }

@@ -221,6 +221,8 @@ impl ImageBuilder for Packer {
             artifacts: Vec::new(),
             errors: Vec::new(),
             cancelled: false,
+            launched: false,
+            instance: None,
         };
         let (mut stdout_open, mut stopped) = (true, false);
         while stdout_open {
@@ -335,6 +337,8 @@ async fn record_line(outcome: &mut BuildOutcome, log: &mut File, raw: &str, on_l
             on_line(strip_prefix(first));
         }
     }
+    outcome.launched |= line.is_launch();
+    outcome.instance = line.instance().or(outcome.instance.take());
     outcome.artifacts.extend(line.artifacts());
     outcome.errors.extend(line.into_error());
 }
@@ -358,6 +362,8 @@ mod tests {
                 .collect(),
             errors: Vec::new(),
             cancelled: false,
+            launched: true,
+            instance: None,
         };
         let ami = [("eu-west-1", "ami-1")];
         assert!(has_built(&outcome(Some(0), &ami)));

@@ -1,6 +1,6 @@
 //! Parses the machine-readable output of Packer.
 
-use crate::model::{AmiId, Region};
+use crate::model::{AmiId, InstanceId, Region};
 
 /// Removes the prefix `==> amazon-ebs.jdk: ` or `    amazon-ebs.jdk: ` of Packer.
 pub(super) fn strip_prefix(text: &str) -> &str {
@@ -40,6 +40,20 @@ impl OutputLine {
         (self.kind == "ui")
             .then(|| self.data.get(1).map(String::as_str))
             .flatten()
+    }
+
+    /// Returns whether Packer launches its instance next (packer-plugin-amazon,
+    /// `step_run_source_instance`).
+    pub(super) fn is_launch(&self) -> bool {
+        let text = self.ui_text().map(|text| strip_prefix(text.trim()));
+        text.is_some_and(|text| text.starts_with("Launching a source AWS instance"))
+    }
+
+    /// Returns the instance in a line `Instance ID: i-1`.
+    pub(super) fn instance(&self) -> Option<InstanceId> {
+        let text = strip_prefix(self.ui_text()?.trim());
+        let id = text.strip_prefix("Instance ID: ")?.trim();
+        id.starts_with("i-").then(|| InstanceId(id.to_owned()))
     }
 
     /// Returns the AMIs in a line `artifact,0,id,us-east-1:ami-1,eu-west-1:ami-2`.
@@ -96,6 +110,11 @@ mod tests {
                 .map(strip_prefix),
             Some("hello, you")
         );
+        let launch = line("1,,ui,say,==> amazon-ebs.jdk: Launching a source AWS instance...");
+        assert!(launch.is_launch() && launch.instance().is_none());
+        let launched = line("1,,ui,message,    amazon-ebs.jdk: Instance ID: i-0a1");
+        assert_eq!(launched.instance(), Some(InstanceId("i-0a1".to_owned())));
+        assert!(!launched.is_launch());
         assert!(OutputLine::parse("some noise, with commas, here").is_none());
     }
 }

@@ -14,8 +14,9 @@ pub use image::{Image, Origin};
 pub use instance::InstanceSettings;
 pub use profile::Profile;
 pub use settings::{
-    AWS_MANAGED_KEY, Access, Brakes, Bucket, BucketEncryption, Builder, Distribution, Environment, Gates, Imds,
-    InstanceTypes, Notifier, OnFailure, Placement, Retention, Settings, StoreSettings, TrialLaunch,
+    AWS_MANAGED_KEY, Access, Brakes, Bucket, BucketEncryption, Builder, Distribution, Environment,
+    Gates, Imds, InstanceTypes, Notifier, OnFailure, Placement, Retention, Settings, StoreSettings,
+    TrialLaunch,
 };
 pub use source::{Source, SourceFilter, matches_ami_name};
 pub use volume::{Volume, VolumeType};

@@ -123,7 +123,13 @@ async fn find_current(
         cloud.images(&location.region, &query)
     );
     let published = match published {
-        Err(e) if e.kind == CloudErrorKind::Denied => None,
+        // The tags are enough, but nothing verifies that they match the pointer.
+        Err(e) if e.kind == CloudErrorKind::Denied => {
+            ui::say(&format!(
+                "warning: SSM parameter {pointer} could not be compared with the tags: {e}"
+            ));
+            None
+        }
         other => other.map_err(crate::commands::support::gather::first_call_error)?,
     };
     let images = images.map_err(crate::commands::support::gather::first_call_error)?;

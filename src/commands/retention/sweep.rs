@@ -15,7 +15,7 @@ use crate::commands::support::{lock, run};
 use crate::error::{Error, Result};
 use crate::lifecycle::sweep::{Leftover, RunFacts, SweepRules};
 use crate::lifecycle::{locations, sharing, tags};
-use crate::model::{AmiId, Inventory, Reference, Region, RunId, TemporaryKind, TemporaryResource};
+use crate::model::{AmiId, Inventory, Reference, RunId, TemporaryKind, TemporaryResource};
 use crate::ports::{Clock as _, TemporaryQuery};
 use crate::steps::references::add_location;
 use crate::ui;
@@ -145,7 +145,7 @@ async fn find_leftovers(
     things.extend(images.iter().flat_map(sharing::copy_permissions));
     let store = context::open_store(settings).await?;
     let runs = load_run_facts(loaded, &store, &things).await?;
-    let referred = find_referrers(loaded, clouds, &things, &runs).await;
+    let referred = find_referrers(loaded, clouds, &inventory.account, &things, &runs).await;
     let (now, home) = (SystemClock.now(), settings.home());
     let leftovers = SweepRules {
         catalog: &settings.name,
@@ -164,6 +164,7 @@ async fn find_leftovers(
 async fn find_referrers(
     loaded: &LoadedCatalog,
     clouds: &Clouds,
+    account: &str,
     things: &[TemporaryResource],
     runs: &BTreeMap<RunId, RunFacts>,
 ) -> BTreeMap<String, String> {
@@ -182,7 +183,7 @@ async fn find_referrers(
     if ids.is_empty() {
         return BTreeMap::new();
     }
-    match list_references(loaded, clouds, home, &ids).await {
+    match list_references(loaded, clouds, account, &ids).await {
         Ok(found) => found
             .into_iter()
             .map(|r| (r.ami.0, format!("used by {} {}", r.kind, r.referrer)))
@@ -198,11 +199,12 @@ async fn find_referrers(
 async fn list_references(
     loaded: &LoadedCatalog,
     clouds: &Clouds,
-    home: &Region,
+    account: &str,
     ids: &[AmiId],
 ) -> Result<Vec<Reference>> {
-    let mut out = clouds.home.references(home, ids).await?;
-    for location in locations::in_catalog(&loaded.catalog.settings, "") {
+    let settings = &loaded.catalog.settings;
+    let mut out = clouds.home.references(settings.home(), ids).await?;
+    for location in locations::in_catalog(settings, account) {
         out.extend(add_location(
             clouds
                 .at(&location)?

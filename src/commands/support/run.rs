@@ -219,6 +219,7 @@ async fn assemble_steps(
             } else {
                 plan::release::EXPIRES
             },
+        account: inventory.account.clone(),
         cloud: FencedCloud::new(clouds.home, guard.cloned()),
         others: clouds
             .others

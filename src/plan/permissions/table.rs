@@ -49,7 +49,7 @@ macro_rules! table {
 
 table! {
     // Identity.
-    Sdk "sts:GetCallerIdentity" ALL NONE Always, "account and caller", Any;
+    // AWS always allows sts:GetCallerIdentity.
     Credentials "sts:AssumeRole" ALL NONE Accounts, "access to the accounts of the environments",
         EnvironmentRoles;
     // Reads.
@@ -99,7 +99,7 @@ table! {
     Sdk "ec2:DeleteVolume" SWEEP SWEEP Always, "leftovers of dead runs", Tagged(&[Volume]);
     Aws "iam:PassRole" BUILD NONE InstanceProfile, "instance profile of the builder", ProfileRoles;
     // Packer.
-    Packer "ec2:DescribeInstanceStatus" BUILD NONE Always, "state of the build instance", Regions;
+    Packer "ec2:DescribeInstanceStatus" BUILD NONE Sessions, "state of the build instance", Regions;
     Packer "ec2:StopInstances" BUILD NONE Always, "build instance before the AMI",
         Tagged(&[Instance]);
     Packer "ec2:CreateImage" BUILD NONE Always, "AMI of the build instance", Tagged(&[Instance]);
@@ -131,9 +131,8 @@ table! {
     Sdk "ec2:CreateTags" PUBLISH PUBLISH Copies, "dry run of a launch with tags",
         OnCreate(&[Instance, Volume, NetworkInterface]);
     // Encryption.
-    Sdk "ec2:GetEbsEncryptionByDefault" PUBLISH NONE Accounts, "encryption of AMIs to share",
-        Regions;
-    Sdk "ec2:GetEbsDefaultKmsKeyId" PUBLISH NONE Accounts, "encryption of AMIs to share", Regions;
+    Sdk "ec2:GetEbsEncryptionByDefault" BUILD NONE Accounts, "encryption of AMIs to share", Regions;
+    Sdk "ec2:GetEbsDefaultKmsKeyId" BUILD NONE Accounts, "encryption of AMIs to share", Regions;
     Sdk "ec2:DescribeSnapshots" PUBLISH NONE Accounts, "encryption of AMIs to share", Regions;
     Sdk "kms:DescribeKey" PUBLISH NONE Accounts, "encryption of AMIs to share", Regions;
     Aws "kms:DescribeKey" PUBLISH PUBLISH Keys, "encryption of volumes and copies", Keys;

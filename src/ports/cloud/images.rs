@@ -46,6 +46,8 @@ pub struct Deregistration {
     pub existed: bool,
     /// Snapshots that still exist.
     pub remaining: Vec<SnapshotId>,
+    /// First error of a deletion.
+    pub reason: Option<String>,
 }
 
 /// Reads AMIs.

@@ -89,7 +89,8 @@ impl StepEffect for Boot<'_> {
     }
 }
 
-fn instance_key(step: &Step, image: &ImageName) -> CreationKey {
+/// Returns the key of the instance of an image, of its build or its check.
+pub(in crate::steps) fn instance_key(step: &Step, image: &ImageName) -> CreationKey {
     CreationKey::new("instance of image", image.as_str(), None, &step.region)
 }
 

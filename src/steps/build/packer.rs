@@ -68,6 +68,7 @@ impl StepEffect for Build<'_> {
             values.placement = search.next()?;
             let job = write_job(steps, step, image, &values)?;
             let outcome = run_packer(steps, &job, context).await?;
+            record_instance(steps, step, self.image, &outcome);
             let refusal = launch_refusal(&outcome.errors)
                 .filter(|_| !outcome.cancelled && outcome.artifacts.is_empty());
             match refusal {
@@ -140,6 +141,20 @@ impl StepEffect for Build<'_> {
             (one, other) => one.and(other),
         }
     }
+}
+
+/// Records the instance that a failed build may have left. Directly after the launch, EC2 answers
+/// Packer that the instance does not exist, and lists omit it, so the undo searches for it.
+fn record_instance(steps: &Steps, step: &Step, image: &ImageName, outcome: &BuildOutcome) {
+    let has_ended = outcome.code == Some(0) && !outcome.artifacts.is_empty();
+    // Packer does not report the ID if it is stopped during the call.
+    let is_unknown = outcome.launched && (outcome.cancelled || outcome.code.is_none());
+    if has_ended || outcome.instance.is_none() && !is_unknown {
+        return;
+    }
+    let id = outcome.instance.as_ref().map(|id| id.0.clone());
+    let key = boot::instance_key(step, image);
+    steps.creations.record(key, id, steps.clock.now());
 }
 
 fn require_image<'s>(steps: &'s Steps, build: &Build<'_>) -> Result<&'s Image> {

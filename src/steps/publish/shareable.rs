@@ -105,7 +105,11 @@ impl<'c> KeyCheck<'c> {
             Ok(managed) => needed.iter().map(|one| check(one, &managed)).collect(),
             Err(error) => {
                 let text = "whether the AMIs can be shared with other accounts is unknown";
-                vec![unknown_key(format!("keys of AMIs in {region}"), text, &error)]
+                vec![unknown_key(
+                    format!("keys of AMIs in {region}"),
+                    text,
+                    &error,
+                )]
             }
         }
     }

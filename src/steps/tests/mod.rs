@@ -16,8 +16,8 @@ mod lifecycle;
 mod pace;
 mod polling;
 mod preflight;
-mod resumed;
 mod resume;
+mod resumed;
 mod retirement;
 mod reviewed_prune;
 mod sequences;
@@ -283,6 +283,7 @@ impl TestEnv {
             run: run.clone(),
             attempt: 0,
             expires: self.now + jiff::SignedDuration::from_hours(12),
+            account: ACCOUNT.to_owned(),
             cloud: FencedCloud::new(Arc::clone(&self.cloud) as _, None),
             builder: Arc::clone(&self.builder) as _,
             shell: Arc::clone(&self.shell) as _,

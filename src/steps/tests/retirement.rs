@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{TestEnv, catalog_with, test_env};
+use crate::adapters::fake::ACCOUNT;
 use crate::catalog::Catalog;
 use crate::error::ErrorKind;
 use crate::lifecycle::{Record, tags};
@@ -76,6 +77,22 @@ async fn prune_at(setup: &TestEnv, now: &str, run: &str) -> TestEnv {
     next.store = Arc::clone(&setup.store);
     prune(&next, run, true).await;
     next
+}
+
+/// The role of the environment belongs to the other accounts, so nothing is read with it at home.
+#[tokio::test]
+async fn retirement_works_if_an_environment_lists_the_account_of_the_builder() {
+    let listed = format!(
+        "{WAITS}environments:\n  - name: Test\n    accounts: ['{ACCOUNT}']\n    \
+         role: arn:aws:iam::{ACCOUNT}:role/bakeline\n"
+    );
+    let catalog = catalog_with(&listed, &[]);
+    let mut setup = two_versions().await;
+    setup.catalog = Arc::clone(&catalog);
+    let id = old_ami(&setup);
+    prune(&setup, "x1", false).await;
+    let setup = prune_at(&setup, "2026-11-25T12:00:00Z", "x2").await;
+    assert_eq!(ami(&setup, &id).expect("it").status, "disabled");
 }
 
 #[tokio::test]

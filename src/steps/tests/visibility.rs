@@ -4,7 +4,7 @@
 use super::TestEnv;
 use super::faults::second_release;
 use super::lifecycle::{Operation, on_day, two_versions};
-use crate::adapters::fake::{Fault, FaultTiming};
+use crate::adapters::fake::{BuildBehavior, Fault, FaultTiming};
 use crate::error::ErrorKind;
 use crate::ports::CloudErrorKind;
 
@@ -91,6 +91,25 @@ async fn group_whose_creation_was_repeated_is_used() {
     let outcome = setup.release("run2").await;
     assert_eq!(outcome.kind(), None, "{outcome:?}");
     setup.assert_clean("repeated creation");
+}
+
+#[tokio::test]
+async fn undo_finds_instance_that_packer_could_not_terminate() {
+    for behavior in [BuildBehavior::Killed, BuildBehavior::KilledEarly] {
+        for reads in [1, 3, 8] {
+            let setup = delayed(reads).await;
+            setup
+                .builder
+                .behaviors
+                .lock()
+                .expect("no panic")
+                .insert("base".to_owned(), behavior);
+            let outcome = setup.release("run2").await;
+            let kind = outcome.kind();
+            assert_eq!(kind, Some(ErrorKind::StepFailed), "{reads}: {outcome:?}");
+            setup.assert_clean(&format!("{behavior:?} with {reads} reads"));
+        }
+    }
 }
 
 #[tokio::test]

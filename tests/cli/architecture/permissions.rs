@@ -8,10 +8,14 @@ use regex::Regex;
 
 use super::{all_files, root};
 
-/// Returns the actions of `Caller::Sdk` in the table.
+/// Action that needs no permission (STS API Reference, GetCallerIdentity).
+const ALWAYS_ALLOWED: &str = "sts:GetCallerIdentity";
+
+/// Returns the actions of `Caller::Sdk` in the table, and the one that needs no permission.
 fn listed() -> BTreeSet<String> {
     let rows = TABLE.iter().filter(|p| p.caller == Caller::Sdk);
-    rows.map(|p| p.action.to_owned()).collect()
+    let actions = rows.map(|p| p.action).chain([ALWAYS_ALLOWED]);
+    actions.map(str::to_owned).collect()
 }
 
 fn sources() -> String {

@@ -122,7 +122,11 @@ def test_packer_uses_renewed_sessions_of_identity_center(sandbox: Sandbox, catal
     callers = {call["caller"] for call in calls}
     assert all(":assumed-role/Release/session-" in caller for caller in callers), callers
     assert len(callers) > 2, callers
-    assert "TerminateInstances" in {call["action"] for call in calls if call["status"] == 200}
+    # EC2 may not know the new instance yet. bakeline then terminates it.
+    terminations = [call for call in calls if call["action"] == "TerminateInstances"]
+    assert terminations and {call["error"] for call in terminations} <= {None, "InvalidInstanceID.NotFound"}, (
+        terminations
+    )
     written = [file for file in catalog.at.glob(".bakeline/**/*") if file.is_file()]
     texts = {file: file.read_text(errors="replace") for file in [*written, catalog.at / "out.log"]}
     for session in center.sessions:

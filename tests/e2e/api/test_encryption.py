@@ -84,7 +84,8 @@ def add_encrypted(seeded: SeededAmis, key: str | None) -> str:
     source = {"SourceImageId": plain, "SourceRegion": seeded.sandbox.region, "Encrypted": True}
     more = {"KmsKeyId": key} if key else {}
     made = str(ec2.copy_image(Name=f"{described['Name']}-encrypted", **source, **more)["ImageId"])
-    wait_until(lambda: ec2.describe_images(ImageIds=[made])["Images"][0]["State"] == "available", HANG, "the copy")
+    states = lambda: {ami["ImageId"]: ami["State"] for ami in ec2.describe_images(Owners=["self"])["Images"]}
+    wait_until(lambda: states().get(made) == "available", HANG, "the copy")
     own = tags(described) | {"bakeline:self": made}
     ec2.create_tags(Resources=[made], Tags=[{"Key": k, "Value": v} for k, v in own.items()])
     ec2.deregister_image(ImageId=plain)
@@ -171,6 +172,7 @@ def test_managed_key_of_builder_is_an_error_of_the_catalog(seeded: SeededAmis) -
 def test_copies_require_imds_v2_if_the_original_does(seeded: SeededAmis) -> None:
     ami = seeded.add("base", 20, {"bakeline:current": HERE})
     seeded.sandbox.client("ec2").modify_image_attribute(ImageId=ami, ImdsSupport={"Value": "v2.0"})
+    seeded.sandbox.control("copies", {"seconds": 0, "region": SECOND, "imds": False})
     seeded.catalog.bakeline("promote", "base", "--to", "Prod", want=0)
     assert {copy_at(seeded, place).get("ImdsSupport") for place in places(seeded.sandbox)} == {"v2.0"}
 

@@ -163,7 +163,9 @@ def test_failing_reads_while_copies_are_pending_keep_the_copies(history: SeededH
     image, table = history.image(promoted=False)
     history.sandbox.control("copies", {"seconds": 8, "times": 3})
     mark, started = history.sandbox.mark(), history.catalog.start("promote", image, "--to", "Prod")
-    copied = lambda: [call for call in history.sandbox.api(mark) if call["action"] == "CopyImage"]
+    copied = lambda: [
+        call for call in history.sandbox.api(mark) if call["action"] == "CopyImage" and call["status"] < 400
+    ]
     wait_until(lambda: len(copied()) == 3 or started.poll() is not None, HANG, "three copies", every=0.02)
     code = {"code": "RequestLimitExceeded", "status": 503} if fault == "throttled" else FAULTS[fault]
     reads = {"action": "DescribeImages", "account": OTHER, "times": 8, **code}

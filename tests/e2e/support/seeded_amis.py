@@ -41,6 +41,7 @@ class SeededAmis:
         return ami
 
     def amis_by_id(self) -> dict[str, dict[str, Any]]:
+        self.sandbox.settle()
         found = self.sandbox.client("ec2").describe_images(Owners=["self"], IncludeDisabled=True)["Images"]
         return {ami["ImageId"]: ami for ami in found}
 

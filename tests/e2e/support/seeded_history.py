@@ -37,8 +37,9 @@ class SeededHistory:
         self.sandbox, self.catalog, self.observer = sandbox, catalog, CloudObserver(sandbox, catalog.name)
         self.numbers = iter(range(10_000))
 
-    def image(self, promoted: bool) -> tuple[str, ExpectedState]:
-        """Creates an image with version 1 in Prod and 2 in Test, or with `promoted` also in Prod."""
+    def image(self, promoted: bool, **facts: str) -> tuple[str, ExpectedState]:
+        """Creates an image with version 1 in Prod and 2 in Test, or with `promoted` also in Prod. `facts` are of all AMIs at
+        home."""
         name = f"k{next(self.numbers)}"
         self.catalog.image(name, source=VENDOR, scripts=["scripts/mark.sh"])
         table = initial_state(self.sandbox)
@@ -59,6 +60,7 @@ class SeededHistory:
                 full = f"{self.catalog.name}/{name}/x86_64/{version}-r"
                 amis.append({"id": ident, "name": full, "region": region, "tags": its})
                 amis[-1].update(account=account, created=f"{version[:4]}-{version[4:6]}-{version[6:8]}T00:00:00Z")
+                amis[-1].update(facts if place == table.home else {})
                 pointers += [(place, env, ident) for env in row.current]
         self.sandbox.control("images", amis)  # type: ignore[arg-type]
         for place, env, ident in pointers:

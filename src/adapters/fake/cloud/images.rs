@@ -192,7 +192,7 @@ impl ImageWriter for FakeCloud {
                 state.snapshots.retain(|id, _| !ami.snapshots.contains(id));
                 Ok(Deregistration {
                     existed,
-                    remaining: Vec::new(),
+                    ..Deregistration::default()
                 })
             })
             .await;

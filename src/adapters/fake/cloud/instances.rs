@@ -7,8 +7,8 @@ use crate::adapters::fake::FakeCloud;
 use crate::adapters::fake::state::FakeInstance;
 use crate::model::{InstanceId, Region, Tags};
 use crate::ports::{
-    CloudErrorKind, CloudResult, ImageQuery, Instance, InstanceReader, InstanceWriter, LaunchRequest,
-    TrialOutcome, TrialRequest, launch_refusal_kind,
+    CloudErrorKind, CloudResult, ImageQuery, Instance, InstanceReader, InstanceWriter,
+    LaunchRequest, TrialOutcome, TrialRequest, launch_refusal_kind,
 };
 
 #[async_trait]

@@ -1,0 +1,66 @@
+"""A release works with the build policies that `bakeline permissions` prints, while the local EC2 enforces them.
+
+`make matrix` also removes each action of the role, one at a time. A release must then fail or warn, and name the action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support.enforced_roles import WRITE, EnforcedRoles, create_enforced_roles
+from support.missing_actions import MissingAction, assert_missing_actions_are_named, fault, record_calls
+from support.run import CompletedRun
+from support.sample import FULL
+from support.sandbox import Sandbox
+from support.state import OTHER, OWN
+
+# A release ends with a sweep and prints a warning if it fails. A copy whose launch cannot be tested stays.
+SWEEP = (
+    *("ec2:DeleteVolume", "ec2:DescribeKeyPairs", "ec2:DescribeSnapshots", "ec2:DescribeVolumes"),
+    *("ec2:DescribeInstances", "ec2:DescribeSecurityGroups"),
+)
+# Only newer versions of Packer's plugin look for a default subnet. Packer checks the Region only without an own endpoint.
+NOT_CALLED = ("ec2:DescribeInstanceTypeOfferings", "ec2:DescribeSubnets", "ec2:DescribeRegions")
+OPTIONAL = [MissingAction("environments", action) for action in (*SWEEP, "ec2:RunInstances")]
+
+
+@pytest.fixture(scope="module")
+def enforced(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> EnforcedRoles:
+    test = {"name": "Test", "accounts": [OWN, OTHER], "role": WRITE, "external_id": "acme/7"}
+    iam, profile = sandbox.client("iam"), {"InstanceProfileName": "acme"}
+    enforced = create_enforced_roles(
+        sandbox,
+        tmp_path_factory.mktemp("built") / "catalog",
+        environments=[test],
+        builder={"instance_profile": "acme"},
+    )
+    iam.create_role(RoleName="acme", AssumeRolePolicyDocument="{}")
+    iam.create_instance_profile(**profile)
+    iam.add_role_to_instance_profile(**profile, RoleName="acme")
+    return enforced
+
+
+def release(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
+    yield enforced.run("build", "release", "base", "--force")
+
+
+def undo_release(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
+    """The pointers cannot be written, so the AMI and its copies are removed."""
+    with fault(enforced, action="PutParameter"):
+        yield enforced.run("build", "release", "base", "--force")
+
+
+def test_release_works_with_the_printed_policies(enforced: EnforcedRoles) -> None:
+    calls = record_calls(enforced, [release])
+    [version] = {
+        tag["Value"] for ami in enforced.catalog.images() for tag in ami["Tags"] if tag["Key"] == "bakeline:version"
+    }
+    assert enforced.catalog.latest("base"), version
+    assert {action.account for action in calls[release]} == {"home", "environments"}
+
+
+@pytest.mark.skipif(not FULL, reason="one release for each action: `make matrix`")
+def test_missing_action_is_named(enforced: EnforcedRoles) -> None:
+    calls = record_calls(enforced, [release, undo_release])
+    assert_missing_actions_are_named(enforced, "build", calls, 0, OPTIONAL, NOT_CALLED)
