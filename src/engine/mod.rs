@@ -3,6 +3,7 @@
 //! Scopes run in parallel where the graph allows it. Each step is probed, journaled, cancellable,
 //! and undone when its scope fails.
 
+mod context;
 pub mod event;
 pub mod journal;
 pub mod lock;
@@ -21,69 +22,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::OnFailure;
-use crate::error::{Error, ErrorKind, Result};
-use crate::model::AmiId;
 use crate::plan::{Plan, Scope, Step};
-use crate::ports::{Clock, Journal};
-use event::{Event, EventSink};
+use context::Shared;
+pub use context::{Effects, Engine, StepContext};
+use event::Event;
 use journal::{JournalLine, Recorder};
-use lock::loss::LockLoss;
 use outcome::{Outcome, ScopeEnd};
 pub use output::{MovedAmi, Outputs, StepOutput};
-pub use resume::{Goal, Recovery};
-
-/// Inputs of a running step.
-pub struct StepContext<'e> {
-    /// Outputs of the earlier steps.
-    pub outputs: Outputs,
-    /// Token that ends the step early. The step then cleans up what it can and fails.
-    pub cancel: CancellationToken,
-    /// Function that reports progress within the step.
-    pub note: &'e (dyn Fn(&str) + Send + Sync),
-}
-
-/// Effects of the steps. Every method is idempotent.
-#[async_trait]
-pub trait Effects: Send + Sync {
-    /// Returns the output if the effect of the step exists already.
-    async fn probe(&self, step: &Step, context: &StepContext<'_>) -> Result<Option<StepOutput>>;
-    /// Performs the effect.
-    async fn perform(&self, step: &Step, context: &StepContext<'_>) -> Result<StepOutput>;
-    /// Keeps the resources of a failed scope for inspection. Returns one line about each resource,
-    /// with the command to log in.
-    async fn keep_for_inspection(&self, _scope: &Scope) -> Result<Vec<String>> {
-        Ok(Vec::new())
-    }
-    /// Keeps a candidate for the next run, because EC2 has no capacity to boot it. Returns one line
-    /// about the candidate.
-    async fn keep_candidate(&self, failed: &Step, _ami: &AmiId) -> Result<String> {
-        let text = format!("step {} has no candidate", failed.id);
-        Err(Error::new(ErrorKind::StepFailed, text))
-    }
-    /// Undoes the effect. `output` is absent if the step failed, so the effect may be partial.
-    async fn undo(
-        &self,
-        step: &Step,
-        output: Option<&StepOutput>,
-        context: &StepContext<'_>,
-    ) -> Result<()>;
-    /// Returns the reason why the run lost its lock, if it did. No change is allowed after that,
-    /// not even an undo.
-    fn lock_loss(&self) -> Option<LockLoss> {
-        None
-    }
-    /// Waits until the lock is lost.
-    async fn wait_for_lock_loss(&self) {
-        std::future::pending().await
-    }
-}
+pub use recovery::{Goal, Recovery};
 
 /// Options of a run.
 #[derive(Debug, Clone)]
@@ -101,30 +53,6 @@ pub struct Options {
     pub undo_patience: Duration,
     /// Token that is cancelled when the user interrupts the run.
     pub interrupt: CancellationToken,
-}
-
-/// Runner of plans, with everything that it needs from outside.
-#[derive(Clone)]
-pub struct Engine {
-    /// Effects of the steps.
-    pub effects: Arc<dyn Effects>,
-    /// Journal of the run.
-    pub journal: Arc<dyn Journal>,
-    /// Clock.
-    pub clock: Arc<dyn Clock>,
-    /// Receiver of the events.
-    pub events: Arc<dyn EventSink>,
-}
-
-/// State that the tasks of one run share.
-struct Shared {
-    engine: Engine,
-    recorder: Mutex<Recorder>,
-    outputs: Mutex<Outputs>,
-    cancel: CancellationToken,
-    keep_failed: bool,
-    undo_patience: Duration,
-    recovery: Recovery,
 }
 
 impl Engine {
@@ -305,9 +233,4 @@ fn start_ready(
         }
         *waiting = still;
     }
-}
-
-/// Rounds a duration to milliseconds.
-fn round_to_millis(time: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

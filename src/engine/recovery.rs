@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::journal::{JournalLine, Phase};
+use super::outcome::ScopeEnd;
 use super::output::{Outputs, StepOutput};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Plan, Scope, Step, StepId};
 
 /// Last recorded state of a step.
@@ -181,6 +182,73 @@ impl ScopeProgress {
 }
 
 /// Returns the steps of a scope in order.
-pub(super) fn steps_of<'p>(plan: &'p Plan, scope: &Scope) -> Vec<&'p Step> {
+fn steps_of<'p>(plan: &'p Plan, scope: &Scope) -> Vec<&'p Step> {
     plan.steps.iter().filter(|s| s.scope == *scope).collect()
+}
+
+/// Goal for the unfinished scopes of an earlier attempt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Goal {
+    /// Continue them, and start the others.
+    #[default]
+    Continue,
+    /// Undo them, and start no others.
+    Undo,
+}
+
+/// Earlier attempt of a run, and the goal of this one. The default is a run without an earlier attempt.
+#[derive(Debug, Clone, Default)]
+pub struct Recovery {
+    /// Progress of the earlier attempt.
+    pub progress: RunProgress,
+    /// Goal.
+    pub goal: Goal,
+}
+
+impl Recovery {
+    /// Returns whether the earlier attempt has begun a scope.
+    pub(super) fn has_begun(&self, scope: &Scope) -> bool {
+        !self.progress.of(scope).is_empty()
+    }
+
+    /// Returns the scopes that need no work, with their ends.
+    pub(super) fn ended_scopes(&self, plan: &Plan) -> BTreeMap<Scope, ScopeEnd> {
+        let ended = self.progress.stages(plan).into_iter();
+        ended
+            .filter_map(|(scope, stage)| Some((scope.clone(), self.end(plan, scope, stage)?)))
+            .collect()
+    }
+
+    fn end(&self, plan: &Plan, scope: &Scope, stage: ScopeStage) -> Option<ScopeEnd> {
+        let progress = self.progress.of(scope);
+        let steps = steps_of(plan, scope);
+        match stage {
+            ScopeStage::Done => {
+                let output = |s: &&Step| Some((s.id.clone(), progress.output(&s.id)?.clone()));
+                let outputs = steps.iter().filter_map(output).collect();
+                Some(ScopeEnd::Done { outputs })
+            }
+            ScopeStage::Undone => {
+                let last = steps.iter().rfind(|s| progress.state(&s.id).is_some())?;
+                Some(ScopeEnd::Failed {
+                    step: last.id.to_string(),
+                    verb: last.action.verb().to_owned(),
+                    kind: ErrorKind::StepFailed,
+                    error: failure_text(&progress),
+                    hints: Vec::new(),
+                    undone: true,
+                })
+            }
+            ScopeStage::NotStarted if self.goal == Goal::Undo => Some(ScopeEnd::NotStarted {
+                because: "the run was aborted".to_owned(),
+            }),
+            ScopeStage::NotStarted | ScopeStage::Interrupted | ScopeStage::HalfUndone => None,
+        }
+    }
+}
+
+/// Returns the error of the step that failed in the earlier attempt.
+pub(super) fn failure_text(progress: &ScopeProgress) -> String {
+    let error = progress.error().unwrap_or("the run was aborted");
+    format!("{error} (in an earlier attempt of this run)")
 }

@@ -1,80 +1,11 @@
 //! Continues the scopes of an earlier attempt of a run, or undoes them.
 
-use std::collections::BTreeMap;
-
+use super::context::{Shared, StepContext};
 use super::outcome::ScopeEnd;
-use super::recovery::{RunProgress, ScopeProgress, ScopeStage, StepState, steps_of};
+use super::recovery::{Goal, ScopeProgress, ScopeStage, StepState, failure_text};
 use super::scope::{EndedStep, current_outputs, fail_scope, note_function};
-use super::{Shared, StepContext};
 use crate::error::{Error, ErrorKind};
-use crate::plan::{Plan, Scope, Step};
-
-/// What to do with the unfinished scopes of an earlier attempt.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Goal {
-    /// Continue them, and start the others.
-    #[default]
-    Continue,
-    /// Undo them, and start no others.
-    Undo,
-}
-
-/// Earlier attempt of a run, and what to do with it. The default is a run without an earlier attempt.
-#[derive(Debug, Clone, Default)]
-pub struct Recovery {
-    /// Progress of the earlier attempt.
-    pub progress: RunProgress,
-    /// What to do.
-    pub goal: Goal,
-}
-
-impl Recovery {
-    /// Returns whether the earlier attempt has begun a scope.
-    pub(super) fn has_begun(&self, scope: &Scope) -> bool {
-        !self.progress.of(scope).is_empty()
-    }
-
-    /// Returns the scopes that need no work, with their ends.
-    pub(super) fn ended_scopes(&self, plan: &Plan) -> BTreeMap<Scope, ScopeEnd> {
-        let ended = self.progress.stages(plan).into_iter();
-        ended
-            .filter_map(|(scope, stage)| Some((scope.clone(), self.end(plan, scope, stage)?)))
-            .collect()
-    }
-
-    fn end(&self, plan: &Plan, scope: &Scope, stage: ScopeStage) -> Option<ScopeEnd> {
-        let progress = self.progress.of(scope);
-        let steps = steps_of(plan, scope);
-        match stage {
-            ScopeStage::Done => {
-                let output = |s: &&Step| Some((s.id.clone(), progress.output(&s.id)?.clone()));
-                let outputs = steps.iter().filter_map(output).collect();
-                Some(ScopeEnd::Done { outputs })
-            }
-            ScopeStage::Undone => {
-                let last = steps.iter().rfind(|s| progress.state(&s.id).is_some())?;
-                Some(ScopeEnd::Failed {
-                    step: last.id.to_string(),
-                    verb: last.action.verb().to_owned(),
-                    kind: ErrorKind::StepFailed,
-                    error: failure_text(&progress),
-                    hints: Vec::new(),
-                    undone: true,
-                })
-            }
-            ScopeStage::NotStarted if self.goal == Goal::Undo => Some(ScopeEnd::NotStarted {
-                because: "the run was aborted".to_owned(),
-            }),
-            ScopeStage::NotStarted | ScopeStage::Interrupted | ScopeStage::HalfUndone => None,
-        }
-    }
-}
-
-/// Returns the error of the step that failed in the earlier attempt.
-fn failure_text(progress: &ScopeProgress) -> String {
-    let error = progress.error().unwrap_or("the run was aborted");
-    format!("{error} (in an earlier attempt of this run)")
-}
+use crate::plan::Step;
 
 /// Returns the steps that the earlier attempt began and did not undo.
 pub(super) fn recorded_steps<'s>(shared: &Shared, steps: &'s [Step]) -> Vec<EndedStep<'s>> {

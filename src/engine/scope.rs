@@ -5,12 +5,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use super::context::{Shared, StepContext, round_to_millis};
 use super::event::Event;
 use super::journal::{FinishedStep, NewLine, Recorder, StartedStep};
+use super::lock::loss::LockLoss;
 use super::outcome::ScopeEnd;
-use super::resume;
+use super::output::{Outputs, StepOutput};
+use super::resume::{recorded_steps, reset_access, undo_recorded};
 use super::undo::{RollbackResult, rollback_steps};
-use super::{Shared, StepContext, StepOutput, round_to_millis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Action, Step};
 
@@ -30,14 +32,14 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
             None
         }
     };
-    if let Some(end) = resume::undo_recorded(shared, steps).await {
+    if let Some(end) = undo_recorded(shared, steps).await {
         return end;
     }
     let mut done: Vec<EndedStep<'_>> = Vec::new();
-    let earlier = match resume::reset_access(shared, steps).await {
+    let earlier = match reset_access(shared, steps).await {
         Ok(earlier) => earlier,
         Err((step, error)) => {
-            let left = resume::recorded_steps(shared, steps);
+            let left = recorded_steps(shared, steps);
             return fail_scope(shared, step, error, left, false).await;
         }
     };
@@ -207,17 +209,7 @@ pub(super) async fn fail_scope(
         failed.action.verb().to_owned(),
         error.kind,
     );
-    let mut error = error.one_line();
-    let loss = lost.as_ref().map(ToString::to_string);
-    if let Some(why) = &loss
-        && !error.contains(why.as_str())
-    {
-        error = if cancelled {
-            why.clone()
-        } else {
-            format!("{error}; {why}")
-        };
-    }
+    let error = with_lock_loss(error.one_line(), lost.as_ref(), cancelled);
     let fenced = !left.is_empty();
     if fenced {
         hints.push(format!(
@@ -260,6 +252,15 @@ pub(super) async fn fail_scope(
         error,
         hints,
         undone: has_undo,
+    }
+}
+
+/// Adds the reason why the lock was lost to an error, or replaces the error of a cancelled step.
+fn with_lock_loss(error: String, lost: Option<&LockLoss>, cancelled: bool) -> String {
+    match lost.map(ToString::to_string) {
+        Some(why) if !error.contains(&why) && cancelled => why,
+        Some(why) if !error.contains(&why) => format!("{error}; {why}"),
+        _ => error,
     }
 }
 
@@ -375,7 +376,7 @@ pub(super) fn note_function<'s>(
     }
 }
 
-pub(super) fn current_outputs(shared: &Shared) -> super::Outputs {
+pub(super) fn current_outputs(shared: &Shared) -> Outputs {
     lock_mutex(&shared.outputs).clone()
 }
 

@@ -1,5 +1,6 @@
 //! Decides what to do: turns a catalog and an inventory into a graph of steps with reasons.
 
+mod action;
 pub mod catalog_digests;
 pub mod change;
 pub mod doctor;

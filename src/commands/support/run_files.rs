@@ -20,7 +20,7 @@ use crate::plan::Plan;
 use crate::plan::catalog_digests::catalog_digests;
 use crate::ports::{Journal, Store, Workspace as _};
 
-/// Earlier attempt of a run. The default is none.
+/// Earlier attempt of a run. The default is a run without one.
 #[derive(Debug, Default)]
 pub(crate) struct EarlierAttempt {
     /// Lines of the journal.
@@ -29,7 +29,7 @@ pub(crate) struct EarlierAttempt {
     pub(crate) text: String,
     /// Files of the run directory, by path.
     pub(crate) files: Vec<(String, Vec<u8>)>,
-    /// Progress, and what to do with it.
+    /// Progress, and the goal of this attempt.
     pub(crate) recovery: Recovery,
 }
 

@@ -61,13 +61,16 @@ fn missing_output_names_the_step() {
 }
 
 /// Journal lines of every kind of output.
-const ALL_OUTPUTS: [&str; 28] = [
+const ALL_OUTPUTS: [&str; 31] = [
     r#"{"key_pair":"k","file":"/run/key"}"#,
     r#"{"group":"sg-1"}"#,
     r#"{"ami":"ami-1","base":"ami-0"}"#,
     r#"{"ami":"ami-1","base":"ami-0","log":"a.log"}"#,
     r#"{"ami":"ami-1","snapshots":["snap-1"]}"#,
-    r#"{"instance":"i-1","address":"10.0.0.1","ami":"ami-1"}"#,
+    r#"{"ami":"ami-1","base":"ami-0","instance_type":"t3.small","subnet":"subnet-1"}"#,
+    r#"{"instance":"i-1","address":"10.0.0.1","ami":"ami-1","instance_type":"t3.small"}"#,
+    r#"{"allowed":{"ami-1":["222222222222"]}}"#,
+    r#"{"disallowed":{"ami-1":[]}}"#,
     r#"{"summary":"3 passed","evidence":"/run/facts.json"}"#,
     r#"{"facts":"web/facts.json"}"#,
     r#"{"terminated":"i-1"}"#,

@@ -390,13 +390,8 @@ impl TestEnv {
             assert!(untagged.is_empty(), "{context}: {untagged:?}");
         });
         assert!(journal::read(&self.journal.text()).is_ok(), "{context}");
-        let keys = self
-            .workspace
-            .files
-            .lock()
-            .expect("no panic")
-            .keys()
-            .any(|k| k.ends_with("/key"));
-        assert!(!keys, "{context}: a private key remains");
+        let files = self.workspace.files.lock().expect("no panic");
+        let has_key = files.keys().any(|path| path.ends_with("/key"));
+        assert!(!has_key, "{context}: a private key remains");
     }
 }

@@ -1,0 +1,92 @@
+//! Defines what a run needs from outside, and the state that its tasks share.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use super::event::EventSink;
+use super::journal::Recorder;
+use super::lock::loss::LockLoss;
+use super::output::{Outputs, StepOutput};
+use super::recovery::Recovery;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::AmiId;
+use crate::plan::{Scope, Step};
+use crate::ports::{Clock, Journal};
+
+/// Inputs of a running step.
+pub struct StepContext<'e> {
+    /// Outputs of the earlier steps.
+    pub outputs: Outputs,
+    /// Token that ends the step early. The step then cleans up what it can and fails.
+    pub cancel: CancellationToken,
+    /// Function that reports progress within the step.
+    pub note: &'e (dyn Fn(&str) + Send + Sync),
+}
+
+/// Effects of the steps. Every method is idempotent.
+#[async_trait]
+pub trait Effects: Send + Sync {
+    /// Returns the output if the effect of the step exists already.
+    async fn probe(&self, step: &Step, context: &StepContext<'_>) -> Result<Option<StepOutput>>;
+    /// Performs the effect.
+    async fn perform(&self, step: &Step, context: &StepContext<'_>) -> Result<StepOutput>;
+    /// Keeps the resources of a failed scope for inspection. Returns one line about each resource,
+    /// with the command to log in.
+    async fn keep_for_inspection(&self, _scope: &Scope) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+    /// Keeps a candidate for the next run, because EC2 has no capacity to boot it. Returns one line
+    /// about the candidate.
+    async fn keep_candidate(&self, failed: &Step, _ami: &AmiId) -> Result<String> {
+        let text = format!("step {} has no candidate", failed.id);
+        Err(Error::new(ErrorKind::StepFailed, text))
+    }
+    /// Undoes the effect. `output` is absent if the step failed, so the effect may be partial.
+    async fn undo(
+        &self,
+        step: &Step,
+        output: Option<&StepOutput>,
+        context: &StepContext<'_>,
+    ) -> Result<()>;
+    /// Returns the reason why the run lost its lock, if it did. No change is allowed after that,
+    /// not even an undo.
+    fn lock_loss(&self) -> Option<LockLoss> {
+        None
+    }
+    /// Waits until the lock is lost.
+    async fn wait_for_lock_loss(&self) {
+        std::future::pending().await
+    }
+}
+
+/// Runner of plans, with everything that it needs from outside.
+#[derive(Clone)]
+pub struct Engine {
+    /// Effects of the steps.
+    pub effects: Arc<dyn Effects>,
+    /// Journal of the run.
+    pub journal: Arc<dyn Journal>,
+    /// Clock.
+    pub clock: Arc<dyn Clock>,
+    /// Receiver of the events.
+    pub events: Arc<dyn EventSink>,
+}
+
+/// State that the tasks of one run share.
+pub(super) struct Shared {
+    pub(super) engine: Engine,
+    pub(super) recorder: Mutex<Recorder>,
+    pub(super) outputs: Mutex<Outputs>,
+    pub(super) cancel: CancellationToken,
+    pub(super) keep_failed: bool,
+    pub(super) undo_patience: Duration,
+    pub(super) recovery: Recovery,
+}
+
+/// Rounds a duration to milliseconds.
+pub(super) fn round_to_millis(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
