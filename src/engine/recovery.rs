@@ -30,7 +30,7 @@ pub struct ScopeProgress {
     error: Option<String>,
 }
 
-/// How far a scope came.
+/// Stage of a scope in an earlier attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScopeStage {
     /// No step started.
@@ -45,7 +45,7 @@ pub enum ScopeStage {
     Done,
 }
 
-/// How far a run came, scope by scope.
+/// Progress of a run, scope by scope.
 #[derive(Debug, Clone, Default)]
 pub struct RunProgress {
     scopes: BTreeMap<Scope, ScopeProgress>,

@@ -80,10 +80,7 @@ pub(super) async fn rollback_steps(
 /// Returns whether the undo of a step deregisters the candidate. The undo of the boot terminates the
 /// instances.
 fn makes_candidate(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::Build { .. } | Action::ResumeCandidate { .. }
-    )
+    matches!(action, Action::Build { .. } | Action::AdoptCandidate { .. })
 }
 
 async fn undo_step(shared: &Shared, ended: EndedStep<'_>, patience: &mut Duration) -> Result<()> {

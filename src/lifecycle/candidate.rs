@@ -27,13 +27,13 @@ pub fn expiry(created: Timestamp) -> Timestamp {
 /// Returns the creation time of a candidate with which a run can continue: it waits for its boot checks,
 /// is available and neither expired nor too old.
 #[must_use]
-pub fn resumable_since(record: &Record<'_>, now: Timestamp) -> Option<Timestamp> {
+pub fn adoptable_since(record: &Record<'_>, now: Timestamp) -> Option<Timestamp> {
     let created: Timestamp = record.ami.created.parse().ok()?;
     let expires: Timestamp = record.tag(tags::EXPIRES).parse().ok()?;
-    let is_resumable = awaits_checks(&record.ami.tags)
+    let is_adoptable = awaits_checks(&record.ami.tags)
         && record.current.is_empty()
         && record.ami.status == "available"
         && now < expires
         && now < expiry(created);
-    is_resumable.then_some(created)
+    is_adoptable.then_some(created)
 }

@@ -50,7 +50,7 @@ impl Action {
             Self::CreateGroup { .. } => "create security group",
             Self::Build { .. } => "build with Packer",
             Self::TagCandidate { .. } => "tag candidate",
-            Self::ResumeCandidate { .. } => "continue with the candidate",
+            Self::AdoptCandidate { .. } => "continue with the candidate",
             Self::Boot { .. } => "boot an instance",
             Self::CheckBoot { .. } => "run boot checks",
             Self::Terminate { .. } => "terminate the instance",

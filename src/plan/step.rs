@@ -96,7 +96,7 @@ pub enum Action {
     /// Tag a new AMI as candidate, with all its tags.
     TagCandidate { ami: AmiRef, tags: Tags },
     /// Continue with a candidate of an earlier run. The step fails if `before` no longer matches.
-    ResumeCandidate {
+    AdoptCandidate {
         image: ImageName,
         ami: AmiId,
         ami_name: String,

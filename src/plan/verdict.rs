@@ -9,7 +9,7 @@ pub enum PlanVerdict {
     /// Build a new version.
     Build,
     /// Boot and check the candidate of an earlier run, and release it.
-    Resume,
+    Adopt,
     /// Boot the existing version and judge it again, because only the checks changed.
     Recheck,
     /// Boot the existing version and look for pending updates.
@@ -34,7 +34,7 @@ impl PlanVerdict {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Build => "build",
-            Self::Resume => "resume",
+            Self::Adopt => "adopt",
             Self::Recheck => "recheck",
             Self::Probe => "probe",
             Self::Promote => "promote",

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::AmiId;
 use crate::plan::{Action, Scope, Step};
 use crate::steps::access::{boot, credentials, keep_failed};
-use crate::steps::build::{candidate, discard, packer, resume};
+use crate::steps::build::{adopt, candidate, discard, packer};
 use crate::steps::check::{collect_facts, controls, pending_updates, recheck};
 use crate::steps::context::{StepEffect, Steps};
 use crate::steps::publish::{
@@ -39,7 +39,7 @@ fn effect_of(action: &Action) -> Box<dyn StepEffect + '_> {
         Build { image, version, ami_name, base, tags } => packer::Build,
         Discard { ami_name } => discard::Discard,
         TagCandidate { ami, tags } => candidate::TagCandidate,
-        ResumeCandidate { image, ami, ami_name, before } => resume::ResumeCandidate,
+        AdoptCandidate { image, ami, ami_name, before } => adopt::AdoptCandidate,
         Boot { image, ami } => boot::Boot,
         Terminate { instance } => boot::Terminate,
         CheckBoot { image, instance } => controls::CheckBoot,
@@ -96,6 +96,6 @@ impl Effects for Steps {
     }
 
     async fn keep_candidate(&self, failed: &Step, ami: &AmiId) -> Result<String> {
-        resume::keep_candidate(self, failed, ami).await
+        adopt::keep_candidate(self, failed, ami).await
     }
 }

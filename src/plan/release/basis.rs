@@ -239,7 +239,7 @@ impl ReleasePlanner<'_> {
             let description = format!("{parent} {version} of this run");
             let built = AmiRef::MadeBy(step_id(parent, StepName::Build));
             return Ok((
-                self.resumed
+                self.adopted
                     .get(parent)
                     .cloned()
                     .map_or(built, AmiRef::Known),

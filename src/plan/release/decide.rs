@@ -124,8 +124,8 @@ impl<'c> ReleasePlanner<'c> {
                 return (decision, Vec::new());
             }
         };
-        if let Some(candidate) = self.resumable_candidate(image, &basis, &current) {
-            return self.plan_resume(image, &candidate, &basis, decision);
+        if let Some(candidate) = self.adoptable_candidate(image, &basis, &current) {
+            return self.plan_adoption(image, &candidate, &basis, decision);
         }
         let version = Version::next(self.decided, self.index.newest_version(&image.name));
         self.built.insert(image.name.clone(), version);
@@ -145,7 +145,7 @@ impl<'c> ReleasePlanner<'c> {
 }
 
 impl<'c> ReleasePlanner<'c> {
-    fn plan_resume(
+    fn plan_adoption(
         &mut self,
         image: &Image,
         candidate: &Record<'_>,
@@ -154,17 +154,17 @@ impl<'c> ReleasePlanner<'c> {
     ) -> (Decision, Vec<Step>) {
         let (name, ami) = (image.name.clone(), candidate.ami.id.clone());
         self.built.insert(name.clone(), candidate.version);
-        self.resumed.insert(name, ami);
+        self.adopted.insert(name, ami);
         let reason = format!(
             "check the candidate of run {}, for whose boot EC2 had no capacity",
             candidate.tag(tags::RUN)
         );
         decision.reasons.insert(0, reason);
-        decision.verdict = PlanVerdict::Resume;
+        decision.verdict = PlanVerdict::Adopt;
         decision.version = Some(candidate.version);
         decision.base = Some(basis.description.clone());
         decision.base_because = Some(basis.reason.clone());
-        let steps = self.resume_steps(image, candidate, &decision.reasons.join("; "));
+        let steps = self.adoption_steps(image, candidate, &decision.reasons.join("; "));
         (decision, steps)
     }
 }

@@ -1,5 +1,6 @@
 //! Plans a release: build, recheck, keep or block each image, with reasons and steps.
 
+mod adopt;
 mod basis;
 mod decide;
 mod deprecation;
@@ -8,7 +9,6 @@ mod planner;
 mod reasons;
 pub(crate) mod recheck;
 mod released;
-mod resume;
 mod scratch;
 mod steps;
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(super) struct ReleasePlanner<'c> {
     /// Versions that this plan builds.
     pub(super) built: BTreeMap<ImageName, Version>,
     /// Candidates of earlier runs that this plan checks and releases.
-    pub(super) resumed: BTreeMap<ImageName, AmiId>,
+    pub(super) adopted: BTreeMap<ImageName, AmiId>,
     /// Images that this plan rechecks.
     pub(super) rechecked: BTreeSet<ImageName>,
 }
@@ -50,7 +50,7 @@ impl<'c> ReleasePlanner<'c> {
             Fingerprints::new(catalog),
         );
         let everywhere = Record::read_all(&inventory.images, &catalog.settings);
-        let (built, resumed, rechecked) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let (built, adopted, rechecked) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         Self {
             catalog,
             inventory,
@@ -60,7 +60,7 @@ impl<'c> ReleasePlanner<'c> {
             prints,
             everywhere,
             built,
-            resumed,
+            adopted,
             rechecked,
         }
     }

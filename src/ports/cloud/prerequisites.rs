@@ -87,7 +87,7 @@ pub trait PrerequisiteReader: Send + Sync {
     async fn enabled_regions(&self, region: &Region) -> CloudResult<BTreeSet<Region>>;
     /// Returns those of the subnets that exist in a Region.
     async fn subnets(&self, region: &Region, ids: &[String]) -> CloudResult<Vec<Subnet>>;
-    /// Returns the default subnets of the default VPC, or `None` if there is no default VPC.
+    /// Returns the default subnets of the default VPC, or `None` without a default VPC.
     async fn default_subnets(&self, region: &Region) -> CloudResult<Option<Vec<Subnet>>>;
     /// Returns the architectures of those instance types that a Region has.
     async fn instance_types(

@@ -1,11 +1,11 @@
 //! Builds an AMI and tags it as a candidate.
 
+pub(in crate::steps) mod adopt;
 pub(in crate::steps) mod candidate;
 pub(in crate::steps) mod discard;
 mod failure;
 mod login_failure;
 pub(in crate::steps) mod packer;
-pub(in crate::steps) mod resume;
 mod script_failure;
 
 pub use packer::FAILED;

@@ -1,5 +1,6 @@
 //! Tests complete runs on the fakes: a small catalog, its cloud, and the invariants.
 
+mod adopt;
 mod architectures;
 mod cancel;
 mod capacity;
@@ -16,7 +17,7 @@ mod lifecycle;
 mod pace;
 mod polling;
 mod preflight;
-mod resume;
+
 mod resumed;
 mod retirement;
 mod reviewed_prune;

@@ -24,7 +24,7 @@ const RELEVANT: [&str; 7] = [
 impl<'c> ReleasePlanner<'c> {
     /// Returns the candidate that equals the build which the plan would make: newest version of the
     /// image, the same recipe, checks and base, and not older than the plan allows.
-    pub(super) fn resumable_candidate(
+    pub(super) fn adoptable_candidate(
         &self,
         image: &Image,
         basis: &BuildBase,
@@ -34,7 +34,7 @@ impl<'c> ReleasePlanner<'c> {
             return None;
         }
         let newest = self.index.versions(image).first()?;
-        let created = candidate::resumable_since(newest, self.inventory.captured_at)?;
+        let created = candidate::adoptable_since(newest, self.inventory.captured_at)?;
         let AmiRef::Known(base) = &basis.ami else {
             return None;
         };
@@ -53,7 +53,7 @@ impl<'c> ReleasePlanner<'c> {
     }
 
     /// Returns the steps that check the candidate and release it.
-    pub(super) fn resume_steps(
+    pub(super) fn adoption_steps(
         &self,
         image: &Image,
         candidate: &Record<'_>,
@@ -72,7 +72,7 @@ impl<'c> ReleasePlanner<'c> {
             (StepName::Group, Action::CreateGroup { name: temporary() }),
             (
                 StepName::Candidate,
-                Action::ResumeCandidate {
+                Action::AdoptCandidate {
                     image: name.clone(),
                     ami: ami.clone(),
                     ami_name: candidate.ami.name.clone(),

@@ -90,7 +90,7 @@ async fn next_release_checks_and_releases_the_candidate() {
     let setup = first.next_run(catalog(&[]), NEXT_DAY);
     let plan = setup.release_plan("run-2", false);
     let base = decision(&plan);
-    assert_eq!(base.verdict, PlanVerdict::Resume);
+    assert_eq!(base.verdict, PlanVerdict::Adopt);
     let reason = "check the candidate of run run-1, for whose boot EC2 had no capacity";
     assert_eq!(base.reasons[0], reason);
     assert_eq!(
@@ -235,10 +235,10 @@ fn replace_base(setup: &mut TestEnv, more: &str) {
 }
 
 #[tokio::test]
-async fn only_an_equal_candidate_is_resumed() {
-    assert_eq!(verdict_after(|_| {}).await, PlanVerdict::Resume);
+async fn only_an_equal_candidate_is_adopted() {
+    assert_eq!(verdict_after(|_| {}).await, PlanVerdict::Adopt);
     let same = verdict_after(|setup| replace_base(setup, "max_age: 2d\n")).await;
-    assert_eq!(same, PlanVerdict::Resume, "younger than max_age");
+    assert_eq!(same, PlanVerdict::Adopt, "younger than max_age");
     let fallbacks = "builder: {instance_types: [t3.small, t3a.small]}\n";
     let types = verdict_after(|setup| replace_base(setup, fallbacks)).await;
     assert_eq!(
@@ -310,7 +310,7 @@ async fn forced_build_and_newer_updates_ignore_the_candidate() {
     };
     assert_eq!(
         verdict("2026-11-22T11:00:00Z", &mut inventory),
-        PlanVerdict::Resume
+        PlanVerdict::Adopt
     );
     assert_eq!(
         verdict("2026-11-23T11:00:00Z", &mut inventory),

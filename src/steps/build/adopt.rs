@@ -16,7 +16,7 @@ use crate::steps::publish::move_current::require_unchanged;
 
 /// Continuation with a candidate of an earlier run. Its undo deregisters the candidate, as that of a
 /// build does.
-pub(in crate::steps) struct ResumeCandidate<'a> {
+pub(in crate::steps) struct AdoptCandidate<'a> {
     pub(in crate::steps) image: &'a ImageName,
     pub(in crate::steps) ami: &'a AmiId,
     pub(in crate::steps) ami_name: &'a str,
@@ -24,7 +24,7 @@ pub(in crate::steps) struct ResumeCandidate<'a> {
 }
 
 #[async_trait]
-impl StepEffect for ResumeCandidate<'_> {
+impl StepEffect for AdoptCandidate<'_> {
     async fn perform(
         &self,
         steps: &Steps,
