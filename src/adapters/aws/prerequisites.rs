@@ -100,11 +100,19 @@ impl PrerequisiteReader for Aws {
         let answer = clients.kms.describe_key().key_id(key).send().await;
         let answer = answer.map_err(|e| cloud_error("DescribeKey", region, &e))?;
         let data = require_field(answer.key_metadata, "KeyMetadata", "DescribeKey", region)?;
+        let is_enabled = data.key_state == Some(KeyState::Enabled);
         let state = data.key_state.map(|s| s.as_str().to_owned());
-        let encrypts = data.key_usage == Some(KeyUsageType::EncryptDecrypt);
+        let state = state.unwrap_or_default();
+        // An answer without the usage decides nothing.
+        let other_usage = data
+            .key_usage
+            .filter(|usage| *usage != KeyUsageType::EncryptDecrypt);
         Ok(KeyDescription {
-            is_usable: encrypts && state.as_deref() == Some(KeyState::Enabled.as_str()),
-            state: state.unwrap_or_default(),
+            is_usable: is_enabled && other_usage.is_none(),
+            state: match other_usage {
+                Some(usage) => format!("{state}, for {}", usage.as_str()),
+                None => state,
+            },
         })
     }
 

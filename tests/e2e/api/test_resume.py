@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,6 @@ from support.seeded_history import TWO, create_catalog
 from support.state import ExpectedState
 
 FULL = os.environ.get("BAKELINE_MATRIX") == "1"
-# Odd, so that a sample contains changes that are lost and changes that are performed without an answer.
-SAMPLE = 47
 BUCKET = "runs-of-two-machines"
 
 
@@ -59,8 +58,8 @@ def test_killed_move_is_continued_or_undone(interrupted: InterruptedHistory, kin
     all_changes = [action for action in interrupted.sandbox.changes(mark) if action != "AssumeRole"]
     assert "PUT" in all_changes, "the lines of the journal are changes too"
     begun = finished = 0
-    for nth in range(1, len(all_changes) + 1, 1 if FULL else SAMPLE):
-        for goal in ("resume", "abort"):
+    for nth, goals in kills(len(all_changes)):
+        for goal in goals:
             name, table = interrupted.image(promoted=kind != "promote")
             after = expected_after(kind, table)
             known = newest_run(interrupted)["run"]
@@ -91,6 +90,15 @@ def test_killed_move_is_continued_or_undone(interrupted: InterruptedHistory, kin
             again = recover(interrupted, at, goal, dead["run"])
             assert again.code == 7 and "has ended" in again.err, again
     assert begun and (finished or not FULL), "no kill left a scope in the middle, or after its end"
+
+
+def kills(changes: int) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Returns the changes at which to kill, with the commands that follow. A sample has two in the middle: an even one,
+    which is performed without an answer, and an odd one, which is lost."""
+    middle = changes // 4 * 2
+    if not FULL:
+        return iter([(middle, ("resume",)), (middle + 1, ("abort",))])
+    return ((nth, ("resume", "abort")) for nth in range(1, changes + 1))
 
 
 def other_machine(at: Path) -> Path:
