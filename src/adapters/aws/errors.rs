@@ -22,7 +22,7 @@ where
     let message = match (error.code(), error.message()) {
         (Some(code), Some(text)) => format!("{code}: {text}"),
         (Some(code), None) => code.to_owned(),
-        _ => describe(error),
+        _ => shorten_provider_error(describe(error)),
     };
     let (message, details) = omit_encoded_details(&message);
     for detail in details {
@@ -79,11 +79,33 @@ pub(super) fn require_field<T>(
     })
 }
 
+/// Replaces the debug text of a failed credentials provider, such as AssumeRole, by its code and message.
+/// The text contains the ID of the request, so no two errors would be equal.
+fn shorten_provider_error(text: String) -> String {
+    let Some((before, rest)) = text.split_once("service error: ") else {
+        return text;
+    };
+    let value = |name: &str, end: &str| {
+        let (_, value) = rest.split_once(&format!("{name}: \""))?;
+        value.split(end).next()
+    };
+    match (value("code", "\""), value("message", "\", ")) {
+        (Some(code), Some(message)) => {
+            tracing::debug!("{text}");
+            let message = message.trim_end_matches("\" }").replace("\\\"", "\"");
+            format!("{before}{code}: {message}")
+        }
+        _ => text,
+    }
+}
+
 /// Returns the kind of a failure to load credentials. If AWS throttled or failed the request of a
 /// provider, such as AssumeRole, the credentials may be good.
 fn credentials_kind(message: &str) -> CloudErrorKind {
-    let code = message.split_once("code: \"").map_or("", |(_, rest)| rest);
-    let code = code.split('"').next().unwrap_or_default();
+    let code = message
+        .split_once("credentials: ")
+        .map_or("", |(_, rest)| rest);
+    let code = code.split(':').next().unwrap_or_default();
     match error_kind(code) {
         CloudErrorKind::Throttled => CloudErrorKind::Throttled,
         _ if ["InternalError", "InternalFailure", "ServiceUnavailable"].contains(&code) => {
@@ -140,11 +162,14 @@ mod tests {
     #[test]
     fn failed_request_for_credentials_is_transient() {
         let text = |code: &str| {
-            format!(
+            let text = format!(
                 "dispatch failure: other: an error occurred while loading credentials: service error: \
-                 unhandled error ({code}): Error {{ code: \"{code}\", message: \"x\" }}"
-            )
+                 unhandled error ({code}): Error {{ code: \"{code}\", message: \"may not assume \\\"r\\\"\", \
+                 aws_request_id: \"1-2\" }}"
+            );
+            shorten_provider_error(text)
         };
+        assert!(text("AccessDenied").ends_with("credentials: AccessDenied: may not assume \"r\""));
         for (code, expected) in [
             ("Throttling", CloudErrorKind::Throttled),
             ("InternalError", CloudErrorKind::Unavailable),
