@@ -51,7 +51,7 @@ pub(crate) async fn run(dir: &Path, args: &Preflight) -> Result<u8> {
         Some(name) => Some(context::find_environment(&names, name)?),
         None => None,
     };
-    let checks = collect_checks(&loaded, &images, environment.as_ref()).await;
+    let checks = Box::pin(collect_checks(&loaded, &images, environment.as_ref())).await;
     let count = |status| checks.iter().filter(|check| check.status == status).count();
     let (ok, missing, unknown) = (
         count(Status::Ok),

@@ -33,12 +33,12 @@ const COMMANDS: [&str; 9] = [
 
 /// Continues a run.
 pub(crate) async fn resume(dir: &Path, args: &Recover) -> Result<u8> {
-    recover(dir, args, Goal::Continue).await
+    Box::pin(recover(dir, args, Goal::Continue)).await
 }
 
 /// Undoes what a run has begun.
 pub(crate) async fn abort(dir: &Path, args: &Recover) -> Result<u8> {
-    recover(dir, args, Goal::Undo).await
+    Box::pin(recover(dir, args, Goal::Undo)).await
 }
 
 async fn recover(dir: &Path, args: &Recover, goal: Goal) -> Result<u8> {
