@@ -19,7 +19,7 @@ struct RunRow {
     run: RunId,
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<String>,
-    /// `active`, `unfinished`, `ended` or `unreadable`.
+    /// `active`, `unfinished`, `superseded`, `ended` or `unreadable`.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<String>,
@@ -45,10 +45,11 @@ pub(crate) async fn run(dir: &Path, args: &Runs) -> Result<u8> {
     let active: BTreeSet<RunId> = holders.into_iter().map(|holder| holder.run).collect();
     let all = stored_runs::list_runs(&*store, &settings.name).await?;
     let newest: Vec<&RunId> = all.keys().rev().take(usize::from(args.limit)).collect();
-    let mut rows = Vec::new();
+    let (mut rows, mut later) = (Vec::new(), Vec::new());
     for run in newest {
         let stored = stored_runs::load_run(&*store, &settings.name, run).await;
-        rows.push(row(run, stored, active.contains(run)));
+        rows.push(row(run, &stored, active.contains(run), &later));
+        later.extend(stored);
     }
     if args.json {
         ui::json(&rows);
@@ -58,7 +59,8 @@ pub(crate) async fn run(dir: &Path, args: &Runs) -> Result<u8> {
     Ok(0)
 }
 
-fn row(run: &RunId, stored: Result<StoredRun>, active: bool) -> RunRow {
+/// Describes a run. `later` are the runs that started after it.
+fn row(run: &RunId, stored: &Result<StoredRun>, active: bool, later: &[StoredRun]) -> RunRow {
     let mut row = RunRow {
         run: run.clone(),
         command: None,
@@ -78,9 +80,10 @@ fn row(run: &RunId, stored: Result<StoredRun>, active: bool) -> RunRow {
     row.state = match (active, stored.ended) {
         (true, _) => "active",
         (false, true) => "ended",
+        (false, false) if later.iter().any(|one| one.supersedes(stored)) => "superseded",
         (false, false) => "unfinished",
     };
-    if let Some(description) = stored.description {
+    if let Some(description) = stored.description.clone() {
         row.command = Some(description.command);
         row.host = Some(description.host);
         row.job = description.job;

@@ -152,9 +152,19 @@ impl StoredRun {
         Ok((self.plan, attempt))
     }
 
-    /// Returns the images that the run changes.
-    fn images(&self) -> BTreeSet<ImageName> {
-        images_of(&self.plan)
+    /// Returns whether this run, which started later, changed resources of an earlier run: an image of
+    /// that run, or any resource of a run without images, such as a prune.
+    pub(crate) fn supersedes(&self, earlier: &StoredRun) -> bool {
+        let command = self.description.as_ref().map(|d| d.command.as_str());
+        if self.progress.lines == 0 || command == Some("sweep") {
+            return false;
+        }
+        let (images, earlier) = (images_of(&self.plan), images_of(&earlier.plan));
+        let shares = match (images.is_empty(), earlier.is_empty()) {
+            (false, false) => !images.is_disjoint(&earlier),
+            (here, there) => here && there,
+        };
+        shares || command == Some("doctor")
     }
 }
 
@@ -170,8 +180,7 @@ fn images_of(plan: &Plan) -> BTreeSet<ImageName> {
     decided.chain(of_scopes).collect()
 }
 
-/// Returns the first later run that changed the same resources: an image of this run, or any resource
-/// of a run without images, such as a prune.
+/// Returns the first later run that changed the same resources.
 ///
 /// # Errors
 /// The store fails, or the plan of a later run cannot be read.
@@ -189,17 +198,10 @@ pub(crate) async fn later_run(
         Ok::<_, Error>((id, read?))
     });
     let read: Vec<_> = stream::iter(reads).buffered(MAX_CONCURRENT).collect().await;
-    let images = run.images();
     for one in read {
-        let (id, other) = one?;
-        let command = other.description.map(|d| d.command).unwrap_or_default();
-        let others = images_of(&other.plan);
-        let shares = if images.is_empty() || others.is_empty() {
-            images.is_empty() && others.is_empty()
-        } else {
-            !images.is_disjoint(&others)
-        };
-        if other.progress.lines > 0 && command != "sweep" && (shares || command == "doctor") {
+        let (id, later) = one?;
+        if later.supersedes(run) {
+            let command = later.description.map(|d| d.command).unwrap_or_default();
             return Ok(Some((id.clone(), command)));
         }
     }

@@ -36,6 +36,11 @@ def newest_run(interrupted: InterruptedHistory) -> dict[str, Any]:
     return runs[0]
 
 
+def state(interrupted: InterruptedHistory, run: str) -> str:
+    rows = json.loads(interrupted.catalog.bakeline("runs", "--json", want=0).out)
+    return str(next(row["state"] for row in rows if row["run"] == run))
+
+
 def assert_latest_exists(interrupted: InterruptedHistory, name: str) -> None:
     """Asserts that `latest` prints an AMI that EC2 has and whose tags make it current, or nothing."""
     for environment in ("Test", "Prod"):
@@ -156,7 +161,9 @@ def test_recovery_refuses_what_it_cannot_continue(interrupted: InterruptedHistor
     assert changed.code == 7 and f"image `{name}`" in changed.err and f"bakeline abort {dead}" in changed.err, changed
     catalog.file(f"images/{name}.yaml", settings)
     assert ec2_changes(interrupted, mark) == []
+    assert state(interrupted, dead) == "unfinished"
     catalog.bakeline("promote", name, "--to", "Prod", want=0)
+    assert state(interrupted, dead) == "superseded"
     mark = interrupted.sandbox.mark()
     late = catalog.bakeline("resume", dead)
     assert late.code == 7 and "has changed the same resources" in late.err, late
