@@ -19,7 +19,6 @@ from support.sandbox import Sandbox
 
 # Actions of a release, by service. A full run fails if the API log has another one.
 ACTIONS = {
-    "AssumeRole": "sts",
     "AuthorizeSecurityGroupIngress": "ec2",
     "CreateImage": "ec2",
     "CreateKeyPair": "ec2",
@@ -29,12 +28,22 @@ ACTIONS = {
     "DeleteSecurityGroup": "ec2",
     "DeleteTags": "ec2",
     "DescribeImages": "ec2",
+    "DescribeInstanceTypeOfferings": "ec2",
+    "DescribeInstanceTypes": "ec2",
     "DescribeInstances": "ec2",
+    "DescribeKeyPairs": "ec2",
+    "DescribeRegions": "ec2",
     "DescribeSecurityGroups": "ec2",
+    "DescribeSnapshots": "ec2",
+    "DescribeSubnets": "ec2",
+    "DescribeVolumes": "ec2",
+    "DescribeVpcs": "ec2",
     "GetCallerIdentity": "sts",
     "GetParameter": "ssm",
+    "ModifyImageAttribute": "ec2",
     "PutParameter": "ssm",
     "RunInstances": "ec2",
+    "StopInstances": "ec2",
     "TerminateInstances": "ec2",
 }
 TEMPORARY = ("instances", "volumes", "keys", "groups", "interfaces")

@@ -17,7 +17,7 @@ from support.state import ExpectedState, Location, LocationView
 
 FULL = os.environ.get("BAKELINE_MATRIX") == "1"
 # Odd, so that a sample contains changes that are lost and changes that are performed without an answer.
-SAMPLE = 3
+SAMPLE = 7
 
 
 @pytest.fixture(scope="module")

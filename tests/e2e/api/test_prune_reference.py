@@ -27,7 +27,7 @@ import prune_reference as reference
 import yaml
 from support.run import BAKELINE
 
-WORLDS = 10_000 if os.environ.get("BAKELINE_MATRIX") == "1" else 1_000
+WORLDS = 10_000 if os.environ.get("BAKELINE_MATRIX") == "1" else 500
 LEAST = WORLDS // 10
 RULES = [
     "current",
