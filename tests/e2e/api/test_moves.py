@@ -19,7 +19,6 @@ from support.sandbox import Sandbox
 from support.seeded_history import ONE, TWO, SeededHistory, create_catalog
 from support.state import OTHER, OWN
 
-
 FULL = os.environ.get("BAKELINE_MATRIX") == "1"
 
 

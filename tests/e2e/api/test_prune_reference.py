@@ -1,6 +1,6 @@
 """Compares prune with an independent reference on random inventories: both name the same set.
 
-CI compares 1,000 inventories; `make matrix` compares 10,000.
+CI compares 500 inventories; `make matrix` compares 10,000.
 
 The reference, `prune_reference.py`, was written from README.md ("What prune keeps") without reading the program. It has one
 function:
