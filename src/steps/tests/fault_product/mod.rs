@@ -17,8 +17,9 @@ use super::IMAGES;
 use super::TestEnv;
 use super::killed_retirement::at_time;
 use super::lifecycle::{Operation, on_day, state_table, version};
+use crate::lifecycle::candidate::awaits_checks;
 use crate::matrix::select_rotating;
-use crate::model::RunId;
+use crate::model::{AmiId, RunId};
 
 /// Number of cells of a command in a sample.
 const SAMPLE: usize = 8;
@@ -145,6 +146,19 @@ async fn repeat_removal(command: Command, setup: &TestEnv, wanted: &WantedEnd) -
     (now.stable() != wanted.inventory.stable()).then(|| format!("{more:?} {less:?}"))
 }
 
+/// Removes the candidates that wait for their boot checks, with their snapshots, and returns their IDs.
+fn remove_kept_candidates(setup: &TestEnv) -> Vec<AmiId> {
+    setup.cloud.state(|state| {
+        let own = state.own().into_iter();
+        let kept: Vec<_> = own.filter(|ami| awaits_checks(&ami.tags)).collect();
+        for ami in &kept {
+            state.images.remove(&ami.id);
+            state.snapshots.retain(|id, _| !ami.snapshots.contains(id));
+        }
+        kept.into_iter().map(|ami| ami.id).collect()
+    })
+}
+
 async fn judge_cell(
     command: Command,
     start: &TestEnv,
@@ -179,6 +193,12 @@ async fn judge_cell(
         report
             .leaks
             .push(format!("{context}: stuck although the fault ended"));
+    }
+    // The next run would adopt a candidate that waits for its boot checks. The output must name it.
+    for ami in remove_kept_candidates(&setup) {
+        if !format!("{:?}", ran.outcome).contains(&format!("kept: candidate {ami} ")) {
+            report.leaks.push(format!("{context}: {ami} is not named"));
+        }
     }
     let swept = later(&setup);
     match sweep(&swept, RunId::from("sweep1")).await {
