@@ -15,8 +15,8 @@ pub enum StepState {
     Begun,
     /// The step succeeded.
     Done(StepOutput),
-    /// The step failed with this error.
-    Failed(String),
+    /// The step failed.
+    Failed,
     /// The step is not completely undone. The output is absent if the step had not succeeded.
     Undoing(Option<StepOutput>),
     /// The step is undone.
@@ -93,7 +93,7 @@ impl RunProgress {
     pub fn stages<'p>(&self, plan: &'p Plan) -> Vec<(&'p Scope, ScopeStage)> {
         let scopes = plan.scopes().into_iter();
         scopes
-            .map(|(scope, _)| (scope, self.of(scope).stage(&steps_of(plan, scope))))
+            .map(|(scope, _)| (scope, self.of(scope).stage(steps_of(plan, scope).len())))
             .collect()
     }
 
@@ -118,9 +118,8 @@ impl ScopeProgress {
             Phase::Succeeded => StepState::Done(serde_json::from_value(line.data.clone())?),
             Phase::Failed => {
                 let text = line.data.get("error").and_then(serde_json::Value::as_str);
-                let error = text.unwrap_or("no reason recorded").to_owned();
-                self.error = Some(error.clone());
-                StepState::Failed(error)
+                self.error = Some(text.unwrap_or("no reason recorded").to_owned());
+                StepState::Failed
             }
             Phase::UndoStarted | Phase::UndoFailed => {
                 StepState::Undoing(self.output(&line.step).cloned())
@@ -161,9 +160,9 @@ impl ScopeProgress {
         self.error.as_deref()
     }
 
-    /// Returns how far the scope came. `steps` are all steps of the scope.
+    /// Returns how far the scope came. `steps` is the number of all its steps.
     #[must_use]
-    pub fn stage(&self, steps: &[&Step]) -> ScopeStage {
+    pub fn stage(&self, steps: usize) -> ScopeStage {
         let states = || self.states.values();
         if self.states.is_empty() {
             ScopeStage::NotStarted
@@ -171,9 +170,7 @@ impl ScopeProgress {
             ScopeStage::Undone
         } else if states().any(|s| !matches!(s, StepState::Begun | StepState::Done(_))) {
             ScopeStage::HalfUndone
-        } else if states().all(|s| matches!(s, StepState::Done(_)))
-            && self.states.len() == steps.len()
-        {
+        } else if states().all(|s| matches!(s, StepState::Done(_))) && self.states.len() == steps {
             ScopeStage::Done
         } else {
             ScopeStage::Interrupted
@@ -208,7 +205,7 @@ pub struct Recovery {
 impl Recovery {
     /// Returns whether the earlier attempt has begun a scope.
     pub(super) fn has_begun(&self, scope: &Scope) -> bool {
-        !self.progress.of(scope).is_empty()
+        self.progress.scopes.contains_key(scope)
     }
 
     /// Returns the scopes that need no work, with their ends.

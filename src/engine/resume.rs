@@ -1,18 +1,18 @@
 //! Continues the scopes of an earlier attempt of a run, or undoes them.
 
-use super::context::{Shared, StepContext};
+use super::context::Shared;
 use super::outcome::ScopeEnd;
 use super::recovery::{Goal, ScopeProgress, ScopeStage, StepState, failure_text};
-use super::scope::{EndedStep, current_outputs, fail_scope, note_function};
+use super::scope::{EndedStep, fail_scope};
+use super::undo::repeat_undo;
 use crate::error::{Error, ErrorKind};
 use crate::plan::Step;
 
-/// Returns the steps that the earlier attempt began and did not undo.
-pub(super) fn recorded_steps<'s>(shared: &Shared, steps: &'s [Step]) -> Vec<EndedStep<'s>> {
-    let Some(scope) = steps.first().map(|s| &s.scope) else {
-        return Vec::new();
-    };
-    let progress = shared.recovery.progress.of(scope);
+/// Returns those steps that the earlier attempt began and did not undo.
+pub(super) fn recorded_steps<'s>(
+    progress: &ScopeProgress,
+    steps: &'s [Step],
+) -> Vec<EndedStep<'s>> {
     let left = |step: &'s Step| match progress.state(&step.id)? {
         StepState::Undone => None,
         _ => Some(EndedStep::recorded(
@@ -27,36 +27,37 @@ pub(super) fn recorded_steps<'s>(shared: &Shared, steps: &'s [Step]) -> Vec<Ende
 /// the scope must continue or start.
 pub(super) async fn undo_recorded(shared: &Shared, steps: &[Step]) -> Option<ScopeEnd> {
     let progress = shared.recovery.progress.of(&steps.first()?.scope);
-    let all: Vec<&Step> = steps.iter().collect();
-    let error = match progress.stage(&all) {
+    let error = match progress.stage(steps.len()) {
         ScopeStage::HalfUndone => Error::new(ErrorKind::StepFailed, failure_text(&progress)),
         ScopeStage::Interrupted if shared.recovery.goal == Goal::Undo => {
             Error::new(ErrorKind::Interrupted, "the run was aborted")
         }
         _ => return None,
     };
-    let failed = |step: &&Step| matches!(progress.state(&step.id), Some(StepState::Failed(_)));
+    let failed = |step: &&Step| matches!(progress.state(&step.id), Some(StepState::Failed));
     let last = |step: &&Step| progress.state(&step.id).is_some();
     let step = steps.iter().find(failed).or(steps.iter().rfind(last))?;
-    Some(fail_scope(shared, step, error, recorded_steps(shared, steps), false).await)
+    let left = recorded_steps(&progress, steps);
+    Some(fail_scope(shared, step, error, left, false).await)
 }
 
 /// Removes the key pair, the security group and the instances of an earlier attempt, newest first, if a
 /// step that has not ended needs an instance: the private key exists only on the machine of that
-/// attempt. Returns the progress of the scope without the removed resources.
+/// attempt. Removes these steps from the progress of the scope.
+///
+/// # Errors
+/// The step whose resource could not be removed, and the reason.
 pub(super) async fn reset_access<'s>(
     shared: &Shared,
     steps: &'s [Step],
-) -> Result<ScopeProgress, (&'s Step, Error)> {
-    let Some(first) = steps.first() else {
-        return Ok(ScopeProgress::default());
-    };
-    let mut progress = shared.recovery.progress.of(&first.scope);
+    progress: &mut ScopeProgress,
+) -> Result<(), (&'s Step, Error)> {
     let needs_instance =
         |step: &Step| progress.output(&step.id).is_none() && step.action.uses_instance();
     if progress.is_empty() || !steps.iter().any(needs_instance) {
-        return Ok(progress);
+        return Ok(());
     }
+    let mut patience = shared.undo_patience;
     for step in steps.iter().rev() {
         let removed = match progress.state(&step.id) {
             None => false,
@@ -66,17 +67,11 @@ pub(super) async fn reset_access<'s>(
         if !removed {
             continue;
         }
-        let note = note_function(shared, step);
-        let context = StepContext {
-            outputs: current_outputs(shared),
-            cancel: shared.cancel.clone(),
-            note: &note,
-        };
-        let (effects, output) = (&shared.engine.effects, progress.output(&step.id));
-        if let Err(error) = effects.undo(step, output, &context).await {
+        let output = progress.output(&step.id);
+        if let Err(error) = repeat_undo(shared, step, output, &mut patience).await {
             return Err((step, error));
         }
         progress.reset(&step.id);
     }
-    Ok(progress)
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Runs one scope: its steps in order, and their undo when one fails.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,14 +19,16 @@ use crate::plan::{Action, Step};
 
 /// Runs the steps in order. After a failure, undoes the finished steps, newest first.
 pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semaphore) -> ScopeEnd {
-    let begun = steps
-        .first()
-        .is_some_and(|step| shared.recovery.has_begun(&step.scope));
+    let Some(scope) = steps.first().map(|step| &step.scope) else {
+        return ScopeEnd::Done {
+            outputs: BTreeMap::new(),
+        };
+    };
     let permit = tokio::select! {
         permit = permits.acquire() => Some(permit),
         // A scope that an earlier attempt has begun must be undone.
         () = shared.cancel.cancelled() => {
-            if !begun {
+            if !shared.recovery.has_begun(scope) {
                 let because = "skipped: the run was cancelled".to_owned();
                 return ScopeEnd::NotStarted { because };
             }
@@ -35,46 +38,28 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
     if let Some(end) = undo_recorded(shared, steps).await {
         return end;
     }
+    let mut earlier = shared.recovery.progress.of(scope);
+    if let Err((step, error)) = reset_access(shared, steps, &mut earlier).await {
+        let left = recorded_steps(&earlier, steps);
+        return fail_scope(shared, step, error, left, false).await;
+    }
     let mut done: Vec<EndedStep<'_>> = Vec::new();
-    let earlier = match reset_access(shared, steps).await {
-        Ok(earlier) => earlier,
-        Err((step, error)) => {
-            let left = recorded_steps(shared, steps);
-            return fail_scope(shared, step, error, left, false).await;
-        }
-    };
-    for step in steps {
+    for (index, step) in steps.iter().enumerate() {
         if let Some(output) = earlier.output(&step.id) {
             done.push(EndedStep::recorded(step, Some(output.clone())));
             continue;
         }
-        if shared.cancel.is_cancelled() {
-            if earlier.state(&step.id).is_some() {
-                done.push(EndedStep::recorded(step, None));
-            }
+        let (ended, error) = if shared.cancel.is_cancelled() {
             let error = Error::new(ErrorKind::Interrupted, "cancelled before this step");
-            return fail_scope(shared, step, error, done, false).await;
-        }
-        let data = json!({ "action": step.action, "reason": step.reason });
-        let started = with_journal(shared, &data, |recorder, line| {
-            recorder.start(&step.id, line)
-        });
-        // A step that is not in the journal has not started and needs no undo.
-        let started = match started {
-            Ok(started) => started,
-            Err(error) => return fail_scope(shared, step, error, done, false).await,
+            (None, Some(error))
+        } else {
+            start_step(shared, step).await
         };
-        let (record, result) = run_step(shared, step, started).await;
-        let (output, error) = match result {
-            Ok(output) => (Some(output), None),
-            Err(error) => (None, Some(error)),
-        };
-        done.push(EndedStep {
-            step,
-            output,
-            record,
-        });
+        let next = index + usize::from(ended.is_some());
+        done.extend(ended);
         if let Some(error) = error {
+            // The earlier attempt may have begun this step, and after a reset also later ones.
+            done.extend(recorded_steps(&earlier, &steps[next..]));
             let is_release = steps
                 .iter()
                 .any(|step| matches!(step.action, Action::MoveCurrent { .. }));
@@ -87,6 +72,30 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
         .filter_map(|ended| Some((ended.step.id.clone(), ended.output?)))
         .collect();
     ScopeEnd::Done { outputs }
+}
+
+/// Records the start of a step and runs it. Returns the step, unless it has not started, and its error.
+async fn start_step<'s>(shared: &Shared, step: &'s Step) -> (Option<EndedStep<'s>>, Option<Error>) {
+    let data = json!({ "action": step.action, "reason": step.reason });
+    let started = with_journal(shared, &data, |recorder, line| {
+        recorder.start(&step.id, line)
+    });
+    // A step that is not in the journal has not started and needs no undo.
+    let started = match started {
+        Ok(started) => started,
+        Err(error) => return (None, Some(error)),
+    };
+    let (record, result) = run_step(shared, step, started).await;
+    let (output, error) = match result {
+        Ok(output) => (Some(output), None),
+        Err(error) => (None, Some(error)),
+    };
+    let ended = EndedStep {
+        step,
+        output,
+        record,
+    };
+    (Some(ended), error)
 }
 
 /// Step that succeeded or failed. A failed step has no output.

@@ -89,17 +89,10 @@ async fn undo_step(shared: &Shared, ended: EndedStep<'_>, patience: &mut Duratio
         output,
         record,
     } = ended;
-    let note = note_function(shared, step);
-    // An undo is never cancelled: it would leave a partly undone scope.
-    let context = StepContext {
-        outputs: current_outputs(shared),
-        cancel: CancellationToken::new(),
-        note: &note,
-    };
     let undoing = with_journal(shared, &json!({}), |recorder, line| {
         record.start_undo(recorder, line)
     });
-    let undone = repeat_undo(shared, step, output.as_ref(), &context, patience).await;
+    let undone = repeat_undo(shared, step, output.as_ref(), patience).await;
     // The effect is undone even if the journal cannot record it.
     if let Ok(undoing) = undoing {
         let _written = match &undone {
@@ -117,18 +110,24 @@ async fn undo_step(shared: &Shared, ended: EndedStep<'_>, patience: &mut Duratio
 
 /// Undoes a step. Repeats it after transient errors while `patience` lasts: an undo is the last chance
 /// to remove what a run has created.
-async fn repeat_undo(
+pub(super) async fn repeat_undo(
     shared: &Shared,
     step: &Step,
     output: Option<&StepOutput>,
-    context: &StepContext<'_>,
     patience: &mut Duration,
 ) -> Result<()> {
+    let note = note_function(shared, step);
+    // An undo is never cancelled: it would leave a partly undone scope.
+    let context = StepContext {
+        outputs: current_outputs(shared),
+        cancel: CancellationToken::new(),
+        note: &note,
+    };
     let Engine { effects, clock, .. } = &shared.engine;
     let mut pause = Duration::from_secs(1);
     loop {
         let begun = clock.now();
-        let error = match effects.undo(step, output, context).await {
+        let error = match effects.undo(step, output, &context).await {
             Err(error) if error.is_transient() && effects.lock_loss().is_none() => error,
             other => return other,
         };

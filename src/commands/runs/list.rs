@@ -44,10 +44,9 @@ pub(crate) async fn run(dir: &Path, args: &Runs) -> Result<u8> {
     let holders = locks.holders(&environments).await?;
     let active: BTreeSet<RunId> = holders.into_iter().map(|holder| holder.run).collect();
     let all = stored_runs::list_runs(&*store, &settings.name).await?;
-    let newest: Vec<&RunId> = all.keys().rev().take(usize::from(args.limit)).collect();
+    let newest = all.iter().rev().take(usize::from(args.limit));
     let (mut rows, mut later) = (Vec::new(), Vec::new());
-    for run in newest {
-        let stored = stored_runs::load_run(&*store, &settings.name, run).await;
+    for (run, stored) in stored_runs::read_runs(&*store, &settings.name, newest).await {
         rows.push(row(run, &stored, active.contains(run), &later));
         later.extend(stored);
     }

@@ -70,7 +70,7 @@ async fn recover(dir: &Path, args: &Recover, goal: Goal) -> Result<u8> {
         keep_failed: description.keep_failed && goal == Goal::Continue,
         throwaway: false,
     };
-    let ran = run::execute_after(attempt, &loaded, &inventory, &plan, options).await?;
+    let ran = run::execute_after(Some(attempt), &loaded, &inventory, &plan, options).await?;
     match goal {
         Goal::Undo => finish_abort(&ran, args.json),
         Goal::Continue => finish(&loaded, &inventory, &plan, (&description, &ran), args.json).await,

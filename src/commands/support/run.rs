@@ -20,7 +20,7 @@ use crate::engine::lock::fence::{FencedBuilder, FencedCloud};
 use crate::engine::lock::guard::{FencedEffects, Guard};
 use crate::engine::mirror::JournalMirror;
 use crate::engine::outcome::Outcome;
-use crate::engine::{Effects, Engine, Options};
+use crate::engine::{Effects, Engine, Goal, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Inventory, Region};
 use crate::plan::{self, Plan, Scope};
@@ -94,12 +94,12 @@ pub(crate) async fn execute_plan(
     plan: &Plan,
     options: RunOptions,
 ) -> Result<RunResult> {
-    execute_after(EarlierAttempt::default(), loaded, inventory, plan, options).await
+    execute_after(None, loaded, inventory, plan, options).await
 }
 
 /// Executes a plan as [`execute_plan`] does, after an earlier attempt.
 pub(crate) async fn execute_after(
-    earlier: EarlierAttempt,
+    earlier: Option<EarlierAttempt>,
     loaded: &LoadedCatalog,
     inventory: &Inventory,
     plan: &Plan,
@@ -107,9 +107,14 @@ pub(crate) async fn execute_after(
 ) -> Result<RunResult> {
     let access = AccessMode::Change(&plan.run);
     let clouds = context::connect_clouds(&loaded.catalog.settings, access).await?;
-    check_prerequisites(loaded, inventory, plan, (&clouds, access)).await?;
+    let undoes = earlier
+        .as_ref()
+        .is_some_and(|e| e.recovery.goal == Goal::Undo);
+    if !undoes {
+        check_prerequisites(loaded, inventory, plan, (&clouds, access)).await?;
+    }
     let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
-    let (directory, journal) = run_files::open_run_directory(plan, &saved, &earlier)?;
+    let (directory, journal) = run_files::open_run_directory(plan, &saved, earlier.as_ref())?;
     let lock = lock::command_locks(loaded, LockScope::All).await?;
     let (store, guard) = (
         Arc::clone(&lock.store),
@@ -118,21 +123,26 @@ pub(crate) async fn execute_after(
     let mirror = if options.throwaway {
         None
     } else {
-        let description = run_files::describe_run(loaded, plan, options, lock);
-        let files = (&saved[..], &description);
-        run_files::store_run(&*store, &loaded.catalog, plan, files).await?;
+        if earlier.is_none() {
+            let description = run_files::describe_run(loaded, plan, options, lock);
+            let files = (&saved[..], &description);
+            run_files::store_run(&*store, &loaded.catalog, plan, files).await?;
+        }
         let mirror = JournalMirror::start(
             Arc::clone(&journal),
             Arc::clone(&store),
             loaded.catalog.settings.name.clone(),
             plan.run.clone(),
-            earlier.text.clone(),
+            earlier.as_ref().map(|e| e.text.clone()).unwrap_or_default(),
         );
         Some(Arc::new(mirror))
     };
     let ports = (Arc::clone(&directory), Arc::clone(&store), clouds);
     let mut steps = assemble_steps(loaded, inventory, plan, options, ports, guard.as_ref()).await?;
-    steps.attempt = earlier.lines.len();
+    let EarlierAttempt {
+        lines, recovery, ..
+    } = earlier.unwrap_or_default();
+    steps.attempt = lines.len();
     let timer = Arc::new(super::timer::ScopeTimer::default());
     let engine = Engine {
         effects: match guard {
@@ -151,9 +161,6 @@ pub(crate) async fn execute_after(
         )),
     };
     let limits = engine_options(options, lock.interrupt.clone());
-    let EarlierAttempt {
-        lines, recovery, ..
-    } = earlier;
     let outcome = engine.run_after(&lines, recovery, plan, &limits).await;
     if let Some(mirror) = mirror {
         if let Some(missing) = mirror.finish(&SystemClock).await {

@@ -20,7 +20,7 @@ use crate::plan::Plan;
 use crate::plan::catalog_digests::catalog_digests;
 use crate::ports::{Journal, Store, Workspace as _};
 
-/// Earlier attempt of a run. The default is a run without one.
+/// Earlier attempt of a run.
 #[derive(Debug, Default)]
 pub(crate) struct EarlierAttempt {
     /// Lines of the journal.
@@ -38,7 +38,7 @@ pub(crate) struct EarlierAttempt {
 pub(super) fn open_run_directory(
     plan: &Plan,
     saved: &[u8],
-    earlier: &EarlierAttempt,
+    earlier: Option<&EarlierAttempt>,
 ) -> Result<(Arc<RunDirectory>, Arc<dyn Journal>)> {
     let failed = |what: &str, e: std::io::Error| {
         Error::new(ErrorKind::StepFailed, what.to_owned()).because(e)
@@ -46,14 +46,14 @@ pub(super) fn open_run_directory(
     let base = working_directory().map_err(|e| failed("cannot read the working directory", e))?;
     let directory = RunDirectory::create(&base, &plan.run)
         .map_err(|e| failed("cannot create the run directory", e))?;
-    for (path, content) in &earlier.files {
-        if directory.read(path).is_none() {
-            directory
-                .write(path, content, true)
-                .map_err(|e| failed("cannot restore a file of the run", e))?;
+    if let Some(earlier) = earlier {
+        for (path, content) in &earlier.files {
+            if directory.read(path).is_none() {
+                directory
+                    .write(path, content, true)
+                    .map_err(|e| failed("cannot restore a file of the run", e))?;
+            }
         }
-    }
-    if !earlier.lines.is_empty() {
         let path = directory.root().join(JournalFile::NAME);
         write_atomically(&path, earlier.text.as_bytes(), 0o644)
             .map_err(|e| failed("cannot restore the journal", e))?;

@@ -84,8 +84,8 @@ async fn read_run(
             .hint("use the version of bakeline that started the run")
     })?;
     let description = store.get(&keys::run_description(catalog, run)).await?;
-    let (stored, _) = read_run_record(catalog, store, run, all).await?;
-    let (text, lines) = longest_journal(run, stored)?;
+    let stored = read_journal(catalog, store, run, all).await?;
+    let (text, lines) = longest_journal(run, &stored)?;
     let progress = RunProgress::read(&plan, &lines)?;
     let ended = [keys::journal(catalog, run), keys::report(catalog, run)];
     let prefix = format!("{}/", keys::run_files(catalog, run));
@@ -104,23 +104,27 @@ async fn read_run(
     })
 }
 
-/// Returns the journal of the store, or that of this machine if it has more lines. Incomplete last
-/// lines are removed.
-fn longest_journal(run: &RunId, stored: String) -> Result<(String, Vec<JournalLine>)> {
-    let complete = |text: String| {
-        let end = text.rfind('\n').map_or(0, |end| end + 1);
-        text[..end].to_owned()
+/// Returns the valid journal with the most lines: that of the store, in which lines may be missing, or
+/// that of this machine. Incomplete last lines are removed.
+fn longest_journal(run: &RunId, stored: &str) -> Result<(String, Vec<JournalLine>)> {
+    let complete = |text: &str| {
+        let text = text[..text.rfind('\n').map_or(0, |end| end + 1)].to_owned();
+        let lines = journal::read(&text)?;
+        Ok::<_, Error>((text, lines))
     };
     let stored = complete(stored);
-    let local = complete(read_local_journal(run).unwrap_or_default());
-    let text = if local.len() > stored.len() && local.starts_with(&stored) {
-        local
-    } else {
-        stored
-    };
-    let lines = journal::read(&text)
-        .map_err(|e| Error::input(format!("the journal of run {run} cannot be read")).because(e))?;
-    Ok((text, lines))
+    let local = read_local_journal(run).and_then(|text| complete(&text).ok());
+    match (stored, local) {
+        (Ok(stored), Some(local)) if stored.1.len() >= local.1.len() => Ok(stored),
+        (_, Some(local)) => Ok(local),
+        (Ok(stored), None) => Ok(stored),
+        (Err(error), None) => {
+            let text = format!("the journal of run {run} cannot be read");
+            Err(Error::input(text)
+                .because(error)
+                .hint("run this command on the machine of the run, in the same directory"))
+        }
+    }
 }
 
 fn read_local_journal(run: &RunId) -> Option<String> {
@@ -139,7 +143,7 @@ impl StoredRun {
         goal: Goal,
     ) -> Result<(Plan, EarlierAttempt)> {
         let prefix = format!("{}/", keys::run_files(catalog, &self.plan.run));
-        let path = |key: String| (key.trim_start_matches(&prefix).to_owned(), key);
+        let path = |key: String| (key.strip_prefix(&prefix).unwrap_or(&key).to_owned(), key);
         let wanted = self.files.into_iter().map(path).collect();
         let files = stored_evidence::fetch_existing(store, wanted).await?;
         let progress = self.progress;
@@ -180,26 +184,36 @@ fn images_of(plan: &Plan) -> BTreeSet<ImageName> {
     decided.chain(of_scopes).collect()
 }
 
+/// Reads runs in parallel and returns them in the same order.
+pub(crate) async fn read_runs<'r>(
+    store: &dyn Store,
+    catalog: &CatalogName,
+    runs: impl Iterator<Item = (&'r RunId, &'r Vec<String>)>,
+) -> Vec<(&'r RunId, Result<StoredRun>)> {
+    let reads = runs.map(|(run, keys)| async move {
+        let plan = store.get(&keys::plan(catalog, run)).await;
+        let stored = match plan {
+            Ok(plan) => read_run(store, catalog, run, keys, &plan.unwrap_or_default()).await,
+            Err(error) => Err(error.into()),
+        };
+        (run, stored)
+    });
+    stream::iter(reads).buffered(MAX_CONCURRENT).collect().await
+}
+
 /// Returns the first later run that changed the same resources.
 ///
 /// # Errors
-/// The store fails, or the plan of a later run cannot be read.
+/// The store fails, or a later run cannot be read.
 pub(crate) async fn later_run(
     store: &dyn Store,
     catalog: &CatalogName,
     run: &StoredRun,
 ) -> Result<Option<(RunId, String)>> {
-    let this = &run.plan.run;
     let all = list_runs(store, catalog).await?;
-    let later: Vec<(&RunId, &Vec<String>)> = all.iter().filter(|(id, _)| *id > this).collect();
-    let reads = later.into_iter().map(|(id, keys)| async move {
-        let bytes = store.get(&keys::plan(catalog, id)).await?;
-        let read = read_run(store, catalog, id, keys, &bytes.unwrap_or_default()).await;
-        Ok::<_, Error>((id, read?))
-    });
-    let read: Vec<_> = stream::iter(reads).buffered(MAX_CONCURRENT).collect().await;
-    for one in read {
-        let (id, later) = one?;
+    let later = all.iter().filter(|(id, _)| **id > run.plan.run);
+    for (id, later) in read_runs(store, catalog, later).await {
+        let later = later?;
         if later.supersedes(run) {
             let command = later.description.map(|d| d.command).unwrap_or_default();
             return Ok(Some((id.clone(), command)));
@@ -208,14 +222,13 @@ pub(crate) async fn later_run(
     Ok(None)
 }
 
-/// Reads the journal and the result of a run from the store. A run that ended has one object with
-/// its journal. Other runs have one object for each line, as all runs of earlier versions.
-pub(crate) async fn read_run_record(
+/// Reads the journal of a run from the store. A run that ended has one object with its journal. Other runs have one object for each line, as all runs of earlier versions.
+pub(crate) async fn read_journal(
     catalog: &CatalogName,
     store: &dyn Store,
     run: &RunId,
     keys: &[String],
-) -> Result<(String, Option<Vec<u8>>)> {
+) -> Result<String> {
     let journal = keys::journal(catalog, run);
     let lines = format!("{}/journal/", keys::run(catalog, run));
     let objects = if keys.contains(&journal) {
@@ -226,9 +239,8 @@ pub(crate) async fn read_run_record(
     };
     let mut objects = stored_evidence::fetch_existing(store, objects).await?;
     objects.sort();
-    let journal = objects
-        .iter()
+    let texts = objects.iter();
+    Ok(texts
         .map(|(_, text)| String::from_utf8_lossy(text))
-        .collect();
-    Ok((journal, store.get(&keys::report(catalog, run)).await?))
+        .collect())
 }

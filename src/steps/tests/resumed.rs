@@ -11,13 +11,15 @@ use super::lifecycle::{
     state_table, two_versions, version,
 };
 use super::{IMAGES, TestEnv};
-use crate::adapters::fake::{BuildBehavior, FakeClock, MemoryJournal};
+use crate::adapters::fake::{BuildBehavior, FakeClock, Fault, MemoryJournal};
 use crate::engine::journal::Phase;
 use crate::engine::outcome::Outcome;
 use crate::engine::recovery::{RunProgress, ScopeStage};
 use crate::engine::{Engine, Goal, Recovery, journal};
 use crate::evidence::keys;
+use crate::lifecycle::tags;
 use crate::matrix;
+use crate::model::Ami;
 use crate::plan::{Plan, Scope};
 use crate::ports::{Journal, Workspace as _};
 
@@ -193,6 +195,33 @@ async fn killed_release_continues_or_is_undone() {
             assert_eq!(evidence(&again), evidence(&clean), "{context}");
         }
     }
+}
+
+#[tokio::test]
+async fn failed_recovery_undoes_the_earlier_attempt() {
+    let start = second_release().await;
+    let next = || start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
+    let clean = next();
+    let plan = clean.release_plan("run2", true);
+    assert_eq!(clean.execute(&plan).await.kind(), None);
+    let mut kept_builds = 0;
+    for kill in positions("failed_recovery", &clean) {
+        for action in ["create_key_pair", "launch"] {
+            let context = format!("{kill:?}, {action}");
+            let killed = next();
+            run_until_killed(&killed, &plan, kill).await;
+            let again = next_attempt(&killed, Machine::Other);
+            kept_builds += again.cloud.state(|state| {
+                let candidates = state.own().into_iter();
+                let built = |ami: &Ami| ami.tags.get(tags::STATE).is_some_and(|s| s == "candidate");
+                candidates.filter(built).count()
+            });
+            again.cloud.fail(Fault::always(action));
+            resume(&again, &plan, Goal::Continue).await;
+            again.assert_clean(&context);
+        }
+    }
+    assert!(kept_builds > 0, "no kill left a built AMI");
 }
 
 /// Returns the number of builds that all attempts started.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream};
 
 use crate::commands::support::context::LoadedCatalog;
-use crate::commands::support::stored_runs::read_run_record;
+use crate::commands::support::stored_runs::read_journal;
 use crate::commands::support::{lock, stored_evidence};
 use crate::engine::unfinished;
 use crate::error::Result;
@@ -127,4 +127,15 @@ async fn planned_builds(
         out.insert(run, unfinished::retention_reasons(&plan, &record));
     }
     Ok(out)
+}
+
+/// Reads the journal and the result of a run.
+async fn read_run_record(
+    catalog: &CatalogName,
+    store: &dyn Store,
+    run: &RunId,
+    keys: &[String],
+) -> Result<(String, Option<Vec<u8>>)> {
+    let journal = read_journal(catalog, store, run, keys).await?;
+    Ok((journal, store.get(&keys::report(catalog, run)).await?))
 }
