@@ -14,14 +14,16 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# timed NAME COMMAND...: run a command and print its duration.
+# timed NAME COMMAND...: run a command and print its duration. The status is that of the command, also where the caller handles
+# it, which switches off `set -e`.
 timed() {
-    local name=$1 started=$SECONDS
+    local name=$1 started=$SECONDS code=0
     shift
     heading "$name"
-    "$@"
+    "$@" || code=$?
     local took=$((SECONDS - started))
     printf '%s took %d min %02d s\n' "$name" $((took / 60)) $((took % 60)) | tee -a "${DURATIONS_FILE:-/dev/null}" >&2
+    return "$code"
 }
 
 # sample_offset: print the number of the first case of rotating samples, which depends on the commit.

@@ -34,6 +34,9 @@ pub enum ScopeEnd {
         /// True if the scope is as it was before.
         #[serde(skip)]
         undone: bool,
+        /// True if a move was not undone, because the lock was lost.
+        #[serde(skip)]
+        moved: bool,
     },
     /// The scope was cancelled because another one failed or the user interrupted the run.
     /// Everything that has an undo was undone.
@@ -95,7 +98,10 @@ impl ScopeEnd {
     /// Returns whether a failed scope may have left a version current that was not before.
     #[must_use]
     pub fn may_have_moved(&self) -> bool {
-        matches!(self, Self::Stuck { moved: true, .. })
+        matches!(
+            self,
+            Self::Stuck { moved: true, .. } | Self::Failed { moved: true, .. }
+        )
     }
 
     /// Returns the line that the progress shows at the end of a scope, except after success.

@@ -234,6 +234,7 @@ impl Recovery {
                     error: failure_text(&progress),
                     hints: Vec::new(),
                     undone: true,
+                    moved: false,
                 })
             }
             ScopeStage::NotStarted if self.goal == Goal::Undo => Some(ScopeEnd::NotStarted {

@@ -248,6 +248,7 @@ pub(super) async fn fail_scope(
             error,
             hints,
             undone: has_undo && !fenced,
+            moved,
         };
     }
     if cancelled {
@@ -261,6 +262,7 @@ pub(super) async fn fail_scope(
         error,
         hints,
         undone: has_undo,
+        moved: false,
     }
 }
 
@@ -347,6 +349,7 @@ async fn keep_for_inspection(shared: &Shared, failed: &Step, error: &Error) -> O
         error: error.one_line(),
         hints,
         undone: false,
+        moved: false,
     })
 }
 

@@ -18,7 +18,7 @@ pub(super) struct RollbackResult {
     pub(super) stuck: Vec<String>,
     /// Steps left because the lock was lost.
     pub(super) left: Vec<String>,
-    /// True if the undo of a move failed.
+    /// True if a move was not undone.
     pub(super) moved: bool,
 }
 
@@ -36,15 +36,16 @@ pub(super) async fn rollback_steps(
         if keeps_candidate && makes_candidate(&step.action) {
             continue;
         }
+        let is_move = matches!(step.action, Action::MoveCurrent { .. });
         let lost = || shared.engine.effects.lock_loss().is_some();
         if lost() {
+            moved = moved.or(is_move.then_some(step));
             left.push(step.id.to_string());
             continue;
         }
-        if let Some(moved) = moved
-            .filter(|_| makes_candidate(&step.action) || matches!(step.action, Action::Copy { .. }))
-        {
-            // An AMI that may still be current must not be deregistered.
+        if let Some(moved) = moved.filter(|_| serves_current(&step.action)) {
+            // An AMI that may still be current must not be deregistered, and its users must be able to
+            // launch it.
             stuck.push(format!(
                 "{}: not removed, because {} could not be undone",
                 step.id, moved.id
@@ -53,9 +54,12 @@ pub(super) async fn rollback_steps(
         }
         match undo_step(shared, ended, &mut patience).await {
             Ok(()) => {}
-            Err(_) if lost() => left.push(step.id.to_string()),
+            Err(_) if lost() => {
+                moved = moved.or(is_move.then_some(step));
+                left.push(step.id.to_string());
+            }
             Err(e) => {
-                moved = moved.or(matches!(step.action, Action::MoveCurrent { .. }).then_some(step));
+                moved = moved.or(is_move.then_some(step));
                 let error = e.one_line();
                 emit(
                     shared,
@@ -75,6 +79,11 @@ pub(super) async fn rollback_steps(
         left,
         moved: moved.is_some(),
     }
+}
+
+/// Returns whether the undo of a step takes away what users of a current AMI need.
+fn serves_current(action: &Action) -> bool {
+    makes_candidate(action) || matches!(action, Action::Copy { .. } | Action::AllowLaunch { .. })
 }
 
 /// Returns whether the undo of a step deregisters the candidate. The undo of the boot terminates the

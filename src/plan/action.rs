@@ -32,6 +32,7 @@ impl Action {
         !matches!(
             self,
             Self::Deregister { .. }
+                | Self::DisallowLaunch { .. }
                 | Self::Restore { .. }
                 | Self::Sweep { .. }
                 | Self::Withdraw { .. }

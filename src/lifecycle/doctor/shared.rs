@@ -18,7 +18,9 @@ impl Doctor<'_, '_> {
             record, location, ..
         } in self.records.clone()
         {
-            if location.account.is_some() || record.state == State::Candidate {
+            // EC2 removed the permissions of a disabled AMI. A restore gives them back, with their record.
+            let is_disabled = record.ami.status == "disabled";
+            if location.account.is_some() || record.state == State::Candidate || is_disabled {
                 continue;
             }
             let left = grants::left_over(self.settings, &record);

@@ -1,12 +1,13 @@
 //! Allows other accounts to launch an AMI of the builder's account, and ends it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lifecycle::{Record, grants, tags};
+use crate::lifecycle::grants::{self, Grants};
+use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, AmiId, EnvName, State, Tags};
 use crate::plan::Step;
 use crate::plan::step::LaunchGrant;
@@ -32,9 +33,10 @@ impl StepEffect for AllowLaunch<'_> {
         context: &StepContext<'_>,
     ) -> Result<StepOutput> {
         let mut allowed: BTreeMap<AmiId, Vec<String>> = BTreeMap::new();
+        let mut entries = Entries::new();
         for grant in self.grants {
             let id = context.outputs.ami(&grant.ami)?;
-            let new = allow(steps, step, &id, grant, context).await?;
+            let new = allow(steps, step, (&id, grant), &mut entries, context).await?;
             allowed.entry(id).or_default().extend(new);
         }
         Ok(StepOutput::LaunchAllowed { allowed })
@@ -47,28 +49,76 @@ impl StepEffect for AllowLaunch<'_> {
         _output: Option<&StepOutput>,
         context: &StepContext<'_>,
     ) -> Result<()> {
+        let mut entries = Entries::new();
         for grant in self.grants {
             let id = context.outputs.ami(&grant.ami)?;
-            let key = (id.clone(), grant.env.clone());
-            let Some(given) = steps.launches.get(&key) else {
+            let given = steps.launches.get(&(id.clone(), grant.env.clone()));
+            if given.is_none() && steps.attempt == 0 {
+                continue; // The step failed before it granted anything.
+            }
+            let Some(ami) = ami::find_listed(steps, step, &id).await? else {
                 continue;
             };
-            let Some(ami) = ami::find(steps, step, &id).await? else {
-                continue;
-            };
-            forbid(steps, step, &id, &given.receivers).await?;
-            set_entry(steps, step, &ami, &grant.env, given.digest).await?;
+            match given {
+                Some(given) => {
+                    forbid(steps, step, &id, &given.receivers).await?;
+                    set_entry(steps, step, &ami, (&grant.env, given.digest), &mut entries).await?;
+                }
+                None => forbid_left_over(steps, step, &ami, grant, &mut entries).await?,
+            }
         }
         Ok(())
     }
+}
+
+/// Entries of the tag that records the permissions, by AMI. EC2 may not show an entry yet that the same
+/// step has written.
+type Entries = BTreeMap<AmiId, Grants>;
+
+/// Removes what an earlier attempt of the run granted, by the rule of the doctor: the permissions of an
+/// environment in which the AMI never was current.
+async fn forbid_left_over(
+    steps: &Steps,
+    step: &Step,
+    ami: &Ami,
+    grant: &LaunchGrant,
+    entries: &mut Entries,
+) -> Result<()> {
+    let settings = &steps.catalog.settings;
+    let Some(record) = Record::read(ami, settings) else {
+        return Ok(());
+    };
+    let left = grants::left_over(settings, &record);
+    if left.iter().all(|env| env.name != grant.env) {
+        return Ok(());
+    }
+    let kept = other_receivers(steps, &record, &grant.env);
+    let from: Vec<String> = grant
+        .to
+        .iter()
+        .filter(|one| !kept.contains(*one))
+        .cloned()
+        .collect();
+    forbid(steps, step, &ami.id, &from).await?;
+    set_entry(steps, step, ami, (&grant.env, None), entries).await
+}
+
+/// Returns the receivers that may launch an AMI for other environments than this one.
+fn other_receivers(steps: &Steps, record: &Record<'_>, env: &EnvName) -> BTreeSet<String> {
+    let granted = grants::parse(record.tag(tags::SHARED));
+    let environments = steps.catalog.settings.environments.iter();
+    environments
+        .filter(|one| one.name != *env && granted.contains_key(&one.name))
+        .flat_map(|one| one.receivers(&steps.account))
+        .collect()
 }
 
 /// Allows the receivers of one environment to launch an AMI. Returns those that could not before.
 async fn allow(
     steps: &Steps,
     step: &Step,
-    id: &AmiId,
-    grant: &LaunchGrant,
+    (id, grant): (&AmiId, &LaunchGrant),
+    entries: &mut Entries,
     context: &StepContext<'_>,
 ) -> Result<Vec<String>> {
     let ami = require_own(steps, step, id).await?;
@@ -81,12 +131,14 @@ async fn allow(
         digest: known.get(&grant.env).cloned(),
         receivers: missing.clone(),
     };
-    steps
-        .launches
-        .record((id.clone(), grant.env.clone()), given);
+    // In a later attempt, the existing permissions may be those of the attempt before.
+    if steps.attempt == 0 {
+        let key = (id.clone(), grant.env.clone());
+        steps.launches.record(key, given);
+    }
     // The tag comes first, so that the doctor finds the permissions of an interrupted run.
     let digest = grants::digest(&grant.to);
-    set_entry(steps, step, &ami, &grant.env, Some(digest)).await?;
+    set_entry(steps, step, &ami, (&grant.env, Some(digest)), entries).await?;
     if missing.is_empty() {
         return Ok(missing);
     }
@@ -122,20 +174,20 @@ async fn set_entry(
     steps: &Steps,
     step: &Step,
     ami: &Ami,
-    env: &EnvName,
-    digest: Option<String>,
+    (env, digest): (&EnvName, Option<String>),
+    entries: &mut Entries,
 ) -> Result<()> {
-    let text = ami.tags.get(tags::SHARED).map_or("", String::as_str);
-    let mut entries = grants::parse(text);
+    let read = || grants::parse(ami.tags.get(tags::SHARED).map_or("", String::as_str));
+    let of_ami = entries.entry(ami.id.clone()).or_insert_with(read);
+    let before = of_ami.clone();
     match digest {
-        Some(digest) => entries.insert(env.clone(), digest),
-        None => entries.remove(env),
+        Some(digest) => of_ami.insert(env.clone(), digest),
+        None => of_ami.remove(env),
     };
-    let wanted = grants::format(&entries);
-    if wanted == text {
+    if *of_ami == before {
         return Ok(());
     }
-    let wanted = Tags::from([(tags::SHARED.to_owned(), wanted)]);
+    let wanted = Tags::from([(tags::SHARED.to_owned(), grants::format(of_ami))]);
     apply_tags(steps, step, std::slice::from_ref(ami), &wanted).await
 }
 
@@ -161,43 +213,81 @@ impl StepEffect for DisallowLaunch<'_> {
         context: &StepContext<'_>,
     ) -> Result<StepOutput> {
         let mut disallowed: BTreeMap<AmiId, Vec<String>> = BTreeMap::new();
+        let mut entries = Entries::new();
         for grant in self.grants {
             let id = context.outputs.ami(&grant.ami)?;
-            let from = disallow(steps, step, &id, grant).await?;
+            let from = disallow(steps, step, (&id, grant), &mut entries).await?;
             disallowed.entry(id).or_default().extend(from);
         }
         Ok(StepOutput::LaunchDisallowed { disallowed })
     }
 }
 
-/// Removes the launch permissions of an environment. Returns the receivers that had them.
+/// Removes the launch permissions of an environment, or all of a revoked AMI. Returns the receivers that
+/// had them.
 async fn disallow(
     steps: &Steps,
     step: &Step,
-    id: &AmiId,
-    grant: &LaunchGrant,
+    (id, grant): (&AmiId, &LaunchGrant),
+    entries: &mut Entries,
 ) -> Result<Vec<String>> {
-    let Some(ami) = ami::find(steps, step, id).await? else {
+    let Some(ami) = ami::find_listed(steps, step, id).await? else {
         return Ok(Vec::new());
     };
     let record = Record::read(&ami, &steps.catalog.settings);
     let is_used = |r: &Record<'_>| r.state != State::Revoked && r.current.contains_key(&grant.env);
-    if record.as_ref().is_none_or(is_used) {
+    let Some(record) = record.filter(|record| !is_used(record)) else {
         let text = format!(
             "{id} in {} became current in `{}` since the decision",
             step.region, grant.env
         );
         return Err(Error::new(ErrorKind::Refused, text).hint("run `bakeline doctor` again"));
+    };
+    let (removed, others) = split_permissions(steps, step, &record, grant).await?;
+    forbid(steps, step, id, &removed).await?;
+    if !others.is_empty() && !is_known_digest(steps, &record, &grant.env) {
+        return Err(unknown_receivers(step, id, &grant.env, &others));
     }
-    let mut existing = Vec::new();
-    // EC2 removed the permissions of a disabled AMI.
-    if ami.status != "disabled" {
-        existing = steps.cloud_for(step)?.permissions(&step.region, id).await?;
-    }
-    existing.retain(|one| grant.to.contains(one));
-    forbid(steps, step, id, &existing).await?;
-    set_entry(steps, step, &ami, &grant.env, None).await?;
-    Ok(existing)
+    set_entry(steps, step, &ami, (&grant.env, None), entries).await?;
+    Ok(removed)
+}
+
+/// Returns the permissions to remove, and those that no environment of the catalog explains.
+async fn split_permissions(
+    steps: &Steps,
+    step: &Step,
+    record: &Record<'_>,
+    grant: &LaunchGrant,
+) -> Result<(Vec<String>, Vec<String>)> {
+    let cloud = steps.cloud_for(step)?;
+    let existing = cloud.permissions(&step.region, &record.ami.id).await?;
+    let is_revoked = record.state == State::Revoked;
+    let (removed, mut others): (Vec<String>, Vec<String>) = existing
+        .into_iter()
+        .partition(|one| is_revoked || grant.to.contains(one));
+    let kept = other_receivers(steps, record, &grant.env);
+    others.retain(|one| !kept.contains(one));
+    Ok((removed, others))
+}
+
+/// Returns whether the recorded receivers of an environment are those of the catalog.
+fn is_known_digest(steps: &Steps, record: &Record<'_>, env: &EnvName) -> bool {
+    let mut environments = steps.catalog.settings.environments.iter();
+    let found = environments.find(|one| one.name == *env);
+    found.is_some_and(|one| grants::is_granted(record, env, &one.receivers(&steps.account)))
+}
+
+fn unknown_receivers(step: &Step, id: &AmiId, env: &EnvName, others: &[String]) -> Error {
+    let text = format!(
+        "the receivers of `{env}` have changed since {id} in {} was shared, and {} may still launch it",
+        step.region,
+        others.join(", ")
+    );
+    Error::new(ErrorKind::Stuck, text).hint(format!(
+        "remove the permissions that are not needed with `aws ec2 modify-image-attribute --region {} --image-id \
+         {id} --launch-permission Remove=[…]`, then run `bakeline doctor --apply` again",
+        step.region
+    ))
 }
 
 /// Removes all launch permissions of those AMIs that this catalog shares, also permissions of others, and
@@ -209,7 +299,7 @@ pub(in crate::steps) async fn withdraw_launches(
 ) -> Result<Vec<String>> {
     let mut out = Vec::new();
     for id in amis {
-        let ami = ami::find(steps, step, id).await?;
+        let ami = ami::find_listed(steps, step, id).await?;
         let Some(ami) = ami.filter(|ami| ami.tags.contains_key(tags::SHARED)) else {
             continue;
         };

@@ -100,8 +100,9 @@ async fn wait_until_visible(
     });
     seen.await.map_err(|error| match error.kind {
         ErrorKind::StepFailed => error.hint(format!(
-            "compare `aws ec2 describe-image-attribute --image-id {id} --attribute launchPermission` with the \
-             environment in bakeline.yaml"
+            "compare `aws ec2 describe-image-attribute --region {} --image-id {id} --attribute launchPermission` with \
+             the environment in bakeline.yaml",
+            step.region
         )),
         _ => error,
     })

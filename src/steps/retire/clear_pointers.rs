@@ -81,7 +81,7 @@ impl StepEffect for ClearPointers<'_> {
             current: was,
             pointers,
         } = *self;
-        let Some(ami) = ami::find(steps, step, id).await? else {
+        let Some(ami) = ami::find_listed(steps, step, id).await? else {
             return Ok(());
         };
         let Some(record) = Record::read(&ami, &steps.catalog.settings) else {

@@ -205,7 +205,7 @@ async fn find_retiring(
     step: &Step,
     id: &AmiId,
 ) -> Result<Option<(Ami, RetirementMarks)>> {
-    let Some(ami) = ami::find(steps, step, id).await? else {
+    let Some(ami) = ami::find_listed(steps, step, id).await? else {
         return Ok(None);
     };
     let marks = Record::read(&ami, &steps.catalog.settings)

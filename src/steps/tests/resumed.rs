@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::faults::second_release;
 use super::killed_retirement;
+use super::lifecycle::shared;
 use super::lifecycle::{
     HOME, Operation, Pointers, StateTable, assert_no_leftovers, on_day, promote_two_versions,
     state_table, two_versions, version,
@@ -278,6 +279,44 @@ async fn killed_move_continues_or_is_undone() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn killed_shared_promotion_continues_or_takes_permissions_back() {
+    let before = shared::two_versions().await;
+    let clean = on_day(&before, 28);
+    let plan = Operation::Promote(&["base"]).plan(&clean);
+    assert_eq!(clean.execute(&plan).await.kind(), None);
+    shared::assert_shared(&clean, 2, "clean");
+    let mut taken_back = 0;
+    for kill in positions("killed_shared_promotion", &clean) {
+        for goal in [Goal::Continue, Goal::Undo] {
+            let context = format!("{kill:?}, {goal:?}");
+            let killed = on_day(&before, 28);
+            run_until_killed(&killed, &plan, kill).await;
+            let was_granted = |setup: &TestEnv| {
+                let regions = [HOME, "us-east-1"].into_iter();
+                let of = |region| shared::receivers(setup, region).remove(&version(2));
+                regions.filter_map(of).filter(|who| !who.is_empty()).count()
+            };
+            let granted = was_granted(&killed);
+            let again = next_attempt(&killed, Machine::Other);
+            let outcome = resume(&again, &plan, goal).await;
+            if goal == Goal::Continue {
+                assert_eq!(outcome.kind(), None, "{context}: {outcome:?}");
+                shared::assert_shared(&again, 2, &context);
+                continue;
+            }
+            let published = finished_scopes(&again, &plan).len();
+            let left = was_granted(&again);
+            assert!(
+                left <= published,
+                "{context}: {left} of {granted}, {outcome:?}"
+            );
+            taken_back += granted - left;
+        }
+    }
+    assert!(taken_back > 0, "no kill left a permission to take back");
 }
 
 /// Asserts that the locations of finished scopes have their new state, and all others their old state.

@@ -5,7 +5,7 @@ mod encryption;
 mod interrupted_move;
 mod locations;
 mod operations;
-mod shared;
+pub(super) mod shared;
 mod shared_retirement;
 mod sharing;
 mod trial_launch;

@@ -39,7 +39,7 @@ fn empty_env() -> TestEnv {
 }
 
 /// Returns an environment with version 1 in Prod and version 2 in Test.
-async fn two_versions() -> TestEnv {
+pub(in crate::steps::tests) async fn two_versions() -> TestEnv {
     let setup = release_on_day(&empty_env(), &["base"], 22).await;
     let setup = Operation::Promote(&["base"])
         .succeed_on_day(&setup, 23)
@@ -61,7 +61,10 @@ pub(super) fn state_of(setup: &TestEnv, account: &str, region: &str) -> FakeClou
 }
 
 /// Returns the receivers of each version of `base` in a Region of the builder's account.
-pub(super) fn receivers(setup: &TestEnv, region: &str) -> BTreeMap<Version, BTreeSet<String>> {
+pub(in crate::steps::tests) fn receivers(
+    setup: &TestEnv,
+    region: &str,
+) -> BTreeMap<Version, BTreeSet<String>> {
     let state = state_of(setup, ACCOUNT, region);
     let images: Vec<_> = state.images.values().cloned().collect();
     let records = Record::read_all_published(&images, &"acme".into());
@@ -97,7 +100,7 @@ fn version_in_account(setup: &TestEnv, region: &str, context: &str) -> Option<Ve
     Some(record.version)
 }
 
-pub(super) fn assert_shared(setup: &TestEnv, n: usize, context: &str) {
+pub(in crate::steps::tests) fn assert_shared(setup: &TestEnv, n: usize, context: &str) {
     for region in [HOME, AWAY] {
         let found = version_in_account(setup, region, context);
         assert_eq!(found, Some(version(n)), "{context}: {region}");
