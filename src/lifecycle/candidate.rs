@@ -8,6 +8,9 @@ use crate::model::{State, Tags, Timestamp};
 /// Value of the `bakeline:kept` tag of a candidate that waits for its boot checks.
 pub const AWAITS_CHECKS: &str = "until its boot checks";
 
+/// Value of the `bakeline:kept` tag of a resource that `--keep-failed` keeps.
+pub const UNTIL_EXPIRY: &str = "until it expires";
+
 /// Longest time between the creation of a candidate and the run that continues with it.
 pub const LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
 

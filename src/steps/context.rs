@@ -12,7 +12,7 @@ use crate::catalog::{Builder, Catalog, Image, Settings};
 use crate::engine::lock::fence::FencedCloud;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, Result};
-use crate::lifecycle::tags;
+use crate::lifecycle::{candidate, tags};
 use crate::model::{RunId, Tags, Timestamp, is_aws_endpoint};
 use crate::plan::Step;
 use crate::plan::{Scope, ScopeSubject};
@@ -178,7 +178,7 @@ impl Steps {
     pub(in crate::steps) fn temporary_tags(&self, image: impl Display) -> Tags {
         let mut tags = temporary_tags(&self.catalog.settings, &self.run, self.expires, image);
         if self.keep_failed {
-            tags.insert(tags::KEPT.to_owned(), "until it expires".to_owned());
+            tags.insert(tags::KEPT.to_owned(), candidate::UNTIL_EXPIRY.to_owned());
         }
         tags
     }

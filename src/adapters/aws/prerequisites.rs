@@ -52,20 +52,21 @@ impl PrerequisiteReader for Aws {
     ) -> CloudResult<BTreeMap<String, Vec<String>>> {
         let clients = self.clients(region);
         let call = clients.ec2.describe_instance_types();
-        let answer = call
-            .filters(filter_any("instance-type", names))
-            .send()
-            .await;
-        let answer = answer.map_err(|e| cloud_error("DescribeInstanceTypes", region, &e))?;
-        let (field, action) = ("instanceTypeSet", "DescribeInstanceTypes");
-        let found = require_field(answer.instance_types, field, action, region)?;
-        let described = found.into_iter().filter_map(|described| {
-            let processor = described.processor_info?;
-            let names = processor.supported_architectures.unwrap_or_default();
-            let names = names.iter().map(|a| a.as_str().to_owned()).collect();
-            Some((described.instance_type?.as_str().to_owned(), names))
-        });
-        Ok(described.collect())
+        let call = call.filters(filter_any("instance-type", names));
+        let mut pages = call.into_paginator().send();
+        let mut out = BTreeMap::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| cloud_error("DescribeInstanceTypes", region, &e))?;
+            let (field, action) = ("instanceTypeSet", "DescribeInstanceTypes");
+            let found = require_field(page.instance_types, field, action, region)?;
+            out.extend(found.into_iter().filter_map(|described| {
+                let processor = described.processor_info?;
+                let names = processor.supported_architectures.unwrap_or_default();
+                let names = names.iter().map(|a| a.as_str().to_owned()).collect();
+                Some((described.instance_type?.as_str().to_owned(), names))
+            }));
+        }
+        Ok(out)
     }
 
     async fn type_zones(
@@ -79,17 +80,17 @@ impl PrerequisiteReader for Aws {
             .describe_instance_type_offerings()
             .location_type(LocationType::AvailabilityZone)
             .filters(filter_any("instance-type", names));
-        let answer = call.send().await;
-        let answer =
-            answer.map_err(|e| cloud_error("DescribeInstanceTypeOfferings", region, &e))?;
-        let (field, action) = ("instanceTypeOfferingSet", "DescribeInstanceTypeOfferings");
-        let found = require_field(answer.instance_type_offerings, field, action, region)?;
+        let mut pages = call.into_paginator().send();
         let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for offering in found {
-            if let (Some(name), Some(zone)) = (offering.instance_type, offering.location) {
-                out.entry(name.as_str().to_owned())
-                    .or_default()
-                    .insert(zone);
+        while let Some(page) = pages.next().await {
+            let page =
+                page.map_err(|e| cloud_error("DescribeInstanceTypeOfferings", region, &e))?;
+            let (field, action) = ("instanceTypeOfferingSet", "DescribeInstanceTypeOfferings");
+            for offering in require_field(page.instance_type_offerings, field, action, region)? {
+                if let (Some(name), Some(zone)) = (offering.instance_type, offering.location) {
+                    let name = name.as_str().to_owned();
+                    out.entry(name).or_default().insert(zone);
+                }
             }
         }
         Ok(out)
@@ -122,20 +123,24 @@ impl PrerequisiteReader for Aws {
 }
 
 impl Aws {
-    /// Returns the subnets that match a filter. A Region has few subnets with given IDs.
+    /// Returns the subnets that match a filter.
     async fn find_subnets(&self, region: &Region, wanted: Filter) -> CloudResult<Vec<Subnet>> {
         let clients = self.clients(region);
-        let answer = clients.ec2.describe_subnets().filters(wanted).send().await;
-        let answer = answer.map_err(|e| cloud_error("DescribeSubnets", region, &e))?;
-        let found = require_field(answer.subnets, "subnetSet", "DescribeSubnets", region)?;
-        let described = found.into_iter().filter_map(|subnet| {
-            Some(Subnet {
-                id: subnet.subnet_id?,
-                vpc: subnet.vpc_id?,
-                zone: subnet.availability_zone?,
-            })
-        });
-        Ok(described.collect())
+        let call = clients.ec2.describe_subnets().filters(wanted);
+        let mut pages = call.into_paginator().send();
+        let mut out = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| cloud_error("DescribeSubnets", region, &e))?;
+            let found = require_field(page.subnets, "subnetSet", "DescribeSubnets", region)?;
+            out.extend(found.into_iter().filter_map(|subnet| {
+                Some(Subnet {
+                    id: subnet.subnet_id?,
+                    vpc: subnet.vpc_id?,
+                    zone: subnet.availability_zone?,
+                })
+            }));
+        }
+        Ok(out)
     }
 }
 

@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 
 use crate::adapters::system::{SystemClock, new_run_id};
-use crate::catalog::{Environment, Image, Settings, StoreSettings};
+use crate::catalog::{Environment, Settings, StoreSettings};
 use crate::cli::Preflight;
 use crate::commands::support::access::{AccessMode, role_session};
 use crate::commands::support::context::{self, LoadedCatalog};
@@ -18,7 +18,7 @@ use crate::model::{EnvName, ImageName, Inventory};
 use crate::plan::Plan;
 use crate::plan::release::{ReleaseRequest, plan_release};
 use crate::plan::step::PlanVerdict;
-use crate::ports::{Clock as _, RoleSession, StoreErrorKind};
+use crate::ports::{Clock as _, CloudErrorKind, RoleSession, StoreErrorKind};
 use crate::steps::preflight::{Check, Group, Status, build_of};
 use crate::ui;
 
@@ -140,8 +140,14 @@ async fn check_cloud(
     let identity = match clouds.home.identity(settings.home()).await {
         Ok(identity) => identity,
         Err(error) => {
-            let error = gather::first_call_error(error);
-            return without_access(judge_read(Group::Credentials, object, error));
+            let refused = [CloudErrorKind::Credentials, CloudErrorKind::Denied];
+            let check = if refused.contains(&error.kind) {
+                let error = gather::first_call_error(error);
+                Check::missing(Group::Credentials, object, error)
+            } else {
+                Check::unread(Group::Credentials, object, error)
+            };
+            return without_access(check);
         }
     };
     let caller = Check::ok(Group::Credentials, object).with_note(identity.arn.clone());
@@ -162,15 +168,15 @@ async fn check_cloud(
     let catalog = &*loaded.catalog;
     let highest = environment.and_then(|name| settings.environment_level(name));
     let all = &settings.environments;
-    let is_selected = |image: &&Image| images.is_empty() || images.contains(&image.name);
     let checked = CheckedRun {
         catalog,
         inventory: &inventory,
         plan: &plan,
-        builds: catalog
-            .images
-            .values()
-            .filter(is_selected)
+        // With the ancestors that the release would build, and with blocked images.
+        builds: plan
+            .decisions
+            .iter()
+            .filter_map(|decision| catalog.images.get(&decision.image))
             .map(|image| build_of(catalog, &inventory, image))
             .collect(),
         environments: &all[..highest.map_or(all.len(), |level| level + 1)],

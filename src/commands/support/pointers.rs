@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use futures_util::{StreamExt as _, stream};
 
 use super::context::Clouds;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::Location;
 use crate::plan::{Action, Plan, Step};
 use crate::steps::preflight::{Check, Group};
 
 /// Maximum number of parallel reads.
 const MAX_CONCURRENT: usize = 16;
+
+/// Location, name and type of a pointer that cannot be written.
+type WrongPointer = (Location, String, String);
 
 /// Checks that no SSM parameter of a plan exists with another type. AWS would refuse the write, but
 /// only after the build or the copies. A parameter that cannot be read decides nothing.
@@ -25,19 +28,28 @@ pub(super) async fn check_pointer_types(clouds: &Clouds, plan: &Plan) -> Option<
     let reads = pointers.into_iter().map(|(location, name)| {
         let cloud = clouds.shared(&location);
         async move {
-            let cloud = cloud.ok()?;
-            let read = cloud.other_parameter_type(&location.region, &name).await;
-            read.ok()?.map(|kind| (location, name, kind))
+            let read = cloud?.other_parameter_type(&location.region, &name).await;
+            let kind = read.map_err(Error::from)?;
+            Ok(kind.map(|kind| (location, name, kind)))
         }
     });
-    let mut wrong: Vec<(Location, String, String)> = stream::iter(reads)
+    let answers: Vec<Result<Option<WrongPointer>>> = stream::iter(reads)
         .buffer_unordered(MAX_CONCURRENT)
-        .filter_map(std::future::ready)
         .collect()
         .await;
+    let (mut wrong, mut unread) = (Vec::new(), None);
+    for answer in answers {
+        match answer {
+            Ok(found) => wrong.extend(found),
+            Err(error) => unread = unread.or(Some(error)),
+        }
+    }
     wrong.sort();
     let Some((location, name, kind)) = wrong.first() else {
-        return Some(Check::ok(Group::Store, object));
+        return Some(match unread {
+            None => Check::ok(Group::Store, object),
+            Some(error) => Check::unknown(Group::Store, object, error.with_advice()),
+        });
     };
     let text = format!(
         "SSM parameter {name} in {location} has another type ({kind}), which cannot be changed to `aws:ec2:image`"
@@ -49,7 +61,6 @@ pub(super) async fn check_pointer_types(clouds: &Clouds, plan: &Plan) -> Option<
             location.region
         ));
     }
-    let error = error.hint("nothing was changed");
     Some(Check::missing(Group::Store, object, error))
 }
 

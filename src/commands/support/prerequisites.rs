@@ -80,7 +80,7 @@ impl CheckedRun<'_> {
         for group in [shared, home, accounts, keys] {
             out.extend(group);
         }
-        if !self.builds.is_empty() {
+        if self.publishes() {
             out.extend(check_webhooks(settings));
         }
         out
@@ -123,12 +123,19 @@ impl CheckedRun<'_> {
         out
     }
 
+    /// Returns whether the run boots new AMIs and publishes them: builds, or a candidate of an earlier run.
+    fn publishes(&self) -> bool {
+        let has = |wanted: fn(&Action) -> bool| self.plan.steps.iter().any(|s| wanted(&s.action));
+        has(|action| matches!(action, Action::Boot { .. }))
+            && has(|action| matches!(action, Action::MoveCurrent { .. }))
+    }
+
     /// Returns the environments whose locations the run reaches with new AMIs.
     fn reached(&self) -> &[Environment] {
-        if self.builds.is_empty() {
-            &[]
-        } else {
+        if self.publishes() {
             self.environments
+        } else {
+            &[]
         }
     }
 
@@ -138,7 +145,12 @@ impl CheckedRun<'_> {
         let mut regions: BTreeMap<Option<String>, BTreeSet<Region>> = BTreeMap::new();
         let mut roles: BTreeMap<String, String> = BTreeMap::new();
         for environment in self.reached() {
-            for location in locations::in_environment(settings, environment, &inventory.account) {
+            let own = &inventory.account;
+            let of_amis = locations::in_environment(settings, environment, own);
+            for location in of_amis
+                .into_iter()
+                .chain(locations::receiving(environment, own))
+            {
                 if let Some(account) = &location.account
                     && let Some(session) = role_session(environment, account, access)
                 {

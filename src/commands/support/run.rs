@@ -20,10 +20,11 @@ use crate::engine::lock::fence::{FencedBuilder, FencedCloud};
 use crate::engine::lock::guard::{FencedEffects, Guard};
 use crate::engine::mirror::JournalMirror;
 use crate::engine::outcome::Outcome;
+use crate::engine::recovery::StepState;
 use crate::engine::{Effects, Engine, Goal, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Inventory, Region};
-use crate::plan::{self, Plan, Scope};
+use crate::plan::{self, Plan, Scope, Step};
 use crate::ports::{ImageBuilder, Store};
 use crate::steps::preflight::planned_builds;
 use crate::steps::references::ParameterReferences;
@@ -107,12 +108,8 @@ pub(crate) async fn execute_after(
 ) -> Result<RunResult> {
     let access = AccessMode::Change(&plan.run);
     let clouds = context::connect_clouds(&loaded.catalog.settings, access).await?;
-    let undoes = earlier
-        .as_ref()
-        .is_some_and(|e| e.recovery.goal == Goal::Undo);
-    if !undoes {
-        check_prerequisites(loaded, inventory, plan, (&clouds, access)).await?;
-    }
+    let remaining = remaining_plan(plan, earlier.as_ref());
+    check_prerequisites(loaded, inventory, &remaining, (&clouds, access)).await?;
     let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
     let (directory, journal) = run_files::open_run_directory(plan, &saved, earlier.as_ref())?;
     let lock = lock::command_locks(loaded, LockScope::All).await?;
@@ -174,6 +171,21 @@ pub(crate) async fn execute_after(
         seconds: timer.seconds(),
         store,
     })
+}
+
+/// Returns the plan with only those steps that an earlier attempt has not finished: none if the run undoes
+/// them.
+fn remaining_plan(plan: &Plan, earlier: Option<&EarlierAttempt>) -> Plan {
+    let mut remaining = plan.clone();
+    if let Some(EarlierAttempt { recovery, .. }) = earlier {
+        let is_done = |step: &Step| {
+            let progress = recovery.progress.of(&step.scope);
+            matches!(progress.state(&step.id), Some(StepState::Done(_)))
+        };
+        let continues = recovery.goal == Goal::Continue;
+        remaining.steps.retain(|step| continues && !is_done(step));
+    }
+    remaining
 }
 
 /// Checks everything that a plan needs, before anything is changed.

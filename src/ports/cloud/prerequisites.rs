@@ -35,6 +35,8 @@ pub struct LaunchTest {
     pub ami: AmiId,
     /// Instance type.
     pub instance_type: String,
+    /// True if another instance type can take its place.
+    pub has_fallback: bool,
     /// Subnet. `None` means a default subnet.
     pub subnet: Option<String>,
     /// Name of the instance profile.

@@ -41,7 +41,11 @@ impl StepEffect for AdoptCandidate<'_> {
         }
         // A sweep at the same time keeps a candidate that has not expired.
         let expires = expiry_of(&candidate).map_or(steps.expires, |old| old.max(steps.expires));
-        let changed = Tags::from([(tags::EXPIRES.to_owned(), expires.to_string())]);
+        let mut changed = Tags::from([(tags::EXPIRES.to_owned(), expires.to_string())]);
+        if steps.keep_failed {
+            // Kept for inspection if its checks fail, and not adopted again.
+            changed.insert(tags::KEPT.to_owned(), candidate::UNTIL_EXPIRY.to_owned());
+        }
         let cloud = steps.cloud_for(step)?.change(region).await?;
         cloud.tag(region, &[self.ami.to_string()], &changed).await?;
         (context.note)(&format!("candidate {} of an earlier run", self.ami));

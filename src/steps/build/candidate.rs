@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::catalog::Imds;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::Result;
-use crate::lifecycle::tags;
+use crate::lifecycle::{candidate, tags};
 use crate::model::Tags;
 use crate::plan::{AmiRef, Step};
 use crate::steps::ami::require_ami;
@@ -30,11 +30,11 @@ impl StepEffect for TagCandidate<'_> {
             tags: wanted,
         } = *self;
         let id = context.outputs.ami(ami_ref)?;
-        let candidate = require_ami(steps, step, &id).await?;
+        let new_ami = require_ami(steps, step, &id).await?;
         let mut tags = wanted.clone();
         tags.insert(tags::SELF.to_owned(), id.to_string());
         if steps.keep_failed {
-            tags.insert(tags::KEPT.to_owned(), "until it expires".to_owned());
+            tags.insert(tags::KEPT.to_owned(), candidate::UNTIL_EXPIRY.to_owned());
         }
         if let AmiRef::MadeBy(build) = ami_ref {
             tags.insert(
@@ -48,11 +48,7 @@ impl StepEffect for TagCandidate<'_> {
             .await?
             .tag(&step.region, &[id.to_string()], &tags)
             .await?;
-        let snapshots: Vec<String> = candidate
-            .snapshots
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let snapshots: Vec<String> = new_ami.snapshots.iter().map(ToString::to_string).collect();
         if !snapshots.is_empty() {
             tags.remove(tags::SELF);
             steps
@@ -62,7 +58,7 @@ impl StepEffect for TagCandidate<'_> {
                 .tag(&step.region, &snapshots, &tags)
                 .await?;
         }
-        if steps.builder_of(&step.scope).imds == Imds::V2 && !candidate.imds_v2 {
+        if steps.builder_of(&step.scope).imds == Imds::V2 && !new_ami.imds_v2 {
             steps
                 .cloud_for(step)?
                 .change(&step.region)
@@ -72,7 +68,7 @@ impl StepEffect for TagCandidate<'_> {
         }
         Ok(StepOutput::Candidate {
             ami: id,
-            snapshots: candidate.snapshots,
+            snapshots: new_ami.snapshots,
         })
     }
 }

@@ -131,8 +131,8 @@ async fn use_reason(steps: &Steps, step: &Step, ami: &Ami) -> Result<Option<Stri
     Ok(None)
 }
 
-/// Returns the AMI of this name in any state. The name contains the run ID, so the AMI belongs to
-/// this run.
+/// Returns the AMI of this name in any state. The name contains the ID of the run that built it: this
+/// run, or the run whose candidate this one adopted.
 pub(super) async fn find_by_name(
     steps: &Steps,
     step: &Step,

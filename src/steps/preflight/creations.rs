@@ -27,7 +27,10 @@ pub(super) async fn test_creations(
 
 fn judge_answer(test: &CreationTest, error: Option<CloudError>) -> Vec<Check> {
     let (action, object) = (format!("ec2:{}", test.action()), object_of(test));
-    let quota = format!("vCPUs for {object}");
+    let quota = match test {
+        CreationTest::Instance(_) => format!("vCPUs for {object}"),
+        _ => object.clone(),
+    };
     let Some(error) = error else {
         let mut checks = vec![Check::ok(Group::Permissions, action).with_note(object)];
         if matches!(test, CreationTest::Instance(_)) {
@@ -40,7 +43,11 @@ fn judge_answer(test: &CreationTest, error: Option<CloudError>) -> Vec<Check> {
     let check = match error.kind {
         CloudErrorKind::Denied => Check::missing(Group::Permissions, action, input_error(error)),
         CloudErrorKind::Quota => {
-            Check::missing(Group::Quotas, quota, quota_error(&error.to_string()))
+            let check = Check::missing(Group::Quotas, quota, quota_error(&error.to_string()));
+            match test {
+                CreationTest::Instance(launch) if launch.has_fallback => check.as_warning(),
+                _ => check,
+            }
         }
         _ => match invalid_profile(test, &error) {
             Some(profile) => {

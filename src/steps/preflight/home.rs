@@ -7,7 +7,7 @@ use super::creations::test_creations;
 use super::launches::{BuildNeed, Launch, different_launches};
 use super::network::Facts;
 use crate::catalog::Settings;
-use crate::model::{AmiId, RunId, Tags, Timestamp};
+use crate::model::{RunId, Timestamp};
 use crate::plan::release::EXPIRES;
 use crate::ports::{CloudReader, CreationTest, LaunchTest};
 use crate::steps::context::temporary_tags;
@@ -52,7 +52,7 @@ impl HomeCheck<'_> {
         let home = self.settings.home();
         let collect = |values: BTreeSet<&String>| values.into_iter().cloned().collect::<Vec<_>>();
         let ids = collect(launches.iter().flat_map(|l| &l.subnets).collect());
-        let names = collect(launches.iter().map(|l| &l.instance_type).collect());
+        let names = collect(launches.iter().flat_map(|l| &l.instance_types).collect());
         let needs_default = launches.iter().any(|l| l.subnets.is_empty());
         let subnets = async {
             match ids.is_empty() {
@@ -103,31 +103,34 @@ impl HomeCheck<'_> {
         }));
         let mut untested = Vec::new();
         for (number, launch) in possible.into_iter().enumerate() {
+            let Some(instance_type) = facts.usable_type(launch) else {
+                continue;
+            };
             match &launch.ami {
                 Some(_) if number >= MAX_LAUNCHES => {
                     let cause = format!("only {MAX_LAUNCHES} different launches are tested");
-                    untested.push(unknown_launch(launch, &cause));
+                    untested.push(unknown_launch(instance_type, &cause));
                 }
-                Some(ami) => tests.push(launch_test(launch, ami, tags(launch.image.as_str()))),
-                None => untested.push(unknown_launch(launch, "no AMI for a dry run is known")),
+                Some(ami) => tests.push(CreationTest::Instance(LaunchTest {
+                    ami: ami.clone(),
+                    instance_type: instance_type.clone(),
+                    has_fallback: launch.instance_types.last() != Some(instance_type),
+                    subnet: launch.subnets.first().cloned(),
+                    instance_profile: launch.instance_profile.clone(),
+                    public_address: launch.public_address,
+                    tags: tags(launch.image.as_str()),
+                })),
+                None => untested.push(unknown_launch(
+                    instance_type,
+                    "no AMI for a dry run is known",
+                )),
             }
         }
         (tests, untested)
     }
 }
 
-fn launch_test(launch: &Launch, ami: &AmiId, tags: Tags) -> CreationTest {
-    CreationTest::Instance(LaunchTest {
-        ami: ami.clone(),
-        instance_type: launch.instance_type.clone(),
-        subnet: launch.subnets.first().cloned(),
-        instance_profile: launch.instance_profile.clone(),
-        public_address: launch.public_address,
-        tags,
-    })
-}
-
-fn unknown_launch(launch: &Launch, cause: &str) -> Check {
-    let object = format!("ec2:RunInstances of {}", launch.instance_type);
+fn unknown_launch(instance_type: &str, cause: &str) -> Check {
+    let object = format!("ec2:RunInstances of {instance_type}");
     Check::unknown(Group::Permissions, object, cause)
 }

@@ -11,7 +11,8 @@ pub(super) struct Launch {
     pub(super) image: ImageName,
     /// AMI that an instance could start from, if one is known.
     pub(super) ami: Option<AmiId>,
-    pub(super) instance_type: String,
+    /// Instance types, the preferred one first. The others are used without capacity for it.
+    pub(super) instance_types: Vec<String>,
     pub(super) arch: Arch,
     /// Subnets in the order of the catalog. Empty for a default subnet.
     pub(super) subnets: Vec<String>,
@@ -25,7 +26,7 @@ impl Launch {
         let key = |l: &Self| {
             let network = (l.subnets.clone(), l.public_address);
             (
-                l.instance_type.clone(),
+                l.instance_types.clone(),
                 l.arch,
                 l.instance_profile.clone(),
                 network,
@@ -88,7 +89,7 @@ pub(super) fn different_launches(settings: &Settings, builds: &[BuildNeed<'_>]) 
         let launch = Launch {
             image: image.name.clone(),
             ami: ami.clone(),
-            instance_type: builder.instance_type(image.arch).to_owned(),
+            instance_types: builder.types_for(image.arch).to_vec(),
             arch: image.arch,
             subnets: builder.subnets,
             instance_profile: builder.instance_profile,

@@ -27,16 +27,22 @@ impl Facts<'_> {
     /// Checks the network and the instance types of all launches.
     pub(super) fn check(&self, launches: &[Launch]) -> Vec<Check> {
         let mut out = self.check_subnets(launches);
-        out.extend(self.check_default_network());
+        out.extend(self.check_default_network(launches));
         out.extend(self.check_vpcs(launches));
         let mut seen = BTreeSet::new();
         for launch in launches {
-            let key = (&launch.instance_type, launch.arch, &launch.subnets);
+            let key = (&launch.instance_types, launch.arch, &launch.subnets);
             if seen.insert(key) {
-                out.push(self.check_type(launch));
+                out.extend(self.check_types(launch));
             }
         }
         out
+    }
+
+    /// Returns the first instance type of a launch that is not known to be unusable.
+    pub(super) fn usable_type<'l>(&self, launch: &'l Launch) -> Option<&'l String> {
+        let mut types = launch.instance_types.iter();
+        types.find(|name| !self.check_type(launch, name).blocks_release)
     }
 
     /// Returns whether the facts allow a launch, as far as they are known.
@@ -76,7 +82,10 @@ impl Facts<'_> {
         wanted.into_iter().map(check).collect()
     }
 
-    fn check_default_network(&self) -> Option<Check> {
+    fn check_default_network(&self, launches: &[Launch]) -> Option<Check> {
+        if launches.iter().all(|launch| !launch.subnets.is_empty()) {
+            return None;
+        }
         let object = format!("default VPC in {}", self.region);
         let refuse = |text: String| {
             let hint = "set `builder.subnet` in bakeline.yaml, or create one: \
@@ -146,8 +155,24 @@ impl Facts<'_> {
         (!zones.is_empty()).then_some(zones)
     }
 
-    fn check_type(&self, launch: &Launch) -> Check {
-        let name = &launch.instance_type;
+    /// Checks the instance types of a launch. One that is missing is a warning if another can take its
+    /// place.
+    fn check_types(&self, launch: &Launch) -> Vec<Check> {
+        let names = launch.instance_types.iter();
+        let checks: Vec<Check> = names.map(|name| self.check_type(launch, name)).collect();
+        let has_usable = checks.iter().any(|check| !check.blocks_release);
+        let mut out = Vec::new();
+        for check in checks {
+            out.push(if has_usable && check.blocks_release {
+                check.as_warning()
+            } else {
+                check
+            });
+        }
+        out
+    }
+
+    fn check_type(&self, launch: &Launch, name: &str) -> Check {
         let refuse = |text: String| {
             let hint = "set `instance_type` of the builder, or other `subnets`";
             Check::missing(Group::Instances, name, Error::input(text).hint(hint))

@@ -180,6 +180,22 @@ async fn changed_candidate_is_neither_released_nor_removed() {
 }
 
 #[tokio::test]
+async fn candidate_that_failed_its_checks_and_is_kept_is_not_adopted_again() {
+    let (first, _) = release_without_capacity().await;
+    let mut setup = first.next_run(catalog(&[]), NEXT_DAY);
+    setup.options.keep_failed = true;
+    *setup.shell.deaf.lock().expect("no panic") = true;
+    let plan = setup.release_plan("run-2", false);
+    assert_eq!(decision(&plan).verdict, PlanVerdict::Adopt);
+    let outcome = setup.execute(&plan).await;
+    assert_eq!(outcome.kind(), Some(ErrorKind::StepFailed), "{outcome:?}");
+    let id = candidate_of(&setup).id;
+    let next = setup.next_run(catalog(&[]), "2026-11-24T12:00:00Z");
+    let plan = next.release_plan("run-3", false);
+    assert_eq!(decision(&plan).verdict, PlanVerdict::Build, "{id}");
+}
+
+#[tokio::test]
 async fn candidate_that_cannot_be_marked_is_removed() {
     let setup = TestEnv::new();
     refuse_boots(&setup);

@@ -257,6 +257,41 @@ async fn subnets_of_several_vpcs_are_a_warning() {
 }
 
 #[tokio::test]
+async fn fallback_type_takes_the_place_of_a_missing_or_exhausted_one() {
+    let setup_types = |types: &str| setup(&format!("instance_types: [{types}]"), &[]);
+    let unknown = |setup: &TestEnv, names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        facts(setup, |facts| facts.unknown_types = names);
+    };
+    let setup = setup_types("m99.large, t3.small");
+    unknown(&setup, &["m99.large"]);
+    let checks = check_home(&setup).await;
+    assert_eq!(objects(&checks, Status::Missing), ["m99.large"]);
+    assert!(
+        checks.iter().all(|check| !check.blocks_release),
+        "{checks:?}"
+    );
+    let tested = setup.cloud.state(|state| state.prerequisites.tests.clone());
+    assert!(format!("{tested:?}").contains("t3.small"), "{tested:?}");
+
+    unknown(&setup, &["m99.large", "t3.small"]);
+    let checks = check_home(&setup).await;
+    assert_eq!(checks.iter().filter(|c| c.blocks_release).count(), 2);
+
+    let quota = (CloudErrorKind::Quota, "VcpuLimitExceeded: no".to_owned());
+    for (types, blocks) in [("t3.small, t3.large", false), ("t3.small", true)] {
+        let setup = setup_types(types);
+        facts(&setup, |facts| {
+            facts.refusals = BTreeMap::from([("RunInstances", quota.clone())]);
+        });
+        let checks = check_home(&setup).await;
+        let blocked = checks.iter().any(|check| check.blocks_release);
+        assert_eq!(blocked, blocks, "{types}: {checks:?}");
+        assert_eq!(objects(&checks, Status::Missing).len(), 1, "{types}");
+    }
+}
+
+#[tokio::test]
 async fn number_of_dry_runs_is_bounded() {
     let types = [
         "nano", "micro", "medium", "large", "xlarge", "2xlarge", "4xlarge", "8xlarge",
