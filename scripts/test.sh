@@ -8,7 +8,8 @@ timed "python environment" scripts/venv.sh
 RUST_TEST_THREADS=$((2 * $(nproc)))
 export RUST_TEST_THREADS
 # `BAKELINE_SAMPLE_OFFSET=N` repeats the samples of another commit.
-export BAKELINE_SAMPLE_OFFSET=${BAKELINE_SAMPLE_OFFSET:-$(sample_offset)}
+given=${BAKELINE_SAMPLE_OFFSET:-}
+export BAKELINE_SAMPLE_OFFSET=${given:-$(sample_offset)}
 say "rotating samples: BAKELINE_SAMPLE_OFFSET=$BAKELINE_SAMPLE_OFFSET"
 timed "rust tests without the SDK" cargo test --no-default-features
 
@@ -26,6 +27,6 @@ timed "sandbox tests" sandbox_tests
 CUSTODIAN=$(scripts/custodian.sh)
 export CUSTODIAN
 # Two workers, each with its own local EC2. Tests of a file run on one worker.
-# The products on the local EC2 have not run as a whole yet, so their samples do not rotate.
-export BAKELINE_SAMPLE_OFFSET=9
+# The products on the local EC2 have not run as a whole yet, so their sample is the same in each commit.
+export BAKELINE_SAMPLE_OFFSET=${given:-75}
 timed "end to end" .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=40 --ignore tests/e2e/clients tests/e2e

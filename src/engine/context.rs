@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::event::EventSink;
-use super::journal::Recorder;
+use super::event::{Event, EventSink};
+use super::journal::{FinishedStep, NewLine, Recorder};
 use super::lock::loss::LockLoss;
 use super::output::{Outputs, StepOutput};
 use super::recovery::Recovery;
@@ -87,6 +88,74 @@ pub(super) struct Shared {
 }
 
 /// Rounds a duration to milliseconds.
-pub(super) fn round_to_millis(time: Duration) -> Duration {
+fn round_to_millis(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Step that succeeded or failed. A failed step has no output.
+pub(super) struct EndedStep<'s> {
+    pub(super) step: &'s Step,
+    pub(super) output: Option<StepOutput>,
+    pub(super) record: FinishedStep,
+}
+
+impl<'s> EndedStep<'s> {
+    /// Returns a step that ended in an earlier attempt.
+    pub(super) fn recorded(step: &'s Step, output: Option<StepOutput>) -> Self {
+        let record = FinishedStep::ended_before(step.id.clone());
+        Self {
+            step,
+            output,
+            record,
+        }
+    }
+}
+
+/// Calls `record` with the recorder and the next line. The mutex is held until the line is written,
+/// so that lines of parallel scopes stay in order.
+pub(super) fn with_journal<T>(
+    shared: &Shared,
+    data: &Value,
+    record: impl FnOnce(&mut Recorder, NewLine<'_>) -> T,
+) -> T {
+    let mut recorder = lock_mutex(&shared.recorder);
+    let line = NewLine {
+        time: shared.engine.clock.now(),
+        data,
+        journal: &*shared.engine.journal,
+    };
+    record(&mut recorder, line)
+}
+
+pub(super) fn emit(shared: &Shared, event: Event) {
+    shared.engine.events.on_event(&event);
+}
+
+pub(super) fn note_function<'s>(
+    shared: &'s Shared,
+    step: &'s Step,
+) -> impl Fn(&str) + Send + Sync + 's {
+    move |text| {
+        emit(
+            shared,
+            Event::Note {
+                scope: step.scope.clone(),
+                text: text.to_owned(),
+            },
+        )
+    }
+}
+
+pub(super) fn current_outputs(shared: &Shared) -> Outputs {
+    lock_mutex(&shared.outputs).clone()
+}
+
+pub(super) fn elapsed_since(shared: &Shared, started: crate::model::Timestamp) -> Duration {
+    round_to_millis(Duration::try_from(shared.engine.clock.now() - started).unwrap_or_default())
+}
+
+pub(super) fn lock_mutex<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -6,6 +6,7 @@
 mod context;
 pub mod event;
 pub mod journal;
+mod keep;
 pub mod lock;
 pub mod mirror;
 pub mod outcome;

@@ -1,9 +1,9 @@
 //! Continues the scopes of an earlier attempt of a run, or undoes them.
 
-use super::context::Shared;
+use super::context::{EndedStep, Shared};
 use super::outcome::ScopeEnd;
 use super::recovery::{Goal, ScopeProgress, ScopeStage, StepState, failure_text};
-use super::scope::{EndedStep, fail_scope};
+use super::scope::fail_scope;
 use super::undo::repeat_undo;
 use crate::error::{Error, ErrorKind};
 use crate::plan::Step;

@@ -1,17 +1,20 @@
 //! Runs one scope: its steps in order, and their undo when one fails.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::context::{Shared, StepContext, round_to_millis};
+use super::context::{
+    EndedStep, Shared, StepContext, current_outputs, elapsed_since, emit, lock_mutex,
+    note_function, with_journal,
+};
 use super::event::Event;
-use super::journal::{FinishedStep, NewLine, Recorder, StartedStep};
+use super::journal::{FinishedStep, StartedStep};
+use super::keep::{keep_candidate, keep_for_inspection};
 use super::lock::loss::LockLoss;
 use super::outcome::ScopeEnd;
-use super::output::{Outputs, StepOutput};
+use super::output::StepOutput;
 use super::resume::{recorded_steps, reset_access, undo_recorded};
 use super::undo::{RollbackResult, rollback_steps};
 use crate::error::{Error, ErrorKind, Result};
@@ -96,25 +99,6 @@ async fn start_step<'s>(shared: &Shared, step: &'s Step) -> (Option<EndedStep<'s
         record,
     };
     (Some(ended), error)
-}
-
-/// Step that succeeded or failed. A failed step has no output.
-pub(super) struct EndedStep<'s> {
-    pub(super) step: &'s Step,
-    pub(super) output: Option<StepOutput>,
-    pub(super) record: FinishedStep,
-}
-
-impl<'s> EndedStep<'s> {
-    /// Returns a step that ended in an earlier attempt.
-    pub(super) fn recorded(step: &'s Step, output: Option<StepOutput>) -> Self {
-        let record = FinishedStep::ended_before(step.id.clone());
-        Self {
-            step,
-            output,
-            record,
-        }
-    }
 }
 
 async fn run_step(
@@ -273,131 +257,4 @@ fn with_lock_loss(error: String, lost: Option<&LockLoss>, cancelled: bool) -> St
         Some(why) if !error.contains(&why) => format!("{error}; {why}"),
         _ => error,
     }
-}
-
-/// Returns whether a failed step leaves something to inspect: a build, a boot, or a check. A later
-/// failure may leave a partly published AMI, which is never kept.
-fn is_inspectable(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::Build { .. }
-            | Action::Boot { .. }
-            | Action::CheckBoot { .. }
-            | Action::Recheck { .. }
-    )
-}
-
-/// Keeps the candidate of a release if EC2 has no capacity to boot it. Returns one line about it.
-async fn keep_candidate(
-    shared: &Shared,
-    failed: &Step,
-    error: &Error,
-    done: &[EndedStep<'_>],
-    is_release: bool,
-) -> Option<String> {
-    let is_boot = matches!(failed.action, Action::Boot { .. });
-    if !is_release || !is_boot || !error.is_for_capacity() {
-        return None;
-    }
-    let ami = done.iter().find_map(|ended| match &ended.output {
-        Some(StepOutput::Candidate { ami, .. }) => Some(ami),
-        _ => None,
-    })?;
-    let kept = shared.engine.effects.keep_candidate(failed, ami).await;
-    match kept {
-        Ok(line) => Some(line),
-        Err(error) => {
-            let text = format!("the candidate {ami} cannot be kept: {}", error.one_line());
-            note_function(shared, failed)(&format!("warning: {text}"));
-            None
-        }
-    }
-}
-
-/// Keeps the resources of a failed scope if `--keep-failed` is set and there are any.
-async fn keep_for_inspection(shared: &Shared, failed: &Step, error: &Error) -> Option<ScopeEnd> {
-    let wanted =
-        shared.keep_failed && matches!(error.kind, ErrorKind::ChecksFailed | ErrorKind::StepFailed);
-    if !wanted || !is_inspectable(&failed.action) || shared.cancel.is_cancelled() {
-        return None;
-    }
-    let kept = shared
-        .engine
-        .effects
-        .keep_for_inspection(&failed.scope)
-        .await;
-    let lines = kept.unwrap_or_else(|e| {
-        vec![format!(
-            "the remaining resources could not be listed: {}",
-            e.one_line()
-        )]
-    });
-    if lines.is_empty() {
-        return None;
-    }
-    let hints = error
-        .hints()
-        .into_iter()
-        .map(str::to_owned)
-        .chain(lines)
-        .collect();
-    let (step, verb) = (failed.id.to_string(), failed.action.verb().to_owned());
-    Some(ScopeEnd::Failed {
-        step,
-        verb,
-        kind: error.kind,
-        error: error.one_line(),
-        hints,
-        undone: false,
-        moved: false,
-    })
-}
-
-/// Calls `record` with the recorder and the next line. The mutex is held until the line is written,
-/// so that lines of parallel scopes stay in order.
-pub(super) fn with_journal<T>(
-    shared: &Shared,
-    data: &Value,
-    record: impl FnOnce(&mut Recorder, NewLine<'_>) -> T,
-) -> T {
-    let mut recorder = lock_mutex(&shared.recorder);
-    let line = NewLine {
-        time: shared.engine.clock.now(),
-        data,
-        journal: &*shared.engine.journal,
-    };
-    record(&mut recorder, line)
-}
-
-pub(super) fn emit(shared: &Shared, event: Event) {
-    shared.engine.events.on_event(&event);
-}
-
-pub(super) fn note_function<'s>(
-    shared: &'s Shared,
-    step: &'s Step,
-) -> impl Fn(&str) + Send + Sync + 's {
-    move |text| {
-        emit(
-            shared,
-            Event::Note {
-                scope: step.scope.clone(),
-                text: text.to_owned(),
-            },
-        )
-    }
-}
-
-pub(super) fn current_outputs(shared: &Shared) -> Outputs {
-    lock_mutex(&shared.outputs).clone()
-}
-
-pub(super) fn elapsed_since(shared: &Shared, started: crate::model::Timestamp) -> Duration {
-    round_to_millis(Duration::try_from(shared.engine.clock.now() - started).unwrap_or_default())
-}
-
-fn lock_mutex<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

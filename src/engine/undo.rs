@@ -5,10 +5,12 @@ use std::time::Duration;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::context::{Engine, Shared, StepContext};
+use super::context::{
+    EndedStep, Engine, Shared, StepContext, current_outputs, elapsed_since, emit, note_function,
+    with_journal,
+};
 use super::event::Event;
 use super::output::StepOutput;
-use super::scope::{EndedStep, current_outputs, elapsed_since, emit, note_function, with_journal};
 use crate::error::Result;
 use crate::plan::{Action, Step};
 

@@ -1,6 +1,6 @@
 """A release with real Packer and a fault in one of its API actions, once per action.
 
-The kind of the fault rotates. CI runs one action that rotates by commit; `make faults` runs all of them, and compares the list
+The kind of the fault rotates. CI runs one action; `make faults` runs all of them, and compares the list
 of actions with the API log.
 """
 

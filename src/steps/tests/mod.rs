@@ -17,6 +17,7 @@ mod lifecycle;
 mod pace;
 mod polling;
 mod preflight;
+mod preflight_accounts;
 
 mod resumed;
 mod retirement;

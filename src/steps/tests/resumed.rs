@@ -316,7 +316,7 @@ async fn killed_shared_promotion_continues_or_takes_permissions_back() {
             taken_back += granted - left;
         }
     }
-    assert!(taken_back > 0, "no kill left a permission to take back");
+    assert!(taken_back > 0, "no kill left a permission to remove");
 }
 
 /// Asserts that the locations of finished scopes have their new state, and all others their old state.

@@ -1,8 +1,8 @@
 """With the policies that `bakeline permissions` prints, and nothing else, each command works. The local EC2 enforces the roles:
 actions, resources, tags, Regions, trust policies and external IDs.
 
-Each action of each role is also removed, one at a time: a command must then fail and name the action. CI tries a sample that
-rotates by commit; `make matrix` tries every action. `test_enforced_build.py` does the same for releases.
+Each action of each role is also removed, one at a time: a command must then fail and name the action. CI tries a sample, and
+`make matrix` tries every action. `test_enforced_build.py` does the same for releases.
 """
 
 from __future__ import annotations

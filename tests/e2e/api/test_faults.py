@@ -1,8 +1,8 @@
 """Promote, rollback, revoke, prune and sweep with a fault in each of their API actions.
 
 After each run, boto3 lists all resources of four locations. The test compares them with each statement of the run, then lets
-`sweep`, `doctor` and a repetition of the command end in the state of a run without a fault. CI runs a sample that rotates by
-commit; `make faults` runs all cells.
+`sweep`, `doctor` and a repetition of the command end in the state of a run without a fault. CI runs a sample, and
+`make faults` runs all cells.
 """
 
 from __future__ import annotations

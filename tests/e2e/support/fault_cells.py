@@ -110,7 +110,7 @@ def list_cells(log: Sequence[Call]) -> list[Cell]:
 
 
 def select_cells(cells: list[Cell], count: int) -> list[Cell]:
-    """Returns all cells in a full run, or a sample that rotates by commit and does not wait for a hang."""
+    """Returns all cells in a full run, or a sample that does not wait for a hang."""
     if FULL:
         return cells
     quick = [cell for cell in cells if cell.kind != "hang"]
