@@ -15,7 +15,8 @@ recorded() {
 timed "python environment" scripts/venv.sh
 recorded "fake cloud" cargo test --no-default-features --lib -- fault_product --show-output
 timed "build" cargo build
-recorded "local EC2" .venv/bin/python -m pytest -q -s tests/e2e/api/test_faults.py
+# Each command on a worker of its own: the runs mostly wait for repeated calls.
+recorded "local EC2" .venv/bin/python -m pytest -q -rP -n 5 --dist load tests/e2e/api/test_faults.py
 recorded "Packer" .venv/bin/python -m pytest -q -s tests/e2e/test_release_faults.py
 
 heading "summary"

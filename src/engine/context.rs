@@ -12,7 +12,7 @@ use super::journal::{FinishedStep, NewLine, Recorder};
 use super::lock::loss::LockLoss;
 use super::output::{Outputs, StepOutput};
 use super::recovery::Recovery;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::model::AmiId;
 use crate::plan::{Scope, Step};
 use crate::ports::{Clock, Journal};
@@ -36,15 +36,10 @@ pub trait Effects: Send + Sync {
     async fn perform(&self, step: &Step, context: &StepContext<'_>) -> Result<StepOutput>;
     /// Keeps the resources of a failed scope for inspection. Returns one line about each resource,
     /// with the command to log in.
-    async fn keep_for_inspection(&self, _scope: &Scope) -> Result<Vec<String>> {
-        Ok(Vec::new())
-    }
-    /// Keeps a candidate for the next run, because EC2 has no capacity to boot it. Returns one line
-    /// about the candidate.
-    async fn keep_candidate(&self, failed: &Step, _ami: &AmiId) -> Result<String> {
-        let text = format!("step {} has no candidate", failed.id);
-        Err(Error::new(ErrorKind::StepFailed, text))
-    }
+    async fn keep_for_inspection(&self, scope: &Scope) -> Result<Vec<String>>;
+    /// Keeps a candidate for the next run, because its checks did not run. Returns one line about the
+    /// candidate.
+    async fn keep_candidate(&self, failed: &Step, ami: &AmiId) -> Result<String>;
     /// Undoes the effect. `output` is absent if the step failed, so the effect may be partial.
     async fn undo(
         &self,

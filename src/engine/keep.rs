@@ -18,22 +18,32 @@ fn is_inspectable(action: &Action) -> bool {
     )
 }
 
-/// Keeps the candidate of a release if EC2 has no capacity to boot it. Returns one line about it.
+/// Keeps the candidate of a release for the next run, if its checks have not failed: EC2 has no
+/// capacity to boot it, or the run was cancelled after it continued with the candidate of an earlier
+/// run. Returns one line about it.
 pub(super) async fn keep_candidate(
     shared: &Shared,
-    failed: &Step,
+    (failed, steps): (&Step, &[Step]),
     error: &Error,
     done: &[EndedStep<'_>],
-    is_release: bool,
 ) -> Option<String> {
+    let is_move = |step: &Step| matches!(step.action, Action::MoveCurrent { .. });
+    let is_release = steps.iter().any(is_move) && !done.iter().any(|ended| is_move(ended.step));
     let is_boot = matches!(failed.action, Action::Boot { .. });
-    if !is_release || !is_boot || !error.is_for_capacity() {
-        return None;
-    }
-    let ami = done.iter().find_map(|ended| match &ended.output {
-        Some(StepOutput::Candidate { ami, .. }) => Some(ami),
+    let (adopted, ami) = done.iter().find_map(|ended| match &ended.output {
+        Some(StepOutput::Candidate { ami, .. }) => {
+            let adopted = matches!(ended.step.action, Action::AdoptCandidate { .. });
+            Some((adopted, ami))
+        }
         _ => None,
     })?;
+    let waits = is_boot && error.is_for_capacity();
+    let cancelled = adopted && error.kind == ErrorKind::Interrupted;
+    // Without the lock, the candidate stays as it is.
+    let is_fenced = shared.engine.effects.lock_loss().is_some();
+    if !is_release || !(waits || cancelled) || is_fenced {
+        return None;
+    }
     let kept = shared.engine.effects.keep_candidate(failed, ami).await;
     match kept {
         Ok(line) => Some(line),

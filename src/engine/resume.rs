@@ -38,7 +38,7 @@ pub(super) async fn undo_recorded(shared: &Shared, steps: &[Step]) -> Option<Sco
     let last = |step: &&Step| progress.state(&step.id).is_some();
     let step = steps.iter().find(failed).or(steps.iter().rfind(last))?;
     let left = recorded_steps(&progress, steps);
-    Some(fail_scope(shared, step, error, left, false).await)
+    Some(fail_scope(shared, (step, steps), error, left).await)
 }
 
 /// Removes the key pair, the security group and the instances of an earlier attempt, newest first, if a

@@ -18,7 +18,7 @@ use super::output::StepOutput;
 use super::resume::{recorded_steps, reset_access, undo_recorded};
 use super::undo::{RollbackResult, rollback_steps};
 use crate::error::{Error, ErrorKind, Result};
-use crate::plan::{Action, Step};
+use crate::plan::Step;
 
 /// Runs the steps in order. After a failure, undoes the finished steps, newest first.
 pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semaphore) -> ScopeEnd {
@@ -44,7 +44,7 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
     let mut earlier = shared.recovery.progress.of(scope);
     if let Err((step, error)) = reset_access(shared, steps, &mut earlier).await {
         let left = recorded_steps(&earlier, steps);
-        return fail_scope(shared, step, error, left, false).await;
+        return fail_scope(shared, (step, steps), error, left).await;
     }
     let mut done: Vec<EndedStep<'_>> = Vec::new();
     for (index, step) in steps.iter().enumerate() {
@@ -63,10 +63,7 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
         if let Some(error) = error {
             // The earlier attempt may have begun this step, and after a reset also later ones.
             done.extend(recorded_steps(&earlier, &steps[next..]));
-            let is_release = steps
-                .iter()
-                .any(|step| matches!(step.action, Action::MoveCurrent { .. }));
-            return fail_scope(shared, step, error, done, is_release).await;
+            return fail_scope(shared, (step, steps), error, done).await;
         }
     }
     drop(permit);
@@ -167,24 +164,24 @@ async fn run_step(
     }
 }
 
-/// Undoes the steps of a failed scope and returns its end.
+/// Undoes the steps of a failed scope and returns its end. `steps` are all steps of the scope.
 ///
 /// Nothing is undone without the lock, because another run may be changing the same resources.
 pub(super) async fn fail_scope(
     shared: &Shared,
-    failed: &Step,
+    (failed, steps): (&Step, &[Step]),
     error: Error,
     done: Vec<EndedStep<'_>>,
-    is_release: bool,
 ) -> ScopeEnd {
-    let kept = keep_candidate(shared, failed, &error, &done, is_release).await;
+    let kept = keep_candidate(shared, (failed, steps), &error, &done).await;
     if kept.is_none()
         && let Some(end) = keep_for_inspection(shared, failed, &error).await
     {
         return end;
     }
-    let has_undo = kept.is_none() && done.iter().all(|ended| ended.step.action.has_undo());
-    let result = rollback_steps(shared, done, kept.is_some()).await;
+    let has_undo = done.iter().all(|ended| ended.step.action.has_undo());
+    let keeps_candidate = kept.is_some();
+    let result = rollback_steps(shared, done, keeps_candidate).await;
     let RollbackResult {
         mut stuck,
         left,
@@ -231,11 +228,12 @@ pub(super) async fn fail_scope(
             kind: ErrorKind::Refused,
             error,
             hints,
-            undone: has_undo && !fenced,
+            undone: has_undo && !keeps_candidate && !fenced,
             moved,
         };
     }
     if cancelled {
+        // The candidate that a cancelled scope keeps is as it was before the run.
         let undone = has_undo;
         return ScopeEnd::Cancelled { step, undone };
     }
@@ -245,7 +243,7 @@ pub(super) async fn fail_scope(
         kind,
         error,
         hints,
-        undone: has_undo,
+        undone: has_undo && !keeps_candidate,
         moved: false,
     }
 }

@@ -66,6 +66,14 @@ impl Effects for RecordingEffects {
         }
     }
 
+    async fn keep_for_inspection(&self, _: &Scope) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    async fn keep_candidate(&self, failed: &Step, ami: &AmiId) -> Result<String> {
+        Ok(format!("{}: kept {ami}", failed.id))
+    }
+
     async fn undo(&self, step: &Step, _: Option<&StepOutput>, _: &StepContext<'_>) -> Result<()> {
         self.note("undo", step);
         match self.behaviors.get(step.id.to_string().as_str()) {

@@ -88,8 +88,9 @@ pub(super) fn describe_run(
     }
 }
 
-/// Writes the plan and the description of a run to the store. A sweep needs the plan of a dead run,
-/// because old versions of Packer tag an AMI only when it is available.
+/// Writes the description and the plan of a run to the store. A sweep needs the plan of a dead run,
+/// because old versions of Packer tag an AMI only when it is available. The plan is last: a run
+/// without a plan is not listed, so that each listed run has a description.
 pub(super) async fn store_run(
     store: &dyn Store,
     catalog: &Catalog,
@@ -97,9 +98,9 @@ pub(super) async fn store_run(
     (saved, description): (&[u8], &RunDescription),
 ) -> Result<()> {
     let name = &catalog.settings.name;
-    store.put(&keys::plan(name, &plan.run), saved).await?;
     let key = keys::run_description(name, &plan.run);
     store.put(&key, &format_description(description)).await?;
+    store.put(&keys::plan(name, &plan.run), saved).await?;
     Ok(())
 }
 

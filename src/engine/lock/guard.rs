@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::loss::LockLoss;
 use crate::engine::{Effects, StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::AmiId;
 use crate::plan::{Scope, Step};
 
 /// Lock of a run, checked before each change.
@@ -38,13 +39,17 @@ pub fn lock_lost_error(loss: &LockLoss) -> Error {
     Error::new(ErrorKind::Refused, loss.to_string())
 }
 
+impl<E> FencedEffects<E> {
+    async fn require_lock(&self) -> Result<()> {
+        let held = self.guard.check().await;
+        held.map_err(|loss| lock_lost_error(&loss))
+    }
+}
+
 #[async_trait]
 impl<E: Effects> Effects for FencedEffects<E> {
     async fn probe(&self, step: &Step, context: &StepContext<'_>) -> Result<Option<StepOutput>> {
-        self.guard
-            .check()
-            .await
-            .map_err(|loss| lock_lost_error(&loss))?;
+        self.require_lock().await?;
         self.inner.probe(step, context).await
     }
 
@@ -56,16 +61,18 @@ impl<E: Effects> Effects for FencedEffects<E> {
         self.inner.keep_for_inspection(scope).await
     }
 
+    async fn keep_candidate(&self, failed: &Step, ami: &AmiId) -> Result<String> {
+        self.require_lock().await?;
+        self.inner.keep_candidate(failed, ami).await
+    }
+
     async fn undo(
         &self,
         step: &Step,
         output: Option<&StepOutput>,
         context: &StepContext<'_>,
     ) -> Result<()> {
-        self.guard
-            .check()
-            .await
-            .map_err(|loss| lock_lost_error(&loss))?;
+        self.require_lock().await?;
         self.inner.undo(step, output, context).await
     }
 

@@ -16,7 +16,7 @@ use crate::plan::{Action, Plan};
 use crate::ports::{CloudErrorKind, Store as _, Workspace as _};
 use crate::steps::check::controls::evidence_file;
 
-const NEXT_DAY: &str = "2026-11-23T12:00:00Z";
+pub(super) const NEXT_DAY: &str = "2026-11-23T12:00:00Z";
 
 /// Refuses all launches of test instances, but not those of Packer.
 fn refuse_boots(setup: &TestEnv) {
@@ -27,7 +27,7 @@ fn refuse_boots(setup: &TestEnv) {
 }
 
 /// Returns the environment after a release without capacity for the boot of `base`.
-async fn release_without_capacity() -> (TestEnv, Outcome) {
+pub(super) async fn release_without_capacity() -> (TestEnv, Outcome) {
     let setup = TestEnv::new();
     refuse_boots(&setup);
     let facts = evidence_file("base", Phase::Build);
@@ -43,12 +43,12 @@ fn images(setup: &TestEnv) -> Vec<Ami> {
     own.into_iter().filter(is_base).collect()
 }
 
-fn candidate_of(setup: &TestEnv) -> Ami {
+pub(super) fn candidate_of(setup: &TestEnv) -> Ami {
     let [found] = images(setup).try_into().expect("one AMI");
     found
 }
 
-fn decision(plan: &Plan) -> &Decision {
+pub(super) fn decision(plan: &Plan) -> &Decision {
     let mut all = plan.decisions.iter();
     all.find(|d| d.image.as_str() == "base")
         .expect("a decision")

@@ -9,14 +9,41 @@ use tokio_util::sync::CancellationToken;
 use super::TestEnv;
 use super::faults::second_release;
 use crate::adapters::fake::{BuildBehavior, FakeClock, FakeCloudState};
-use crate::engine::Engine;
 use crate::engine::lock::fence::{FencedBuilder, FencedCloud};
 use crate::engine::lock::guard::{FencedEffects, Guard};
 use crate::engine::lock::loss::LockLoss;
 use crate::engine::outcome::{Outcome, ScopeEnd};
+use crate::engine::{Effects, Engine};
 use crate::error::ErrorKind;
 use crate::plan::Plan;
 use crate::ports::{Cloud, ImageBuilder};
+use crate::steps::Steps;
+
+/// Lock that is never lost.
+struct HeldLock;
+
+#[async_trait]
+impl Guard for HeldLock {
+    async fn check(&self) -> Result<(), LockLoss> {
+        Ok(())
+    }
+
+    fn lock_loss(&self) -> Option<LockLoss> {
+        None
+    }
+
+    async fn wait_for_lock_loss(&self) {
+        std::future::pending().await
+    }
+}
+
+/// Returns the effects of a run that holds its lock, as each command has them.
+pub(super) fn locked_effects(steps: Steps) -> Arc<dyn Effects> {
+    Arc::new(FencedEffects {
+        inner: steps,
+        guard: Arc::new(HeldLock),
+    })
+}
 
 /// Lock that is lost at the n-th check, with the cloud state at that time.
 struct ExpiringGuard {

@@ -1,6 +1,7 @@
 //! Tests complete runs on the fakes: a small catalog, its cloud, and the invariants.
 
 mod adopt;
+mod adopt_interrupted;
 mod architectures;
 mod cancel;
 mod capacity;
@@ -305,7 +306,7 @@ impl TestEnv {
 
     async fn execute(&self, plan: &Plan) -> Outcome {
         let engine = Engine {
-            effects: Arc::new(self.steps(&plan.run)),
+            effects: fenced::locked_effects(self.steps(&plan.run)),
             journal: Arc::clone(&self.journal) as _,
             clock: Arc::clone(&self.clock) as _,
             events: Arc::clone(&self.events) as _,

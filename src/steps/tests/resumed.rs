@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::faults::second_release;
+use super::fenced::locked_effects;
 use super::killed_retirement;
 use super::lifecycle::shared;
 use super::lifecycle::{
@@ -26,7 +27,7 @@ use crate::ports::{Journal, Workspace as _};
 
 /// Position at which a run is killed.
 #[derive(Debug, Clone, Copy)]
-enum Kill {
+pub(super) enum Kill {
     /// Before this call, from 1.
     Call(usize),
     /// Before this line of the journal, from 1.
@@ -37,7 +38,7 @@ enum Kill {
 
 /// Machine on which a run continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Machine {
+pub(super) enum Machine {
     /// The machine of the killed run.
     Same,
     /// A machine without the run directory.
@@ -63,7 +64,7 @@ fn engine(setup: &TestEnv, plan: &Plan, journal: Arc<dyn Journal>, attempt: usiz
     let mut steps = setup.steps(&plan.run);
     steps.attempt = attempt;
     Engine {
-        effects: Arc::new(steps),
+        effects: locked_effects(steps),
         journal,
         clock: Arc::new(FakeClock(std::sync::Mutex::new(setup.now))),
         events: Arc::clone(&setup.events) as _,
@@ -71,7 +72,7 @@ fn engine(setup: &TestEnv, plan: &Plan, journal: Arc<dyn Journal>, attempt: usiz
 }
 
 /// Runs a plan until it is killed.
-async fn run_until_killed(setup: &TestEnv, plan: &Plan, kill: Kill) {
+pub(super) async fn run_until_killed(setup: &TestEnv, plan: &Plan, kill: Kill) {
     let file = Arc::clone(&setup.journal);
     match kill {
         Kill::Call(nth) => {
@@ -106,7 +107,7 @@ async fn run_until_killed(setup: &TestEnv, plan: &Plan, kill: Kill) {
 
 /// Returns the environment of the next attempt: the same cloud, journal and store, and the files of the
 /// run directory only on the same machine.
-fn next_attempt(setup: &TestEnv, machine: Machine) -> TestEnv {
+pub(super) fn next_attempt(setup: &TestEnv, machine: Machine) -> TestEnv {
     let mut next = setup.next_run(Arc::clone(&setup.catalog), &setup.now.to_string());
     next.options = setup.options.clone();
     next.journal = Arc::clone(&setup.journal);
@@ -119,7 +120,7 @@ fn next_attempt(setup: &TestEnv, machine: Machine) -> TestEnv {
     next
 }
 
-async fn resume(setup: &TestEnv, plan: &Plan, goal: Goal) -> Outcome {
+pub(super) async fn resume(setup: &TestEnv, plan: &Plan, goal: Goal) -> Outcome {
     let lines = journal::read(&setup.journal.text()).expect("a valid journal");
     let progress = RunProgress::read(plan, &lines).expect("a journal of the plan");
     let prefix = keys::run_files(&"acme".into(), &plan.run);
