@@ -201,7 +201,7 @@ impl<'r, 'a> VersionsInEnvironment<'r, 'a> {
     ) -> Result<Self, RollbackError> {
         let (level, environment) = settings
             .environment_level(env)
-            .zip(settings.environments.iter().find(|e| e.name == *env))
+            .zip(settings.environment(env))
             .ok_or_else(|| RollbackError::UnknownEnvironment(env.clone()))?;
         let mut locations = locations::in_environment(settings, environment, &inventory.account);
         locations.retain(|p| locations::unreachable_reason(inventory, p).is_none());

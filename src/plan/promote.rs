@@ -91,12 +91,7 @@ impl<'p> PromotionPlanner<'p> {
                 )
             }
         };
-        let env = self
-            .catalog
-            .settings
-            .environments
-            .iter()
-            .find(|e| e.name == *self.to);
+        let env = self.catalog.settings.environment(self.to);
         let planned = env.map_or_else(
             || Ok(Vec::new()),
             |env| self.steps_at_locations(image, record, env, &reason),

@@ -89,8 +89,7 @@ fn shared_pointers(
     reason: &str,
     planned: &[Step],
 ) -> Vec<Step> {
-    let mut environments = catalog.settings.environments.iter();
-    let Some(env) = environments.find(|one| one.name == *env) else {
+    let Some(env) = catalog.settings.environment(env) else {
         return Vec::new();
     };
     let pointers = SharedPointers {

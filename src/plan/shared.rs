@@ -33,10 +33,7 @@ pub(super) fn missing_grants(
     here: &[Record<'_>],
 ) -> Vec<LaunchGrant> {
     let missing = |one: &Move| {
-        let env = settings
-            .environments
-            .iter()
-            .find(|env| env.name == one.env)?;
+        let env = settings.environment(&one.env)?;
         let grant = launch_grant(env, location, own, &one.to)?;
         let AmiRef::Known(id) = &one.to else {
             return Some(grant);

@@ -76,6 +76,18 @@ impl Settings {
         name == wanted || has_left && name.published() == wanted.as_str()
     }
 
+    /// Returns an environment.
+    #[must_use]
+    pub fn environment(&self, env: &EnvName) -> Option<&Environment> {
+        self.environments.iter().find(|e| e.name == *env)
+    }
+
+    /// Returns the names of the environments, lowest first.
+    #[must_use]
+    pub fn environment_names(&self) -> Vec<EnvName> {
+        self.environments.iter().map(|e| e.name.clone()).collect()
+    }
+
     /// Returns the level of an environment.
     #[must_use]
     pub fn environment_level(&self, env: &EnvName) -> Option<usize> {

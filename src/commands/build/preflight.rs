@@ -45,8 +45,7 @@ struct Document<'c> {
 pub(crate) async fn run(dir: &Path, args: &Preflight) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
     let images = context::find_images(&loaded.catalog, &args.images)?;
-    let known = &loaded.catalog.settings.environments;
-    let names: Vec<EnvName> = known.iter().map(|e| e.name.clone()).collect();
+    let names = loaded.catalog.settings.environment_names();
     let environment = match &args.env {
         Some(name) => Some(context::find_environment(&names, name)?),
         None => None,

@@ -14,13 +14,7 @@ use crate::ui;
 pub(crate) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
     let images = context::find_images(&loaded.catalog, &args.images)?;
-    let known: Vec<_> = loaded
-        .catalog
-        .settings
-        .environments
-        .iter()
-        .map(|e| e.name.clone())
-        .collect();
+    let known = loaded.catalog.settings.environment_names();
     let to = context::find_environment(&known, &args.to)?;
     let run = lock::take_locks(&loaded, lock::LockScope::UpTo(&to)).await?;
     let from = InventoryArgs {

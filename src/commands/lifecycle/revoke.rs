@@ -44,14 +44,8 @@ pub(crate) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
         run::RunOptions::independent("revoke"),
     )
     .await?;
-    let top = loaded
-        .catalog
-        .settings
-        .environments
-        .iter()
-        .map(|e| e.name.clone())
-        .next_back()
-        .unwrap_or_else(|| "-".into());
+    let names = loaded.catalog.settings.environment_names();
+    let top = names.last().cloned().unwrap_or_else(|| "-".into());
     let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
         .with_status(&top, "revoked");
     summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await

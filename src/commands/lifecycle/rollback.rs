@@ -14,13 +14,7 @@ use crate::ui;
 pub(crate) async fn run(dir: &Path, args: &Rollback) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
     let name = context::find_image(&loaded.catalog, &args.image)?;
-    let known: Vec<_> = loaded
-        .catalog
-        .settings
-        .environments
-        .iter()
-        .map(|e| e.name.clone())
-        .collect();
+    let known = loaded.catalog.settings.environment_names();
     let env = context::find_environment(&known, &args.env)?;
     let run = lock::take_locks(&loaded, lock::LockScope::UpTo(&env)).await?;
     let from = InventoryArgs {

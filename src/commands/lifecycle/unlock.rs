@@ -26,11 +26,7 @@ struct LockRow {
 pub(crate) async fn run(dir: &Path, args: &Unlock) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
     let settings = &loaded.catalog.settings;
-    let known: Vec<EnvName> = settings
-        .environments
-        .iter()
-        .map(|e| e.name.clone())
-        .collect();
+    let known = settings.environment_names();
     let asked: Result<Vec<EnvName>> = args
         .env
         .iter()

@@ -217,11 +217,7 @@ fn resolve_environment(args: &Latest, settings: Option<&Settings>) -> Result<Env
     let env = env.ok_or_else(missing)?;
     match settings {
         Some(settings) => {
-            let known: Vec<EnvName> = settings
-                .environments
-                .iter()
-                .map(|e| e.name.clone())
-                .collect();
+            let known = settings.environment_names();
             context::find_environment(&known, env.as_str())
         }
         None => Ok(env),

@@ -35,11 +35,7 @@ pub(crate) async fn run(dir: &Path, args: &Runs) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
     let settings = &loaded.catalog.settings;
     let store = context::open_store(settings).await?;
-    let environments: Vec<_> = settings
-        .environments
-        .iter()
-        .map(|e| e.name.clone())
-        .collect();
+    let environments = settings.environment_names();
     let locks = lock::environment_locks(settings, store.clone());
     let holders = locks.holders(&environments).await?;
     let active: BTreeSet<RunId> = holders.into_iter().map(|holder| holder.run).collect();

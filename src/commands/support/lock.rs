@@ -39,12 +39,9 @@ impl LockScope<'_> {
             Self::All => settings.environments.len(),
             Self::None => 0,
         };
-        settings
-            .environments
-            .iter()
-            .take(most)
-            .map(|e| e.name.clone())
-            .collect()
+        let mut names = settings.environment_names();
+        names.truncate(most);
+        names
     }
 }
 

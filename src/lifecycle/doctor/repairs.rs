@@ -176,7 +176,7 @@ impl Doctor<'_, '_> {
         if !(self.is_in_catalog)(image) {
             return None;
         }
-        let environment = self.settings.environments.iter().find(|e| e.name == *env)?;
+        let environment = self.settings.environment(env)?;
         if !locations::in_environment(self.settings, environment, &self.inventory.account)
             .contains(location)
         {

@@ -91,12 +91,9 @@ impl Doctor<'_, '_> {
     /// Returns the location of the AMIs that a pointer names: that of the builder's account, if the
     /// environment shares them with the account of the pointer.
     pub(super) fn source_of(&self, location: &Location, env: &EnvName) -> Location {
-        let mut environments = self.settings.environments.iter();
-        let is_receiving = environments
-            .find(|one| one.name == *env)
-            .is_some_and(|env| {
-                locations::receiving(env, &self.inventory.account).contains(location)
-            });
+        let is_receiving = self.settings.environment(env).is_some_and(|env| {
+            locations::receiving(env, &self.inventory.account).contains(location)
+        });
         Location {
             account: location.account.clone().filter(|_| !is_receiving),
             region: location.region.clone(),

@@ -272,8 +272,7 @@ async fn split_permissions(
 
 /// Returns whether the recorded receivers of an environment are those of the catalog.
 fn is_known_digest(steps: &Steps, record: &Record<'_>, env: &EnvName) -> bool {
-    let mut environments = steps.catalog.settings.environments.iter();
-    let found = environments.find(|one| one.name == *env);
+    let found = steps.catalog.settings.environment(env);
     found.is_some_and(|one| grants::is_granted(record, env, &one.receivers(&steps.account)))
 }
 

@@ -61,10 +61,8 @@ impl TestLaunch<'_> {
         let builder = steps.builder_of(&step.scope);
         let mut tags = builder.tags.clone();
         let is_home = *location == locations::home(settings);
-        let environment = settings
-            .environments
-            .iter()
-            .find(|environment| Some(&environment.name) == self.env.as_ref());
+        let name = self.env.as_ref();
+        let environment = name.and_then(|name| settings.environment(name));
         let launch = environment.and_then(|environment| environment.launch.clone());
         let TrialLaunch {
             subnets,

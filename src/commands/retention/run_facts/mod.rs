@@ -34,11 +34,7 @@ pub(super) async fn load_run_facts(
     let settings = &loaded.catalog.settings;
     let mut out = stored_runs(&settings.name, &**store, things).await?;
     let locks = lock::environment_locks(settings, Arc::clone(store));
-    let envs: Vec<_> = settings
-        .environments
-        .iter()
-        .map(|e| e.name.clone())
-        .collect();
+    let envs = settings.environment_names();
     for holder in locks.holders(&envs).await? {
         out.entry(holder.run).or_default().active = true;
     }
