@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -95,3 +96,9 @@ class InstanceBackend(Protocol):
 
     def read_console(self, instance_id: str) -> bytes:
         """Returns the console output of an instance."""
+
+    def has_agent(self, instance_id: str) -> bool:
+        """Returns whether a process of the SSM agent runs in an instance."""
+
+    def connect(self, instance_id: str, port: int) -> socket.socket:
+        """Connects to a port of an instance from its inside, as the SSM agent does."""

@@ -18,6 +18,8 @@ pub const RENDERED: &str = "image.pkr.json";
 /// Name of the manifest in the build directory. The manifest is the earliest durable record of the
 /// created AMI.
 pub const MANIFEST: &str = "manifest.json";
+/// Oldest Packer that connects through SSM sessions.
+pub const MIN_FOR_SESSIONS: semver::Version = semver::Version::new(1, 7, 0);
 
 /// Values that are known only during the run.
 #[derive(Debug, Clone)]
@@ -148,9 +150,13 @@ pub fn files(
 ) -> Result<BTreeMap<String, Vec<u8>>, RenderError> {
     let blocks = blocks(catalog, image)?;
     let builder = image.builder(&catalog.settings);
-    let is_recent = run.packer >= semver::Version::new(1, 7, 0);
+    let is_recent = run.packer >= MIN_FOR_SESSIONS;
     if builder.access == Access::Ssm && !is_recent {
-        return Err(too_old_for_ssm(&run.packer));
+        return Err(RenderError {
+            at: None,
+            template: TEMPLATE.to_owned(),
+            message: too_old_for_sessions(&run.packer),
+        });
     }
     let values = PackerValues {
         image: source_name(image),
@@ -219,14 +225,12 @@ pub fn files(
     Ok(out)
 }
 
-fn too_old_for_ssm(packer: &semver::Version) -> RenderError {
-    let message =
-        format!("`access: ssm` requires Packer 1.7 or newer; the installed version is {packer}");
-    RenderError {
-        at: None,
-        template: TEMPLATE.to_owned(),
-        message,
-    }
+/// Describes a version of Packer that cannot connect through SSM sessions.
+#[must_use]
+pub fn too_old_for_sessions(packer: &semver::Version) -> String {
+    format!(
+        "`access: ssm` requires Packer {MIN_FOR_SESSIONS} or newer; the installed version is {packer}"
+    )
 }
 
 /// Checks that a rendered own template has the parts without which a build would skip provisioners

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import threading
 from abc import ABC, abstractmethod
@@ -10,11 +11,14 @@ from pathlib import Path
 
 from ..errors import InstanceError, SandboxError
 from ..host.mounts import remove_tree
-from ..host.processes import kill_all, wait_until
+from ..host.processes import kill_all, read_proc_file, wait_until
 from ..instance_backend import ExitHandler, ExitReason, FirewallRule, InstanceSpec
 from .machine import Machine
 
 BOOT_SECONDS = 30
+
+
+AGENT = "amazon-ssm-agent"[:15]  # as the kernel shortens the name of a process
 
 
 class BaseBackend(ABC):
@@ -152,6 +156,15 @@ class BaseBackend(ABC):
     def _delete(self, machine: Machine) -> None:
         """Removes what `_create` created."""
         remove_tree(machine.folder)
+
+    def has_agent(self, instance_id: str) -> bool:
+        """Returns whether a process of the SSM agent runs in an instance."""
+        names = [read_proc_file(pid, "comm").strip() for pid in self._find_processes(instance_id)]
+        return AGENT in names
+
+    @abstractmethod
+    def connect(self, instance_id: str, port: int) -> socket.socket:
+        """Connects to a port of an instance from its inside, as the SSM agent does."""
 
     @abstractmethod
     def reboot(self, instance_id: str) -> None:

@@ -63,6 +63,10 @@ class ChrootBackend(BaseBackend):
         self.stop(instance_id)
         self.start(instance_id)
 
+    def connect(self, instance_id: str, port: int) -> socket.socket:
+        """Connects to a port of an instance, which listens on its own addresses of the host."""
+        return socket.create_connection((self._machine(instance_id).spec.private_ip, port))
+
     def set_firewall_rules(self, instance_id: str, rules: Sequence[FirewallRule]) -> None:
         """Does nothing: all instances share the host's loopback interface."""
 

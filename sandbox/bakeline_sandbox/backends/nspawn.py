@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import signal
+import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..host.cgroups import cgroup_pids, command_prefix, remove_cgroup
 from ..host.mounts import remove_tree
+from ..host.netns import call_in_netns
 from ..host.processes import child_pids, kill_all, read_proc_file, send_signal, wait_until
 from ..instance_backend import ExitHandler, ExitReason, FirewallRule
 from ..router.addressing import DNS_ADDRESS
@@ -59,6 +61,12 @@ class NspawnBackend(BaseBackend):
         """Tells the instance's init to restart; the watcher then boots the instance again."""
         if leader := self.leader_pid(self._machine(instance_id).process):
             send_signal(leader, REBOOT)
+
+    def connect(self, instance_id: str, port: int) -> socket.socket:
+        """Connects to a port of an instance in its network namespace, past the firewall."""
+        namespace = self.network.namespace(self._machine(instance_id).name)
+        address = ("127.0.0.1", port)
+        return call_in_netns(namespace, lambda: socket.create_connection(address))
 
     def set_firewall_rules(self, instance_id: str, rules: Sequence[FirewallRule]) -> None:
         """Replaces the firewall rules of an instance in the router."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Sequence
 
@@ -36,6 +37,14 @@ class StubBackend:
     def launch(self, spec: InstanceSpec) -> None:
         """Records the disk layers of an instance."""
         self.layers[spec.instance_id] = tuple(spec.layers)
+
+    def has_agent(self, instance_id: str) -> bool:
+        """Returns False: instances have no processes."""
+        return False
+
+    def connect(self, instance_id: str, port: int) -> socket.socket:
+        """Fails: instances never answer."""
+        raise InstanceError(f"instance {instance_id} has no processes")
 
     def stop(self, instance_id: str) -> None:
         """Does nothing."""

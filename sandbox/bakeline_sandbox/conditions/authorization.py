@@ -238,6 +238,11 @@ class RequestBuilder:
 
     def _list_ssm(self) -> Iterator[Request]:
         document = self.call.parameters
+        if self.call.action == "StartSession":
+            target, name = str(document.get("Target")), document.get("DocumentName")
+            yield self._request(self._ec2_arn("instance", target), keys=self._resource_tags(target))
+            yield self._request(self._arn("ssm", f"document/{name}", self.call.region))
+            return
         names = [*(document.get("Names") or [])]
         if document.get("ResourceType", "Parameter") == "Parameter":
             names += [

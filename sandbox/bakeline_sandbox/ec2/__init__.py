@@ -24,6 +24,7 @@ from . import (  # noqa: F401
     run_instances,
     security_groups,
     ssm_parameters,
+    ssm_sessions,
     sts_iam,
     tags,
     text_validation,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from socketserver import BaseRequestHandler, ThreadingTCPServer, ThreadingUDPServer
 
 from . import dns
@@ -36,10 +37,10 @@ class _DnsHandler(BaseRequestHandler):
 
 
 class TcpRelay(_RelayServer, ThreadingTCPServer):
-    """Forwards TCP connections to a service of the host."""
+    """Forwards TCP connections to those that `connect` returns."""
 
-    def __init__(self, listen: Address, target: Address) -> None:
-        self.target = target
+    def __init__(self, listen: Address, connect: Callable[[], socket.socket]) -> None:
+        self.connect = connect
         super().__init__(listen, _TcpHandler)
 
 
@@ -47,7 +48,7 @@ class _TcpHandler(BaseRequestHandler):
     server: TcpRelay
 
     def handle(self) -> None:
-        with socket.create_connection(self.server.target) as upstream:
+        with self.server.connect() as upstream:
             arguments = (upstream, self.request)
             responses = threading.Thread(target=_copy_stream, args=arguments, daemon=True)
             responses.start()

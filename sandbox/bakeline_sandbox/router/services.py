@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from socketserver import BaseServer
 
 from werkzeug.serving import make_server
@@ -30,7 +32,8 @@ class RouterServices:
         dns_over_tcp = [(server, 53) for server in name_servers()[:1]]
         for target in [*dns_over_tcp, *detect_apt_config().loopback_endpoints()]:
             listen = (DNS_ADDRESS, target[1])
-            factories.append(lambda listen=listen, target=target: TcpRelay(listen, target))  # type: ignore[misc]
+            connect = partial(socket.create_connection, target)
+            factories.append(partial(TcpRelay, listen, connect))
         self.servers = [call_in_netns(network.router, factory) for factory in factories]
         for server in self.servers:
             arguments = (POLL_SECONDS,)

@@ -2,6 +2,7 @@
 
 use aws_config::SdkConfig;
 
+use super::answer_check::AnswerCheck;
 use crate::model::Region;
 
 /// SDK clients of a Region.
@@ -24,9 +25,19 @@ impl Clients {
             .build();
         Self {
             autoscaling: aws_sdk_autoscaling::Client::new(&config),
-            ec2: aws_sdk_ec2::Client::new(&config),
+            ec2: aws_sdk_ec2::Client::from_conf(
+                aws_sdk_ec2::config::Builder::from(&config)
+                    .interceptor(AnswerCheck)
+                    .retry_classifier(AnswerCheck)
+                    .build(),
+            ),
             kms: aws_sdk_kms::Client::new(&config),
-            ssm: aws_sdk_ssm::Client::new(&config),
+            ssm: aws_sdk_ssm::Client::from_conf(
+                aws_sdk_ssm::config::Builder::from(&config)
+                    .interceptor(AnswerCheck)
+                    .retry_classifier(AnswerCheck)
+                    .build(),
+            ),
             sts: aws_sdk_sts::Client::new(&config),
             region: region.clone(),
         }

@@ -1,6 +1,7 @@
 //! Implements the cloud port with the AWS SDK for EC2, KMS, SSM and STS. Each Region has its own clients.
 
 mod access;
+mod answer_check;
 mod clients;
 pub(in crate::adapters) mod config;
 mod copies;

@@ -109,7 +109,7 @@ pub(super) async fn collect_checks(
     let session = session::check_session().await;
     let is_expired = session.as_ref().is_some_and(|check| check.blocks_release);
     let (packer, cloud, store) = tokio::join!(
-        prerequisites::check_packer(),
+        prerequisites::check_packer(&loaded.catalog.settings),
         async {
             if is_expired {
                 return unchecked_builds();

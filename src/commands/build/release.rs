@@ -88,7 +88,10 @@ pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
 /// Checks this machine and takes the locks. If either fails, collects all prerequisites, so that the
 /// error names every missing one.
 async fn prepare_run(loaded: &LoadedCatalog, images: &[ImageName]) -> Result<RunId> {
-    let (packer, session) = tokio::join!(prerequisites::check_packer(), session::check_session());
+    let (packer, session) = tokio::join!(
+        prerequisites::check_packer(&loaded.catalog.settings),
+        session::check_session()
+    );
     let checks: Vec<Check> = packer.into_iter().chain(session).collect();
     if checks.iter().any(|check| check.blocks_release) {
         let all = Box::pin(preflight::collect_checks(loaded, images, None)).await;

@@ -68,7 +68,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
 /// Builds the image from its current source or parent, collects its facts, and deletes the build.
 async fn build_from_scratch(loaded: &LoadedCatalog, image: &Image) -> Result<Facts> {
     templates::check_all_templates(&loaded.catalog)?;
-    prerequisites::require_packer().await?;
+    prerequisites::require_packer(&loaded.catalog.settings).await?;
     let run = lock::take_locks(loaded, lock::LockScope::Lowest).await?;
     let from = InventoryArgs {
         inventory: None,

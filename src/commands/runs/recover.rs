@@ -48,7 +48,7 @@ async fn recover(dir: &Path, args: &Recover, goal: Goal) -> Result<u8> {
     let first = stored_runs::load_run(&*store, catalog, run).await?;
     let (description, _) = check_run(&loaded, &first, goal)?;
     if goal == Goal::Continue && builds(&first.plan) {
-        prerequisites::require_packer().await?;
+        prerequisites::require_packer(&loaded.catalog.settings).await?;
     }
     lock::retake_locks(&loaded, run, &description.locks).await?;
     // The run may have continued until this command had the locks.

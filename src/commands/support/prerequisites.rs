@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use semver::Version;
+
 use super::access::{AccessMode, role_session};
 use super::context::{self, Clouds};
 use super::pointers::check_pointer_types;
@@ -15,6 +17,7 @@ use crate::model::{Inventory, Location, Region};
 use crate::plan::{Action, Plan, Step};
 use crate::ports::{BuilderError, ImageBuilder as _};
 use crate::provision::ansible::MIN_VERSION;
+use crate::render::packer::{MIN_FOR_SESSIONS, too_old_for_sessions};
 use crate::steps::check_shareable;
 use crate::steps::preflight::{
     AccountSession, BuildNeed, Check, Group, HomeCheck, KeyUse, Status, check_accounts, check_keys,
@@ -257,12 +260,13 @@ pub(crate) fn worst_kind(kinds: impl Iterator<Item = ErrorKind>) -> ErrorKind {
 }
 
 /// Refuses a command if Packer or its plugin is missing.
-pub(crate) async fn require_packer() -> Result<()> {
-    report_checks(check_packer().await)
+pub(crate) async fn require_packer(settings: &Settings) -> Result<()> {
+    report_checks(check_packer(settings).await)
 }
 
-/// Checks that Packer and its Amazon plugin are installed. A version that was not tested is unknown.
-pub(crate) async fn check_packer() -> Vec<Check> {
+/// Checks that Packer and its Amazon plugin are installed, and that this Packer has SSM sessions if the
+/// catalog uses them. A version that was not tested is unknown.
+pub(crate) async fn check_packer(settings: &Settings) -> Vec<Check> {
     let packer = Packer::default();
     let warnings = match packer.check().await {
         Ok(warnings) => warnings,
@@ -274,11 +278,20 @@ pub(crate) async fn check_packer() -> Vec<Check> {
             )];
         }
     };
-    let version = packer.version().await.map(|v| v.to_string());
-    let object = format!("Packer {}", version.unwrap_or_default());
+    let version = packer.version().await.ok();
+    let name = version.as_ref().map(ToString::to_string);
+    let object = format!("Packer {}", name.unwrap_or_default());
     let untested = |text: String| Check::unknown(Group::Tools, &object, text).as_warning();
     let ok = Check::ok(Group::Tools, format!("{object} and its plugin `amazon`"));
     let mut out = vec![ok];
+    let has_sessions = |version: &Version| *version >= MIN_FOR_SESSIONS;
+    if settings.builder.access == Access::Ssm
+        && let Some(old) = version.filter(|version| !has_sessions(version))
+    {
+        let error = Error::input(too_old_for_sessions(&old));
+        let error = error.hint("install a newer Packer (docs/packer.md), or use another `access`");
+        out.push(Check::missing(Group::Tools, "SSM sessions", error));
+    }
     out.extend(warnings.into_iter().map(untested));
     out
 }

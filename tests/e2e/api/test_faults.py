@@ -71,7 +71,7 @@ class FaultyRun:
         if self.done.code == 0:
             observer = self.product.observer
             found += [f"exit 0, but {p}" for p in self.table.cells if observer.view(p, self.name) != self.after.view(p)]
-        if (self.done.code == 0) != ("error: " not in self.done.err):
+        if (self.done.code == 0) == bool(re.search(r"^error: ", self.done.err, re.MULTILINE)):
             found.append(f"exit {self.done.code}")
         return found
 

@@ -107,6 +107,7 @@ def documented(seeded: SeededAmis, env: str) -> list[str]:
     block = block.replace("CATALOG", seeded.catalog.name).replace("IMAGE", "base").replace("ENV", env)
     commands = block.replace("\\\n", " ").strip().splitlines()
     assert len(commands) == 2, commands
+    seeded.sandbox.settle()
     path = {"PATH": f"{REPO / '.venv/bin'}:{seeded.sandbox.env['PATH']}"}
     run = lambda command: subprocess.run(
         ["sh", "-c", command], env={**seeded.sandbox.env, **path}, capture_output=True, text=True, check=False

@@ -175,8 +175,8 @@ def test_failing_reads_while_copies_are_pending_keep_the_copies(history: SeededH
     wait_until(lambda: len(copied()) == 3 or started.poll() is not None, HANG, "three copies", every=0.02)
     code = {"code": "RequestLimitExceeded", "status": 503} if fault == "throttled" else FAULTS[fault]
     reads = {"action": "DescribeImages", "account": OTHER, "times": 8, **code}
-    history.sandbox.control("faults", {"faults": [reads]})
     since = history.sandbox.mark()
+    history.sandbox.control("faults", {"faults": [reads]})
     assert started.wait(timeout=HANG) == 0, (history.catalog.at / "out.log").read_text()
     failed = [
         call for call in history.sandbox.api(since) if call["action"] == "DescribeImages" and call["status"] >= 400

@@ -23,7 +23,6 @@ Listing = dict[str, list[str]]
 
 def list_cloud(sandbox: Sandbox) -> Listing:
     """Returns all resources of the API as comparable lines."""
-    sandbox.settle()
     ec2, ssm = sandbox.client("ec2"), sandbox.client("ssm")
     instances = [one for r in ec2.describe_instances()["Reservations"] for one in r["Instances"]]
     lists: dict[str, list[dict[str, Any]]] = {

@@ -95,15 +95,15 @@ class Sandbox:
         return self.env["AWS_REGION"]
 
     def client(self, service: str, region: str | None = None, **more: Any) -> Any:
-        """Returns a boto3 client that ignores the environment."""
-        return boto3.client(
-            service,
-            region_name=region or self.region,
-            endpoint_url=self.env["AWS_ENDPOINT_URL"],
-            aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"],
-            **more,
-        )
+        """Returns a boto3 client that ignores the environment and sees everything that exists."""
+        keys = {
+            "aws_access_key_id": self.env["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": self.env["AWS_SECRET_ACCESS_KEY"],
+        }
+        endpoint = self.env["AWS_ENDPOINT_URL"]
+        client = boto3.client(service, region or self.region, endpoint_url=endpoint, **{**keys, **more})
+        client.meta.events.register("before-call", lambda **_: self.settle())
+        return client
 
     def api(self, mark: int = 0) -> list[dict[str, Any]]:
         """Returns the API calls from number `mark` on."""

@@ -6,8 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import boto3
-
 from .catalog import tags
 from .sandbox import Sandbox
 
@@ -146,17 +144,15 @@ class CloudObserver:
 
     def client(self, service: str, place: Location) -> Any:
         account, region = place
-        self.sandbox.settle()
         if account == OWN:
             return self.sandbox.client(service, region)
         known = (service, *place)
         if known not in self._clients:
             arn = f"arn:aws:iam::{account}:role/judge"
             role = self.sandbox.client("sts").assume_role(RoleArn=arn, RoleSessionName="judge")["Credentials"]
-            self._clients[known] = boto3.client(
+            self._clients[known] = self.sandbox.client(
                 service,
-                region_name=region,
-                endpoint_url=self.sandbox.env["AWS_ENDPOINT_URL"],
+                region,
                 aws_access_key_id=role["AccessKeyId"],
                 aws_secret_access_key=role["SecretAccessKey"],
                 aws_session_token=role["SessionToken"],
