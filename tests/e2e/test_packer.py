@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +10,7 @@ import pytest
 from support.catalog import VENDOR, Catalog
 from support.inventory import describe_difference, list_cloud
 from support.sandbox import Sandbox
-
-FOLDER = "/root/.config/packer/plugins/github.com/hashicorp/amazon"
+from support.stub_packer import install_stub, plugin_lines
 
 
 @pytest.fixture
@@ -21,29 +19,6 @@ def catalog(sandbox: Sandbox, tmp_path: Path) -> Iterator[Catalog]:
     made = Catalog(sandbox, tmp_path / "packer", "packer")
     made.image("base", source=VENDOR)
     yield made
-
-
-def plugin_lines(*versions: str) -> str:
-    """Returns what `packer plugins installed` prints, for printf(1)."""
-    return "".join(f"{FOLDER}/packer-plugin-amazon_v{version}_x5.0_linux_amd64\\n" for version in versions)
-
-
-def install_stub(
-    catalog: Catalog, version: str, plugins: list[str], error: str = "", before: str = ""
-) -> dict[str, str]:
-    """Returns an environment with a stub `packer` of this version with these plugins."""
-    lines = plugin_lines(*plugins)
-    failing = f"echo '{error}' >&2; exit 1;" if error else before
-    program = f"""#!/bin/sh
-{failing}
-case "$*" in
-"-machine-readable version") echo '1,,version,{version}' ;;
-"plugins installed") printf '{lines}' ;;
-*) echo "unexpected: $*" >&2; exit 1 ;;
-esac
-"""
-    catalog.file("bin/packer", program).chmod(0o755)
-    return {"PATH": f"{catalog.at}/bin:{os.environ['PATH']}"}
 
 
 MISSING = "run `packer plugins install github.com/hashicorp/amazon 1.8.2`"

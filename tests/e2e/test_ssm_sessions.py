@@ -6,6 +6,7 @@ The build opens no session, because Packer 1.6.6 cannot; new checks boot the rel
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from support.catalog import VENDOR, Catalog
 from support.inventory import list_cloud
 from support.run import REPO
 from support.sandbox import Sandbox
+from support.stub_packer import install_stub
 
 # A process with the name of the SSM agent, without which an instance accepts no session.
 AGENT = """set -eu
@@ -54,22 +56,8 @@ def catalog(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
     programs.mkdir()
     (programs / "session-manager-plugin").symlink_to(session_manager_plugin.__file__)
     (programs / "aws").symlink_to(REPO / ".venv/bin/aws")
-    made.env["PATH"] = f"{programs}:{made.env['PATH']}"
+    made.env["PATH"] = f"{programs}:{os.environ['PATH']}"
     yield made
-
-
-def test_boot_checks_connect_through_a_session(sandbox: Sandbox, catalog: Catalog) -> None:
-    """New checks of an unchanged image are run on its current AMI, without a build."""
-    before, mark = list_cloud(sandbox), sandbox.mark()
-    catalog.image("agent", source=VENDOR, scripts=["scripts/agent.sh"], checks=[{"file": "/etc/passwd"}])
-    result = catalog.release()["agent"]
-    assert (result["status"], result["verdict"]) == ("rechecked", "recheck"), result
-    actions = [call["action"] for call in sandbox.api(mark)]
-    assert actions.count("StartSession") >= 1 and actions.count("RunInstances") == 1, actions
-    assert "AuthorizeSecurityGroupIngress" not in actions, "sessions need no open port"
-    after = list_cloud(sandbox)
-    temporary = ("instances", "volumes", "keys", "groups")
-    assert [after[kind] for kind in temporary] == [before[kind] for kind in temporary]
 
 
 def test_build_with_an_old_packer_is_refused_before_it_starts(sandbox: Sandbox, catalog: Catalog) -> None:
@@ -79,3 +67,20 @@ def test_build_with_an_old_packer_is_refused_before_it_starts(sandbox: Sandbox, 
     done = catalog.bakeline("release", "agent", "--force", want=1)
     assert "`access: ssm` requires Packer 1.7" in done.err, done
     assert sandbox.changes(mark) == []
+
+
+def test_boot_checks_connect_through_a_session(sandbox: Sandbox, catalog: Catalog) -> None:
+    """New checks of an unchanged image are run on its current AMI, without a build."""
+    before, mark = list_cloud(sandbox), sandbox.mark()
+    catalog.image("agent", source=VENDOR, scripts=["scripts/agent.sh"], checks=[{"file": "/etc/passwd"}])
+    catalog.env["PATH"] = install_stub(catalog, "1.16.0", ["1.8.2"])[
+        "PATH"
+    ]  # a Packer with sessions, which is not used
+    result = catalog.release()["agent"]
+    assert (result["status"], result["verdict"]) == ("rechecked", "recheck"), result
+    actions = [call["action"] for call in sandbox.api(mark)]
+    assert actions.count("StartSession") >= 1 and actions.count("RunInstances") == 1, actions
+    assert "AuthorizeSecurityGroupIngress" not in actions, "sessions need no open port"
+    after = list_cloud(sandbox)
+    temporary = ("instances", "volumes", "keys", "groups")
+    assert [after[kind] for kind in temporary] == [before[kind] for kind in temporary]
