@@ -77,7 +77,7 @@ def test_boot_checks_connect_through_a_session(sandbox: Sandbox, catalog: Catalo
         "PATH"
     ]  # a Packer with sessions, which is not used
     result = catalog.release()["agent"]
-    assert (result["status"], result["verdict"]) == ("rechecked", "recheck"), result
+    assert result["status"] == "rechecked", result
     actions = [call["action"] for call in sandbox.api(mark)]
     assert actions.count("StartSession") >= 1 and actions.count("RunInstances") == 1, actions
     assert "AuthorizeSecurityGroupIngress" not in actions, "sessions need no open port"
