@@ -152,11 +152,7 @@ pub fn files(
     let builder = image.builder(&catalog.settings);
     let is_recent = run.packer >= MIN_FOR_SESSIONS;
     if builder.access == Access::Ssm && !is_recent {
-        return Err(RenderError {
-            at: None,
-            template: TEMPLATE.to_owned(),
-            message: too_old_for_sessions(&run.packer),
-        });
+        return Err(template_error(too_old_for_sessions(&run.packer)));
     }
     let values = PackerValues {
         image: source_name(image),
@@ -223,6 +219,14 @@ pub fn files(
     )]);
     insert_block_files(blocks, &mut out);
     Ok(out)
+}
+
+fn template_error(message: String) -> RenderError {
+    RenderError {
+        at: None,
+        template: TEMPLATE.to_owned(),
+        message,
+    }
 }
 
 /// Describes a version of Packer that cannot connect through SSM sessions.
@@ -385,10 +389,6 @@ fn block_values(block: &Block) -> BlockValues {
 /// Quotes a word of the shell-local command line. Rendering then quotes it for HCL and JSON.
 fn shell_word(text: &str) -> Result<String, RenderError> {
     let mut out = Vec::new();
-    super::quote::shell(text, &mut out).map_err(|e| RenderError {
-        at: None,
-        template: TEMPLATE.to_owned(),
-        message: e.to_string(),
-    })?;
+    super::quote::shell(text, &mut out).map_err(|e| template_error(e.to_string()))?;
     Ok(String::from_utf8_lossy(&out).into_owned())
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stands in for the session-manager-plugin of AWS, which needs a WebSocket of Systems Manager.
+"""Stand-in for the session-manager-plugin of AWS, which needs a WebSocket of Systems Manager.
 
 Takes the arguments of the real plugin: the answer of StartSession, the Region, the operation, a profile, the parameters of
 StartSession, and the endpoint. Connects to the TCP address in the answer's `StreamUrl`.
