@@ -66,7 +66,8 @@ impl JournalMirror {
                 }
             }
             let mut cleanup = None;
-            if seq > 0 && put_journal(&*store, &catalog, &run, &text).await {
+            // Also without lines, because the complete journal is the sign of an ended run.
+            if put_journal(&*store, &catalog, &run, &text).await {
                 // The complete journal has the missing lines.
                 missing = FailedLines::default();
                 let delete = async move { delete_lines(&*store, &catalog, &run, seq).await };
@@ -254,6 +255,21 @@ mod tests {
                 .collect();
             assert_eq!(objects, [packed], "one object replaces the lines");
         }
+    }
+
+    #[tokio::test]
+    async fn journal_without_lines_is_complete_at_its_end() {
+        let store = Arc::new(MemoryStore::default());
+        let mirror = JournalMirror::start(
+            Arc::new(MemoryJournal::default()),
+            Arc::clone(&store) as _,
+            "acme".into(),
+            "run1".into(),
+            String::new(),
+        );
+        assert_eq!(mirror.finish(&SystemClock).await, None);
+        let objects = store.objects.lock().expect("no panic").clone();
+        assert_eq!(objects["acme/runs/run1/journal.jsonl"], b"");
     }
 
     #[tokio::test]
