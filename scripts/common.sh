@@ -14,14 +14,15 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# timed NAME COMMAND...: run a command and print its duration. The status is that of the command, also where the caller handles
-# it, which switches off `set -e`.
+# timed NAME COMMAND...: run a command and print its duration. If it fails, the script ends, unless the caller handles the status.
 timed() {
-    local name=$1 started=$SECONDS code=0
+    local name=$1 started=$SECONDS code took
     shift
     heading "$name"
-    "$@" || code=$?
-    local took=$((SECONDS - started))
+    # Without `||`, which would let a function continue after a failed command.
+    "$@"
+    code=$?
+    took=$((SECONDS - started))
     printf '%s took %d min %02d s\n' "$name" $((took / 60)) $((took % 60)) | tee -a "${DURATIONS_FILE:-/dev/null}" >&2
     return "$code"
 }

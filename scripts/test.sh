@@ -18,12 +18,22 @@ sdk_tests() {
     cargo test --lib -- adapters:: commands:: notify::
     cargo test --test cli -- commands:: targets::
 }
-timed "rust tests with the SDK" sdk_tests
 
+# sandbox_tests MARK: run the tests of the local EC2 with or without instances.
 sandbox_tests() {
-    (cd sandbox && BAKELINE_SANDBOX_TEST_DIR=/var/lib/bakeline-sandbox-tests ../.venv/bin/python -m pytest -q --durations=20 -m 'real or not real')
+    (cd sandbox && BAKELINE_SANDBOX_TEST_DIR=/var/lib/bakeline-sandbox-tests ../.venv/bin/python -m pytest -q --durations=20 -m "$1")
 }
-timed "sandbox tests" sandbox_tests
+
+# Instances mostly wait, so the other tests run at the same time.
+output=$(mktemp)
+timed "sandbox tests with instances" sandbox_tests real >"$output" 2>&1 &
+instances=$!
+trap 'wait; rm -f "$output"' EXIT
+timed "rust tests with the SDK" sdk_tests
+timed "sandbox tests of the API" sandbox_tests "not real"
+wait "$instances" || { cat "$output" && exit 1; }
+cat "$output"
+
 CUSTODIAN=$(scripts/custodian.sh)
 export CUSTODIAN
 # Two workers, each with its own local EC2. Tests of a file run on one worker.
