@@ -54,7 +54,7 @@ pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
             &summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None),
             args.json,
         );
-        sweep::sweep_after_run(&loaded, &inventory).await;
+        sweep::sweep_after_run(&loaded, &inventory, None).await;
         return Ok(0);
     }
     print_ci_notes(
@@ -80,7 +80,7 @@ pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
     changelog::add_changelog(&mut report, &loaded.catalog, &inventory, &ran).await;
     let ended = summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await;
     if !ran.outcome.interrupted {
-        sweep::sweep_after_run(&loaded, &inventory).await;
+        sweep::sweep_after_run(&loaded, &inventory, None).await;
     }
     ended
 }

@@ -29,7 +29,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let access = AccessMode::change_if(args.apply, "sweep", &run);
     let clouds = context::connect_clouds(settings, access).await?;
     let inventory = gather::query_cloud(&loaded, &clouds, Need::Images).await?;
-    let found = find_leftovers(&loaded, &inventory, &clouds, args.packer_leftovers).await?;
+    let found = find_leftovers(&loaded, &inventory, &clouds, (args.packer_leftovers, None)).await?;
     print_leftovers(&found, args.json);
     let plan = crate::plan::sweep::plan_sweep(&found.leftovers, run, inventory.captured_at);
     if plan.steps.is_empty() {
@@ -56,12 +56,17 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     summary::exit_code(&ran)
 }
 
-/// Removes the resources of dead runs after a run. Prints failures as warnings.
-pub(crate) async fn sweep_after_run(loaded: &LoadedCatalog, inventory: &Inventory) {
+/// Removes the resources of dead runs after a run, and those that the run `ended` has left although it
+/// still holds its locks. Prints failures as warnings.
+pub(crate) async fn sweep_after_run(
+    loaded: &LoadedCatalog,
+    inventory: &Inventory,
+    ended: Option<&RunId>,
+) {
     let run = new_run_id(inventory.captured_at);
     let access = AccessMode::Change(&run);
     let found = match context::connect_clouds(&loaded.catalog.settings, access).await {
-        Ok(clouds) => find_leftovers(loaded, inventory, &clouds, false).await,
+        Ok(clouds) => find_leftovers(loaded, inventory, &clouds, (false, ended)).await,
         Err(e) => Err(e),
     };
     let found = match found {
@@ -102,7 +107,7 @@ async fn find_leftovers(
     loaded: &LoadedCatalog,
     inventory: &Inventory,
     clouds: &Clouds,
-    packer: bool,
+    (packer, ended): (bool, Option<&RunId>),
 ) -> Result<FoundLeftovers> {
     let settings = &loaded.catalog.settings;
     let query = TemporaryQuery {
@@ -144,7 +149,10 @@ async fn find_leftovers(
         .collect();
     things.extend(images.iter().flat_map(sharing::copy_permissions));
     let store = context::open_store(settings).await?;
-    let runs = load_run_facts(loaded, &store, &things).await?;
+    let mut runs = load_run_facts(loaded, &store, &things).await?;
+    if let Some(run) = ended {
+        runs.entry(run.clone()).or_default().active = false;
+    }
     let referred = find_referrers(loaded, clouds, &inventory.account, &things, &runs).await;
     let (now, home) = (SystemClock.now(), settings.home());
     let leftovers = SweepRules {

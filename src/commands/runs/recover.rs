@@ -71,10 +71,15 @@ async fn recover(dir: &Path, args: &Recover, goal: Goal) -> Result<u8> {
         throwaway: false,
     };
     let ran = run::execute_after(Some(attempt), &loaded, &inventory, &plan, options).await?;
-    match goal {
+    let ended = match goal {
         Goal::Undo => finish_abort(&ran, args.json),
         Goal::Continue => finish(&loaded, &inventory, &plan, (&description, &ran), args.json).await,
+    };
+    if !ran.outcome.interrupted && !has_stuck(&ran) {
+        // The store may lack the last lines of the killed run, so that their effects are unknown.
+        sweep::sweep_after_run(&loaded, &inventory, Some(run)).await;
     }
+    ended
 }
 
 /// Returns the description of a run and its command, or the reason why it cannot continue.
@@ -188,11 +193,16 @@ fn print_start(stored: &StoredRun, command: &str, goal: Goal) {
     ui::say(&format!("{doing} run {run} ({command}): {scopes}"));
 }
 
+/// Returns whether something could not be undone.
+fn has_stuck(ran: &RunResult) -> bool {
+    let stuck = |end: &ScopeEnd| matches!(end, ScopeEnd::Stuck { .. });
+    ran.outcome.scopes.values().any(stuck)
+}
+
 /// Prints the ends of the scopes. Undone scopes are the goal; only those that remain are an error.
 fn finish_abort(ran: &RunResult, as_json: bool) -> Result<u8> {
     print_scopes(ran, as_json);
-    let stuck = |end: &ScopeEnd| matches!(end, ScopeEnd::Stuck { .. });
-    if ran.outcome.scopes.values().any(stuck) || ran.outcome.interrupted {
+    if has_stuck(ran) || ran.outcome.interrupted {
         return summary::exit_code(ran);
     }
     Ok(0)
@@ -211,11 +221,7 @@ async fn finish(
         "release" => {
             report = report.with_times(ran);
             changelog::add_changelog(&mut report, catalog, inventory, ran).await;
-            let ended = summary::finish_run(catalog, inventory, &report, ran, as_json).await;
-            if !ran.outcome.interrupted {
-                sweep::sweep_after_run(loaded, inventory).await;
-            }
-            return ended;
+            return summary::finish_run(catalog, inventory, &report, ran, as_json).await;
         }
         "promote" => "promoted",
         "rollback" => "rolled back",
