@@ -219,6 +219,11 @@ mod tests {
     use crate::adapters::fake::{MemoryJournal, MemoryStore};
     use crate::adapters::system::SystemClock;
 
+    fn start_mirror(file: &Arc<MemoryJournal>, store: &Arc<MemoryStore>) -> JournalMirror {
+        let (file, store) = (Arc::clone(file), Arc::clone(store));
+        JournalMirror::start(file, store, "acme".into(), "run1".into(), String::new())
+    }
+
     #[tokio::test]
     async fn mirror_copies_lines_and_reports_store_failure() {
         for broken in [false, true] {
@@ -228,13 +233,7 @@ mod tests {
             );
             store.read_only.store(broken, Ordering::SeqCst);
             *file.room.lock().expect("no panic") = Some(3);
-            let mirror = JournalMirror::start(
-                Arc::clone(&file) as _,
-                Arc::clone(&store) as _,
-                "acme".into(),
-                "run1".into(),
-                String::new(),
-            );
+            let mirror = start_mirror(&file, &store);
             let kept = ["a", "b", "c", "d"].map(|line| mirror.append(line).is_ok());
             assert_eq!(kept, [true, true, true, false], "only the file decides");
             let missing = mirror.finish(&SystemClock).await;
@@ -260,13 +259,7 @@ mod tests {
     #[tokio::test]
     async fn journal_without_lines_is_complete_at_its_end() {
         let store = Arc::new(MemoryStore::default());
-        let mirror = JournalMirror::start(
-            Arc::new(MemoryJournal::default()),
-            Arc::clone(&store) as _,
-            "acme".into(),
-            "run1".into(),
-            String::new(),
-        );
+        let mirror = start_mirror(&Arc::new(MemoryJournal::default()), &store);
         assert_eq!(mirror.finish(&SystemClock).await, None);
         let objects = store.objects.lock().expect("no panic").clone();
         assert_eq!(objects["acme/runs/run1/journal.jsonl"], b"");
@@ -292,13 +285,7 @@ mod tests {
     #[tokio::test]
     async fn lines_are_in_the_store_while_the_run_is_active() {
         let store = Arc::new(MemoryStore::default());
-        let mirror = JournalMirror::start(
-            Arc::new(MemoryJournal::default()),
-            Arc::clone(&store) as _,
-            "acme".into(),
-            "run1".into(),
-            String::new(),
-        );
+        let mirror = start_mirror(&Arc::new(MemoryJournal::default()), &store);
         mirror.append("a").expect("written");
         let keys = || -> Vec<String> {
             let objects = store.objects.lock().expect("no panic");
