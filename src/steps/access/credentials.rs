@@ -141,27 +141,14 @@ pub(in crate::steps) async fn delete_key(
     })
 }
 
-/// Creation of the security group of a run.
+/// Creation of the security group of a run. A group that exists has no rule yet if the run was killed
+/// between the two calls, so the step always adds it.
 pub(in crate::steps) struct CreateGroup<'a> {
     pub(in crate::steps) name: &'a str,
 }
 
 #[async_trait]
 impl StepEffect for CreateGroup<'_> {
-    async fn probe(
-        &self,
-        steps: &Steps,
-        step: &Step,
-        _context: &StepContext<'_>,
-    ) -> Result<Option<StepOutput>> {
-        let Self { name } = *self;
-        let found = steps
-            .cloud
-            .find_group(&step.region, name, &steps.run_tags(&step.scope))
-            .await?;
-        Ok(found.map(|group| StepOutput::Group { group }))
-    }
-
     async fn perform(
         &self,
         steps: &Steps,
