@@ -6,7 +6,7 @@ use super::recovery::{Goal, ScopeProgress, ScopeStage, StepState, failure_text};
 use super::scope::fail_scope;
 use super::undo::repeat_undo;
 use crate::error::{Error, ErrorKind};
-use crate::plan::Step;
+use crate::plan::{Action, Step};
 
 /// Returns those steps that the earlier attempt began and did not undo.
 pub(super) fn recorded_steps<'s>(
@@ -60,7 +60,8 @@ pub(super) async fn reset_access<'s>(
     let mut patience = shared.undo_patience;
     for step in steps.iter().rev() {
         let removed = match progress.state(&step.id) {
-            None => false,
+            // The store may lack the last lines of the journal, so that an instance may run.
+            None => matches!(step.action, Action::Boot { .. }),
             Some(StepState::Begun) => step.action.uses_instance() || step.action.creates_access(),
             Some(_) => step.action.creates_access(),
         };

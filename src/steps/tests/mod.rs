@@ -21,6 +21,7 @@ mod preflight;
 mod preflight_accounts;
 
 mod resumed;
+mod resumed_lagging;
 mod retirement;
 mod reviewed_prune;
 mod sequences;
