@@ -11,6 +11,7 @@ use super::lifecycle::{
 use super::resumed::{Kill, Machine, next_attempt, resume, run_until_killed};
 use super::{IMAGES, TestEnv};
 use crate::engine::Goal;
+use crate::engine::outcome::ScopeEnd;
 use crate::matrix::select_cases;
 
 /// Largest number of lines that the store lacks.
@@ -54,6 +55,38 @@ async fn release_continues_without_its_last_lines() {
         let rules = calls.iter().filter(|call| call.action == "allow_ssh");
         let groups: BTreeSet<&str> = rules.map(|call| call.about.as_str()).collect();
         assert!(groups.len() >= IMAGES.len(), "{context}: {groups:?}");
+    }
+}
+
+#[tokio::test]
+async fn aborted_release_without_its_last_lines_leaves_no_instance() {
+    let start = second_release().await;
+    let next = || start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
+    let clean = next();
+    let plan = clean.release_plan("run2", true);
+    assert_eq!(clean.execute(&plan).await.kind(), None);
+    for (call, lost) in cases("aborted_release_without_lines", &clean) {
+        let context = format!("killed before call {call}, {lost} lines lost");
+        let killed = next();
+        run_until_killed(&killed, &plan, Kill::Call(call)).await;
+        lose_lines(&killed, lost);
+        let again = next_attempt(&killed, Machine::Other);
+        let outcome = resume(&again, &plan, Goal::Undo).await;
+        for end in outcome.scopes.values() {
+            // An AMI whose tags say that it is current is left to the doctor.
+            let is_expected = match end {
+                ScopeEnd::Stuck { left, .. } => {
+                    left.iter().all(|one| one.contains("bakeline doctor"))
+                }
+                _ => true,
+            };
+            assert!(is_expected, "{context}: {end:?}");
+        }
+        again.cloud.state(|state| {
+            let running = state.instances.values();
+            let left: Vec<_> = running.filter(|i| i.status != "terminated").collect();
+            assert!(left.is_empty(), "{context}: {left:?}");
+        });
     }
 }
 
