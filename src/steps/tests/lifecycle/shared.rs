@@ -16,6 +16,7 @@ use crate::steps::tests::{TestEnv, catalog_with};
 
 pub(super) const HOME: &str = "eu-west-1";
 pub(super) const AWAY: &str = "us-east-1";
+const ORGANIZATION: &str = "arn:aws:organizations::123456789012:organization/o-abcdefghij";
 const POINTER: &str = "/bakeline/acme/base/Prod/x86_64";
 
 fn shared_catalog(accounts: &str, more: &str) -> Arc<Catalog> {
@@ -277,14 +278,74 @@ async fn revocation_removes_every_launch_permission() {
     }
 }
 
-#[tokio::test]
-async fn new_account_gets_access_to_the_current_version() {
-    let setup = promote_second().await;
+/// Returns an environment whose catalog also shares with an organization.
+fn with_organization(setup: &TestEnv) -> TestEnv {
     let catalog = shared_catalog(
         &format!("\"{OTHER}\", \"{ACCOUNT}\""),
-        "    organizations: [\"arn:aws:organizations::123456789012:organization/o-abcdefghij\"]\n",
+        &format!("    organizations: [\"{ORGANIZATION}\"]\n"),
     );
-    let setup = setup.next_run(catalog, "2026-11-26T12:00:00Z");
+    setup.next_run(catalog, "2026-11-26T12:00:00Z")
+}
+
+#[tokio::test]
+async fn previous_version_can_be_launched_by_new_receivers() {
+    for operation in [
+        Operation::Rollback(version(1)),
+        Operation::Revoke("base", version(2)),
+    ] {
+        let setup = with_organization(&promote_second().await);
+        assert_eq!(receivers(&setup, AWAY)[&version(1)], only_other());
+        assert_eq!(operation.execute(&setup).await.kind(), None);
+        for region in [HOME, AWAY] {
+            let context = format!("{operation:?} in {region}");
+            assert_eq!(
+                version_in_account(&setup, region, &context),
+                Some(version(1))
+            );
+            let receivers = &receivers(&setup, region)[&version(1)];
+            assert!(receivers.contains(ORGANIZATION), "{context}: {receivers:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn doctor_keeps_permissions_that_the_catalog_did_not_grant() {
+    const FOREIGN: &str = "999999999999";
+    let start = two_versions().await;
+    let promote = Operation::Promote(&["base"]);
+    let clean = promote.succeed_on_day(&start, 25).await;
+    let mut removed = 0;
+    for at in 1..=clean.cloud.calls().len() {
+        let setup = on_day(&start, 25);
+        let halted = setup.cloud.halt_before(at);
+        tokio::select! {
+            outcome = promote.execute(&setup) => panic!("{outcome:?}"),
+            () = halted.notified() => {}
+        }
+        setup.cloud.state_at(ACCOUNT, &HOME.into(), |state| {
+            for who in state.permissions.values_mut() {
+                who.insert(FOREIGN.to_owned());
+            }
+        });
+        let before = receivers(&setup, HOME);
+        let setup = Operation::Doctor.succeed_on_day(&setup, 26).await;
+        let setup = Operation::Doctor.succeed_on_day(&setup, 27).await;
+        for (version, now) in receivers(&setup, HOME) {
+            let was = &before[&version];
+            assert_eq!(
+                now.contains(FOREIGN),
+                was.contains(FOREIGN),
+                "call {at}: {version}"
+            );
+            removed += was.difference(&now).count();
+        }
+    }
+    assert!(removed > 0, "the doctor removed no permission");
+}
+
+#[tokio::test]
+async fn new_account_gets_access_to_the_current_version() {
+    let setup = with_organization(&promote_second().await);
     let plan = Operation::Promote(&["base"]).plan(&setup);
     let is_grant = |step: &crate::plan::Step| matches!(step.action, Action::AllowLaunch { .. });
     assert_eq!(plan.steps.len(), 2, "{plan:?}");
