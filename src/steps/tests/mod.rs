@@ -19,7 +19,6 @@ mod pace;
 mod polling;
 mod preflight;
 mod preflight_accounts;
-
 mod resumed;
 mod resumed_lagging;
 mod retirement;
