@@ -57,7 +57,10 @@ def assert_two_is_untouched(interrupted: InterruptedHistory, name: str, table: E
 
 
 def newest_run(interrupted: InterruptedHistory) -> dict[str, Any]:
-    rows: list[dict[str, Any]] = json.loads(interrupted.catalog.bakeline("runs", "--json", want=0).out)
+    """Returns the newest run as a directory without its files sees it: the store may lack the last lines."""
+    catalog = interrupted.catalog
+    words = [BAKELINE, "-C", str(catalog.at), "runs", "--json"]
+    rows: list[dict[str, Any]] = json.loads(run(words, catalog.at.parent, catalog.env, want=0).out)
     return rows[0] if rows else {"run": None}
 
 
@@ -80,7 +83,7 @@ def test_killed_prune_is_continued_or_ended(interrupted: InterruptedHistory, tmp
     assert_pruned(interrupted, name, table)
     changes = [action for action in interrupted.sandbox.changes(mark) if action != "AssumeRole"]
     assert changes.count("DeregisterImage") == len(table.cells), changes
-    begun = 0
+    begun = recovered = 0
     for nth, goal in kills(len(changes)):
         name, table = interrupted.image(promoted=True)
         known = newest_run(interrupted)["run"]
@@ -90,6 +93,7 @@ def test_killed_prune_is_continued_or_ended(interrupted: InterruptedHistory, tmp
         if dead["run"] != known and dead["state"] != "ended":
             assert (dead["command"], dead["state"]) == ("prune", "unfinished"), dead
             begun += dead["scopes"].get("begun", 0)
+            recovered += 1
             done = recover(interrupted, tmp_path / f"{goal}{nth}", goal, dead["run"])
             assert done.code == 0, (nth, done)
             assert newest_run(interrupted)["state"] == "ended"
@@ -98,4 +102,4 @@ def test_killed_prune_is_continued_or_ended(interrupted: InterruptedHistory, tmp
                 assert_pruned(interrupted, name, table)
         interrupted.catalog.bakeline("prune", "--apply", want=0)
         assert_pruned(interrupted, name, table)
-    assert begun, "no kill left a location in the middle"
+    assert recovered and (begun or not FULL), "no kill left a location in the middle"

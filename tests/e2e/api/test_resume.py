@@ -32,7 +32,10 @@ def interrupted(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def newest_run(interrupted: InterruptedHistory) -> dict[str, Any]:
-    runs: list[dict[str, Any]] = json.loads(interrupted.catalog.bakeline("runs", "--json", want=0).out)
+    """Returns the newest run as a directory without its files sees it: the store may lack the last lines."""
+    catalog = interrupted.catalog
+    words = [BAKELINE, "-C", str(catalog.at), "runs", "--json"]
+    runs: list[dict[str, Any]] = json.loads(run(words, catalog.at.parent, catalog.env, want=0).out)
     return runs[0]
 
 
