@@ -161,8 +161,11 @@ def test_dns_answers_names_of_the_hosts_file(monkeypatch: pytest.MonkeyPatch) ->
 def test_relay_forwards_both_directions() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as service,
-        TcpRelay(("127.0.0.1", 0), service.getsockname()) as relay,
+        TcpRelay(
+            ("127.0.0.1", 0), lambda: socket.create_connection(service.getsockname())
+        ) as relay,
     ):
+        service.settimeout(30)
         threading.Thread(target=relay.serve_forever, daemon=True).start()
         with socket.create_connection(relay.server_address) as client:
             upstream, _ = service.accept()
