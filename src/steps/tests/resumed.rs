@@ -245,18 +245,24 @@ fn finished_scopes(setup: &TestEnv, plan: &Plan) -> Vec<Scope> {
         .collect()
 }
 
-#[tokio::test]
-async fn killed_move_continues_or_is_undone() {
-    let promoted = promote_two_versions().await;
-    let operations = [
+/// Returns a promotion, a rollback and a revocation, each with the environment before it.
+pub(super) async fn moves() -> [(TestEnv, Operation); 3] {
+    [
         (two_versions().await, Operation::Promote(&["base"])),
-        (promoted, Operation::Rollback(version(1))),
+        (
+            promote_two_versions().await,
+            Operation::Rollback(version(1)),
+        ),
         (
             promote_two_versions().await,
             Operation::Revoke("base", version(2)),
         ),
-    ];
-    for (before, operation) in &operations {
+    ]
+}
+
+#[tokio::test]
+async fn killed_move_continues_or_is_undone() {
+    for (before, operation) in &moves().await {
         let clean = on_day(before, 28);
         let plan = operation.plan(&clean);
         assert_eq!(clean.execute(&plan).await.kind(), None);

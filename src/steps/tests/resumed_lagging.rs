@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::faults::second_release;
-use super::lifecycle::{
-    Operation, on_day, promote_two_versions, state_table, two_versions, version,
-};
-use super::resumed::{Kill, Machine, next_attempt, resume, run_until_killed};
+use super::lifecycle::{on_day, state_table};
+use super::resumed::{Kill, Machine, moves, next_attempt, resume, run_until_killed};
 use super::{IMAGES, TestEnv};
 use crate::engine::Goal;
 use crate::engine::outcome::ScopeEnd;
 use crate::matrix::select_cases;
+use crate::plan::Plan;
 
 /// Largest number of lines that the store lacks.
 const MOST_LOST: usize = 3;
@@ -31,16 +30,25 @@ fn cases(test: &str, clean: &TestEnv) -> Vec<(usize, usize)> {
     select_cases(test, 7, all)
 }
 
-#[tokio::test]
-async fn release_continues_without_its_last_lines() {
+fn next(start: &TestEnv) -> TestEnv {
+    start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z")
+}
+
+/// Returns an environment before a release of all images, the same after it, and the plan.
+async fn planned_release() -> (TestEnv, TestEnv, Plan) {
     let start = second_release().await;
-    let next = || start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
-    let clean = next();
+    let clean = next(&start);
     let plan = clean.release_plan("run2", true);
     assert_eq!(clean.execute(&plan).await.kind(), None);
+    (start, clean, plan)
+}
+
+#[tokio::test]
+async fn release_continues_without_its_last_lines() {
+    let (start, clean, plan) = planned_release().await;
     for (call, lost) in cases("release_without_lines", &clean) {
         let context = format!("killed before call {call}, {lost} lines lost");
-        let killed = next();
+        let killed = next(&start);
         run_until_killed(&killed, &plan, Kill::Call(call)).await;
         lose_lines(&killed, lost);
         let again = next_attempt(&killed, Machine::Other);
@@ -60,14 +68,10 @@ async fn release_continues_without_its_last_lines() {
 
 #[tokio::test]
 async fn aborted_release_without_its_last_lines_leaves_no_instance() {
-    let start = second_release().await;
-    let next = || start.next_run(Arc::clone(&start.catalog), "2026-11-23T12:00:00Z");
-    let clean = next();
-    let plan = clean.release_plan("run2", true);
-    assert_eq!(clean.execute(&plan).await.kind(), None);
+    let (start, clean, plan) = planned_release().await;
     for (call, lost) in cases("aborted_release_without_lines", &clean) {
         let context = format!("killed before call {call}, {lost} lines lost");
-        let killed = next();
+        let killed = next(&start);
         run_until_killed(&killed, &plan, Kill::Call(call)).await;
         lose_lines(&killed, lost);
         let again = next_attempt(&killed, Machine::Other);
@@ -92,16 +96,7 @@ async fn aborted_release_without_its_last_lines_leaves_no_instance() {
 
 #[tokio::test]
 async fn move_continues_without_its_last_lines() {
-    let promoted = promote_two_versions().await;
-    let operations = [
-        (two_versions().await, Operation::Promote(&["base"])),
-        (promoted, Operation::Rollback(version(1))),
-        (
-            promote_two_versions().await,
-            Operation::Revoke("base", version(2)),
-        ),
-    ];
-    for (before, operation) in &operations {
+    for (before, operation) in &moves().await {
         let clean = on_day(before, 28);
         let plan = operation.plan(&clean);
         assert_eq!(clean.execute(&plan).await.kind(), None);
