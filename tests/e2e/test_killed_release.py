@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.catalog import VENDOR, Catalog, current, tags
-from support.inventory import Listing, describe_difference, list_cloud
-from support.run import BAKELINE, HANG, CompletedRun, run, wait_until
+from support.interrupted import kill_during, newest_run, recover
+from support.inventory import Listing, Process, describe_difference, list_cloud
+from support.run import HANG, wait_until
 from support.running_release import descendants, kill_release
 from support.sandbox import Sandbox
 
@@ -64,42 +65,21 @@ class KilledReleases:
         self.catalog.release("base", "--force")
         return self.sandbox.changes(mark).count("PUT")
 
-    def newest_run(self) -> dict[str, Any]:
-        """Returns the newest run as a directory without its files sees it: the store may lack the last lines."""
-        words = [BAKELINE, "-C", str(self.catalog.at), "runs", "--json"]
-        rows: list[dict[str, Any]] = json.loads(run(words, self.at, self.catalog.env, want=0).out)
-        return rows[0]
-
-    def held_calls(self) -> list[object]:
-        return list(self.sandbox.control("faults")["held"])
-
     def kill_at(self, nth: int) -> bool:
-        """Kills a release during its `nth` write. Odd writes are lost. Returns whether the release was killed in time."""
-        lost = "InternalError" if nth % 2 else ""
-        fault = {"action": "PUT", "code": lost, "after": nth - 1, "delay": HANG}
-        self.sandbox.control("faults", {"faults": [fault]})
-        started = self.catalog.start("release", "base", "--force")
-        children = []
-        try:
-            wait_until(lambda: self.held_calls() or started.poll() is not None, HANG, f"write {nth}", every=0.02)
-            children = descendants(started.pid)
-        finally:
+        """Kills a release during its `nth` write. Returns whether it was killed in time."""
+        children: list[Process] = []
+
+        def kill(started: subprocess.Popen[bytes]) -> None:
+            children.extend(descendants(started.pid))
             if nth % 2:
                 kill_release(started)
             else:
                 started.kill()
-            code = started.wait(timeout=HANG)
-            self.sandbox.control("faults", {"faults": []})
-        pids = {one.pid for one in children}
-        gone = lambda: not self.held_calls() and not any(Path(f"/proc/{pid}").exists() for pid in pids)
-        wait_until(gone, HANG, "the end of the killed processes", every=0.1)
-        return code == -9
 
-    def recover(self, name: str, goal: str, dead: str) -> CompletedRun:
-        """Runs `resume` or `abort` in a directory that shares only the store."""
-        at = self.at / name
-        at.mkdir()
-        return run([BAKELINE, "-C", str(self.catalog.at), goal, dead], at, self.catalog.env)
+        in_time = kill_during(self.catalog, ("release", "base", "--force"), nth, "PUT", kill)
+        is_running = lambda: any(Path(f"/proc/{one.pid}").exists() for one in children)
+        wait_until(lambda: not is_running(), HANG, "the end of the killed processes", every=0.1)
+        return in_time
 
     def is_built(self, run: str) -> bool:
         """Returns whether the store has the line of the finished build."""
@@ -158,10 +138,10 @@ def test_killed_release_is_continued_or_undone(killed: KilledReleases) -> None:
     assert lines > 10, "the lines of the journal are objects of the store"
     begun = 0
     for nth, goal in kills(lines):
-        before, was, known = killed.snapshot(), killed.latest(), killed.newest_run()["run"]
+        before, was, known = killed.snapshot(), killed.latest(), newest_run(killed.catalog)["run"]
         assert killed.kill_at(nth), f"the release ended before its write {nth} of {lines}"
         killed.assert_latest_is_tested()
-        dead = killed.newest_run()
+        dead = newest_run(killed.catalog)
         if dead["run"] == known:
             killed.assert_undone(before)  # Killed before the store had the plan: nothing had begun.
             continue
@@ -172,10 +152,10 @@ def test_killed_release_is_continued_or_undone(killed: KilledReleases) -> None:
         begun += dead["scopes"].get("begun", 0)
         finished, is_built = dead["scopes"].get("done", 0), killed.is_built(dead["run"])
         mark = killed.sandbox.mark()
-        done = killed.recover(f"{goal}{nth}", goal, dead["run"])
+        done = recover(killed.catalog, killed.at / f"{goal}{nth}", goal, dead["run"])
         assert done.code == 0, (nth, goal, done)
         killed.assert_latest_is_tested()
-        assert killed.newest_run()["state"] == "ended"
+        assert newest_run(killed.catalog)["state"] == "ended"
         if goal == "resume" or finished:
             killed.assert_released(before, was)
         else:

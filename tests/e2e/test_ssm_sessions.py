@@ -67,6 +67,9 @@ def test_build_with_an_old_packer_is_refused_before_it_starts(sandbox: Sandbox, 
     done = catalog.bakeline("release", "agent", "--force", want=1)
     assert "`access: ssm` requires Packer 1.7" in done.err, done
     assert sandbox.changes(mark) == []
+    checks = json.loads(catalog.bakeline("preflight", "--json").out)["checks"]
+    [sessions] = [check for check in checks if check["object"] == "SSM sessions"]
+    assert sessions["status"] == "missing" and sessions["next_steps"], sessions
 
 
 def test_boot_checks_connect_through_a_session(sandbox: Sandbox, catalog: Catalog) -> None:

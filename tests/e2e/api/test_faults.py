@@ -17,7 +17,7 @@ from support.cloud_listing import CloudLister, CloudListing
 from support.fault_cells import FULL, OFFSET, Call, Cell, Report, list_cells, select_cells
 from support.run import CompletedRun
 from support.sandbox import Sandbox
-from support.seeded_history import ONE, SECOND, TWO, SeededHistory, create_catalog, initial_state
+from support.seeded_history import ONE, PRUNE_AT_ONCE, SECOND, TWO, SeededHistory, create_catalog, initial_state
 from support.state import OTHER, OWN, ExpectedState, Location
 
 COMMANDS = ("promote", "rollback", "revoke", "prune", "sweep")
@@ -25,10 +25,6 @@ DONE = {"promote": "promoted", "rollback": "rolled back", "revoke": "revoked"}
 SAMPLE = 2
 RESET_EVERY = 20
 """Number of cells after which the cloud is empty again, because lists become slow."""
-AT_ONCE = {
-    "retention": {"keep": 1, "reserve": 1, "disable_after": "0s", "deregister_after": "0s"},
-    "brakes": {"percent": 100},
-}
 PAST = "2026-01-03T00:00:00Z"
 
 
@@ -165,7 +161,7 @@ class FaultProduct(SeededHistory):
 
     def __init__(self, sandbox: Sandbox, at: Path, command: str) -> None:
         super().__init__(
-            sandbox, create_catalog(sandbox, at, f"f-{command}", **(AT_ONCE if command == "prune" else {}))
+            sandbox, create_catalog(sandbox, at, f"f-{command}", **(PRUNE_AT_ONCE if command == "prune" else {}))
         )
         self.command, self.report = command, Report(command)
         self.restart()

@@ -5,26 +5,19 @@ The oracle judges the AMIs of all locations. CI kills at one change; `make chaos
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.catalog import tags
-from support.interrupted import InterruptedHistory
-from support.run import BAKELINE, CompletedRun, run
+from support.interrupted import InterruptedHistory, newest_run, recover
 from support.sandbox import Sandbox
-from support.seeded_history import ONE, TWO, create_catalog
+from support.seeded_history import ONE, PRUNE_AT_ONCE, TWO, create_catalog
 from support.state import ExpectedState
 
 FULL = os.environ.get("BAKELINE_MATRIX") == "1"
 OFFSET = int(os.environ.get("BAKELINE_SAMPLE_OFFSET", "0"))
 BUCKET = "pruned-by-two-machines"
-AT_ONCE = {
-    "retention": {"keep": 1, "reserve": 1, "disable_after": "0s", "deregister_after": "0s"},
-    "brakes": {"percent": 100},
-}
 GOALS = ("resume", "abort")
 
 
@@ -33,7 +26,7 @@ def interrupted(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> I
     sandbox.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": sandbox.region})
     at = tmp_path_factory.mktemp("pruned")
     return InterruptedHistory(
-        sandbox, create_catalog(sandbox, at, "pruned", store={"s3": {"bucket": BUCKET}}, **AT_ONCE)
+        sandbox, create_catalog(sandbox, at, "pruned", store={"s3": {"bucket": BUCKET}}, **PRUNE_AT_ONCE)
     )
 
 
@@ -56,20 +49,6 @@ def assert_two_is_untouched(interrupted: InterruptedHistory, name: str, table: E
     assert [ami["ImageId"] for ami in home if tags(ami)["bakeline:version"] == TWO] == [latest]
 
 
-def newest_run(interrupted: InterruptedHistory) -> dict[str, Any]:
-    """Returns the newest run as a directory without its files sees it: the store may lack the last lines."""
-    catalog = interrupted.catalog
-    words = [BAKELINE, "-C", str(catalog.at), "runs", "--json"]
-    rows: list[dict[str, Any]] = json.loads(run(words, catalog.at.parent, catalog.env, want=0).out)
-    return rows[0] if rows else {"run": None}
-
-
-def recover(interrupted: InterruptedHistory, at: Path, goal: str, dead: str) -> CompletedRun:
-    """Runs `resume` or `abort` in a directory that shares only the store."""
-    at.mkdir()
-    return run([BAKELINE, "-C", str(interrupted.catalog.at), goal, dead], at, interrupted.catalog.env)
-
-
 def kills(changes: int) -> list[tuple[int, str]]:
     """Returns the changes at which to kill, each with the command that follows. A sample is from the second quarter."""
     cells = [(nth, goal) for nth in range(1, changes + 1) for goal in GOALS]
@@ -86,17 +65,17 @@ def test_killed_prune_is_continued_or_ended(interrupted: InterruptedHistory, tmp
     begun = recovered = 0
     for nth, goal in kills(len(changes)):
         name, table = interrupted.image(promoted=True)
-        known = newest_run(interrupted)["run"]
+        known = newest_run(interrupted.catalog)["run"]
         assert interrupted.kill_at(nth, "prune", "--apply"), f"prune ended before its change {nth}"
         assert_two_is_untouched(interrupted, name, table)
-        dead = newest_run(interrupted)
+        dead = newest_run(interrupted.catalog)
         if dead["run"] != known and dead["state"] != "ended":
             assert (dead["command"], dead["state"]) == ("prune", "unfinished"), dead
             begun += dead["scopes"].get("begun", 0)
             recovered += 1
-            done = recover(interrupted, tmp_path / f"{goal}{nth}", goal, dead["run"])
+            done = recover(interrupted.catalog, tmp_path / f"{goal}{nth}", goal, dead["run"])
             assert done.code == 0, (nth, done)
-            assert newest_run(interrupted)["state"] == "ended"
+            assert newest_run(interrupted.catalog)["state"] == "ended"
             assert_two_is_untouched(interrupted, name, table)
             if goal == "resume":
                 assert_pruned(interrupted, name, table)

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.interrupted import InterruptedHistory, command, expected_after
-from support.run import BAKELINE, CompletedRun, run
+from support.interrupted import InterruptedHistory, command, expected_after, newest_run, recover
 from support.sandbox import Sandbox
 from support.seeded_history import TWO, create_catalog
 from support.state import ExpectedState
@@ -29,14 +28,6 @@ def interrupted(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> I
     return InterruptedHistory(
         sandbox, create_catalog(sandbox, tmp_path_factory.mktemp("resume"), "resume", store=store)
     )
-
-
-def newest_run(interrupted: InterruptedHistory) -> dict[str, Any]:
-    """Returns the newest run as a directory without its files sees it: the store may lack the last lines."""
-    catalog = interrupted.catalog
-    words = [BAKELINE, "-C", str(catalog.at), "runs", "--json"]
-    runs: list[dict[str, Any]] = json.loads(run(words, catalog.at.parent, catalog.env, want=0).out)
-    return runs[0]
 
 
 def state(interrupted: InterruptedHistory, run: str) -> str:
@@ -70,10 +61,10 @@ def test_killed_move_is_continued_or_undone(interrupted: InterruptedHistory, kin
         for goal in goals:
             name, table = interrupted.image(promoted=kind != "promote")
             after = expected_after(kind, table)
-            known = newest_run(interrupted)["run"]
+            known = newest_run(interrupted.catalog)["run"]
             assert interrupted.kill_at(nth, *command(kind, name)), f"{kind} ended before its change {nth}"
             assert_latest_exists(interrupted, name)
-            dead = newest_run(interrupted)
+            dead = newest_run(interrupted.catalog)
             if dead["run"] == known:
                 continue  # Killed before the store had the plan: nothing had begun.
             if dead["state"] == "ended":
@@ -84,9 +75,8 @@ def test_killed_move_is_continued_or_undone(interrupted: InterruptedHistory, kin
             finished += dead["scopes"].get("done", 0)
             # The run directory is that of another machine: only the store has the journal.
             at = tmp_path / f"{goal}{nth}"
-            at.mkdir()
             mark = interrupted.sandbox.mark()
-            done = recover(interrupted, at, goal, dead["run"])
+            done = recover(interrupted.catalog, at, goal, dead["run"])
             assert done.code == 0, done
             if goal == "resume":
                 interrupted.observer.assert_matches(after, name)
@@ -94,8 +84,8 @@ def test_killed_move_is_continued_or_undone(interrupted: InterruptedHistory, kin
                 assert copies <= all_changes.count("CopyImage") - dead["scopes"].get("done", 0) + 1, dead
             else:
                 assert_undone(interrupted, kind, name, (table, after), dead)
-            assert newest_run(interrupted)["state"] == "ended"
-            again = recover(interrupted, at, goal, dead["run"])
+            assert newest_run(interrupted.catalog)["state"] == "ended"
+            again = recover(interrupted.catalog, at, goal, dead["run"])
             assert again.code == 7 and "has ended" in again.err, again
     assert begun and (finished or not FULL), "no kill left a scope in the middle, or after its end"
 
@@ -107,18 +97,6 @@ def kills(changes: int) -> Iterator[tuple[int, tuple[str, ...]]]:
     if not FULL:
         return iter([(middle, ("resume",)), (middle + 1, ("abort",))])
     return ((nth, ("resume", "abort")) for nth in range(1, changes + 1))
-
-
-def other_machine(at: Path) -> Path:
-    """Creates a working directory that shares only the store."""
-    at.mkdir()
-    return at
-
-
-def recover(interrupted: InterruptedHistory, at: Path, goal: str, dead: str) -> CompletedRun:
-    """Runs `resume` or `abort` in another working directory."""
-    catalog = interrupted.catalog
-    return run([BAKELINE, "-C", str(catalog.at), goal, dead], at, catalog.env)
 
 
 def assert_undone(
@@ -156,7 +134,7 @@ def test_recovery_refuses_what_it_cannot_continue(interrupted: InterruptedHistor
     assert catalog.bakeline("abort", "../locks").code == 2
     name, table = interrupted.image(promoted=False)
     assert interrupted.kill_at(1, *command("promote", name), action="CopyImage")
-    dead = newest_run(interrupted)["run"]
+    dead = newest_run(interrupted.catalog)["run"]
     settings = (catalog.at / f"images/{name}.yaml").read_text()
     catalog.image(name, source={"owner": "136693071363", "name": "debian-12-amd64-*"}, packages=["curl"])
     mark = interrupted.sandbox.mark()

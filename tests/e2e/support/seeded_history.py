@@ -28,6 +28,11 @@ def initial_state(sandbox: Sandbox) -> ExpectedState:
 
 
 ONE, TWO = "20260101.1", "20260102.1"
+PRUNE_AT_ONCE: dict[str, Any] = {
+    "retention": {"keep": 1, "reserve": 1, "disable_after": "0s", "deregister_after": "0s"},
+    "brakes": {"percent": 100},
+}
+"""Settings with which one prune deregisters version ONE."""
 
 
 class SeededHistory:
