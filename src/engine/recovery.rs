@@ -49,8 +49,6 @@ pub enum ScopeStage {
 #[derive(Debug, Clone, Default)]
 pub struct RunProgress {
     scopes: BTreeMap<Scope, ScopeProgress>,
-    /// Number of lines of the journal.
-    pub lines: usize,
 }
 
 impl RunProgress {
@@ -76,10 +74,7 @@ impl RunProgress {
                 .add(line)
                 .map_err(|e| unreadable("the output of the step cannot be read").because(e))?;
         }
-        Ok(Self {
-            scopes,
-            lines: lines.len(),
-        })
+        Ok(Self { scopes })
     }
 
     /// Returns the progress of a scope.

@@ -221,30 +221,22 @@ pub(super) async fn fail_scope(
             moved,
         };
     }
-    if lost.is_some() && (cancelled || kind == ErrorKind::Refused || fenced) {
-        return ScopeEnd::Failed {
-            step,
-            verb,
-            kind: ErrorKind::Refused,
-            error,
-            hints,
-            undone: has_undo && !keeps_candidate && !fenced,
-            moved,
-        };
-    }
-    if cancelled {
+    let refused = lost.is_some() && (cancelled || kind == ErrorKind::Refused || fenced);
+    if cancelled && !refused {
         // The candidate that a cancelled scope keeps is as it was before the run.
-        let undone = has_undo;
-        return ScopeEnd::Cancelled { step, undone };
+        return ScopeEnd::Cancelled {
+            step,
+            undone: has_undo,
+        };
     }
     ScopeEnd::Failed {
         step,
         verb,
-        kind,
+        kind: if refused { ErrorKind::Refused } else { kind },
         error,
         hints,
-        undone: has_undo && !keeps_candidate,
-        moved: false,
+        undone: has_undo && !keeps_candidate && !fenced,
+        moved,
     }
 }
 

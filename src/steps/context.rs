@@ -29,8 +29,9 @@ pub struct Steps {
     pub catalog: Arc<Catalog>,
     /// ID of the run.
     pub run: RunId,
-    /// Number of journal lines of earlier attempts of the run, 0 for the first attempt.
-    pub attempt: usize,
+    /// Start of a later attempt of the run in Unix milliseconds, 0 for the first attempt. Client tokens
+    /// contain it, so that no attempt receives an instance of another one.
+    pub attempt: i64,
     /// Expiry of temporary resources.
     pub expires: Timestamp,
     /// ID of the builder's account. Environments may list it.

@@ -11,9 +11,15 @@ use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryA
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// Interceptor and retry classifier: another attempt of the call may reach AWS.
+/// Interceptor and retry classifier by the protocol of the service: another attempt of the call may
+/// reach AWS. Services whose calls only read need none, because the SDK reads their answers.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct AnswerCheck;
+pub(super) enum AnswerCheck {
+    /// Answers are XML with the root `OperationResponse`.
+    Xml,
+    /// Answers are JSON objects.
+    Json,
+}
 
 impl Intercept for AnswerCheck {
     fn name(&self) -> &'static str {
@@ -29,7 +35,7 @@ impl Intercept for AnswerCheck {
         let response = context.response();
         let operation = config.load::<Metadata>().map_or("", Metadata::name);
         match response.body().bytes() {
-            Some(body) if response.status().is_success() && !is_from_aws(operation, body) => {
+            Some(body) if response.status().is_success() && !self.accepts(operation, body) => {
                 Err("the answer did not come from AWS".into())
             }
             _ => Ok(()),
@@ -52,25 +58,30 @@ impl ClassifyRetry for AnswerCheck {
     }
 }
 
-/// Returns whether the body is an answer to the operation: a JSON document, or XML whose root is
-/// `OperationResponse`.
-fn is_from_aws(operation: &str, body: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(body);
-    text.trim_start().starts_with('{') || text.contains(&format!("<{operation}Response"))
+impl AnswerCheck {
+    /// Returns whether the body is an answer to the operation.
+    fn accepts(self, operation: &str, body: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(body);
+        match self {
+            Self::Xml => text.contains(&format!("<{operation}Response")),
+            Self::Json => text.trim_start().starts_with('{'),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::AnswerCheck::{Json, Xml};
 
     #[test]
     fn pages_of_proxies_are_no_answers() {
         let xml = br#"<?xml version="1.0"?><CreateTagsResponse xmlns="http://ec2"><return>true</return></CreateTagsResponse>"#;
-        assert!(is_from_aws("CreateTags", xml));
-        assert!(!is_from_aws("DeleteTags", xml));
-        assert!(is_from_aws("PutParameter", b" {\"Version\": 1}"));
+        assert!(Xml.accepts("CreateTags", xml));
+        assert!(!Xml.accepts("DeleteTags", xml), "of another call");
+        assert!(Json.accepts("PutParameter", b" {\"Version\": 1}"));
         for page in [&b""[..], b"<html>sign in</html>", b"<!DOCTYPE html>"] {
-            assert!(!is_from_aws("CreateTags", page));
+            assert!(!Xml.accepts("CreateTags", page) && !Json.accepts("PutParameter", page));
         }
+        assert!(!Xml.accepts("CreateTags", b"{\"error\": \"sign in\"}"));
     }
 }

@@ -27,15 +27,15 @@ impl Clients {
             autoscaling: aws_sdk_autoscaling::Client::new(&config),
             ec2: aws_sdk_ec2::Client::from_conf(
                 aws_sdk_ec2::config::Builder::from(&config)
-                    .interceptor(AnswerCheck)
-                    .retry_classifier(AnswerCheck)
+                    .interceptor(AnswerCheck::Xml)
+                    .retry_classifier(AnswerCheck::Xml)
                     .build(),
             ),
             kms: aws_sdk_kms::Client::new(&config),
             ssm: aws_sdk_ssm::Client::from_conf(
                 aws_sdk_ssm::config::Builder::from(&config)
-                    .interceptor(AnswerCheck)
-                    .retry_classifier(AnswerCheck)
+                    .interceptor(AnswerCheck::Json)
+                    .retry_classifier(AnswerCheck::Json)
                     .build(),
             ),
             sts: aws_sdk_sts::Client::new(&config),

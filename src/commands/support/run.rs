@@ -25,7 +25,7 @@ use crate::engine::{Effects, Engine, Goal, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Inventory, Region};
 use crate::plan::{self, Plan, Scope, Step};
-use crate::ports::{ImageBuilder, Store};
+use crate::ports::{Clock as _, ImageBuilder, Store};
 use crate::steps::preflight::planned_builds;
 use crate::steps::references::ParameterReferences;
 use crate::steps::{Creations, LaunchGrants, LocationCopies, Shares, Steps};
@@ -136,10 +136,12 @@ pub(crate) async fn execute_after(
     };
     let ports = (Arc::clone(&directory), Arc::clone(&store), clouds);
     let mut steps = assemble_steps(loaded, inventory, plan, options, ports, guard.as_ref()).await?;
+    if earlier.is_some() {
+        steps.attempt = SystemClock.now().as_millisecond();
+    }
     let EarlierAttempt {
         lines, recovery, ..
     } = earlier.unwrap_or_default();
-    steps.attempt = lines.len();
     let timer = Arc::new(super::timer::ScopeTimer::default());
     let engine = Engine {
         effects: match guard {

@@ -160,7 +160,7 @@ impl StoredRun {
     /// that run, or any resource of a run without images, such as a prune.
     pub(crate) fn supersedes(&self, earlier: &StoredRun) -> bool {
         let command = self.description.as_ref().map(|d| d.command.as_str());
-        if self.progress.lines == 0 || command == Some("sweep") {
+        if self.lines.is_empty() || command == Some("sweep") {
             return false;
         }
         let (images, earlier) = (images_of(&self.plan), images_of(&earlier.plan));

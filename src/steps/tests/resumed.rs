@@ -60,7 +60,7 @@ impl Journal for KilledJournal {
     }
 }
 
-fn engine(setup: &TestEnv, plan: &Plan, journal: Arc<dyn Journal>, attempt: usize) -> Engine {
+fn engine(setup: &TestEnv, plan: &Plan, journal: Arc<dyn Journal>, attempt: i64) -> Engine {
     let mut steps = setup.steps(&plan.run);
     steps.attempt = attempt;
     Engine {
@@ -133,7 +133,8 @@ pub(super) async fn resume(setup: &TestEnv, plan: &Plan, goal: Goal) -> Outcome 
                 .expect("written");
         }
     }
-    let engine = engine(setup, plan, Arc::clone(&setup.journal) as _, progress.lines);
+    let attempt = i64::try_from(lines.len()).expect("few lines") + 1;
+    let engine = engine(setup, plan, Arc::clone(&setup.journal) as _, attempt);
     let recovery = Recovery { progress, goal };
     engine
         .run_after(&lines, recovery, plan, &setup.options)
