@@ -12,10 +12,12 @@ use crate::commands::support::access::AccessMode;
 use crate::commands::support::context::{self, Clouds, LoadedCatalog};
 use crate::commands::support::gather::{self, Need};
 use crate::commands::support::{lock, run};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::sweep::{Leftover, RunFacts, SweepRules};
 use crate::lifecycle::{locations, sharing, tags};
-use crate::model::{AmiId, Inventory, Reference, RunId, TemporaryKind, TemporaryResource};
+use crate::model::{
+    AmiId, Inventory, Location, Reference, RunId, TemporaryKind, TemporaryResource,
+};
 use crate::ports::{Clock as _, TemporaryQuery};
 use crate::steps::references::add_location;
 use crate::ui;
@@ -29,18 +31,18 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let access = AccessMode::change_if(args.apply, "sweep", &run);
     let clouds = context::connect_clouds(settings, access).await?;
     let inventory = gather::query_cloud(&loaded, &clouds, Need::Images).await?;
-    let found = find_leftovers(&loaded, &inventory, &clouds, (args.packer_leftovers, None)).await?;
+    let found = find_leftovers(&loaded, &inventory, &clouds, args.packer_leftovers, None).await?;
     print_leftovers(&found, args.json);
     let plan = crate::plan::sweep::plan_sweep(&found.leftovers, run, inventory.captured_at);
     if plan.steps.is_empty() {
-        return Ok(0);
+        return found.require_complete().map(|()| 0);
     }
     if !args.apply {
         ui::say(&format!(
             "{} resources would be removed; run with --apply to remove them",
             plan.steps.len()
         ));
-        return Ok(0);
+        return found.require_complete().map(|()| 0);
     }
     let ran = run::execute_plan(
         &loaded,
@@ -53,7 +55,10 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         "removed {} resources",
         ran.outcome.scopes.values().filter(|e| e.is_done()).count()
     ));
-    summary::exit_code(&ran)
+    match summary::exit_code(&ran)? {
+        0 => found.require_complete().map(|()| 0),
+        failure => Ok(failure),
+    }
 }
 
 /// Removes the resources of dead runs after a run, and those that the run `ended` has left although it
@@ -66,12 +71,12 @@ pub(crate) async fn sweep_after_run(
     let run = new_run_id(inventory.captured_at);
     let access = AccessMode::Change(&run);
     let found = match context::connect_clouds(&loaded.catalog.settings, access).await {
-        Ok(clouds) => find_leftovers(loaded, inventory, &clouds, (false, ended)).await,
+        Ok(clouds) => find_leftovers(loaded, inventory, &clouds, false, ended).await,
         Err(e) => Err(e),
     };
     let found = match found {
         Ok(found) => found,
-        Err(e) => return ui::say(&format!("warning: the sweep failed: {}", e.one_line())),
+        Err(e) => return warn_of_failure(&e),
     };
     let plan = crate::plan::sweep::plan_sweep(&found.leftovers, run, inventory.captured_at);
     if plan.steps.is_empty() {
@@ -93,21 +98,47 @@ pub(crate) async fn sweep_after_run(
         Ok(_) => ui::say(
             "warning: some resources could not be removed; run `bakeline sweep` to list them",
         ),
-        Err(e) => ui::say(&format!("warning: the sweep failed: {}", e.one_line())),
+        Err(e) => warn_of_failure(&e),
     }
 }
 
-/// Resources of dead runs, and the number of locations that could not be listed.
+fn warn_of_failure(error: &Error) {
+    ui::say(&format!(
+        "warning: the sweep after the run failed; run `bakeline sweep --apply`: {}",
+        error.one_line()
+    ));
+}
+
+/// Resources of dead runs, and the locations that could not be listed.
 struct FoundLeftovers {
     leftovers: Vec<Leftover>,
-    unread: usize,
+    unlisted: Vec<Location>,
+}
+
+impl FoundLeftovers {
+    /// Fails if a location could not be listed. The warnings have named the causes.
+    fn require_complete(&self) -> Result<()> {
+        if self.unlisted.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = self.unlisted.iter().map(ToString::to_string).collect();
+        Err(Error::new(
+            ErrorKind::StepFailed,
+            format!(
+                "the sweep is incomplete: it could not list {}",
+                names.join(", ")
+            ),
+        )
+        .hint("remove the cause in the warnings above, and run `bakeline sweep` again"))
+    }
 }
 
 async fn find_leftovers(
     loaded: &LoadedCatalog,
     inventory: &Inventory,
     clouds: &Clouds,
-    (packer, ended): (bool, Option<&RunId>),
+    packer: bool,
+    ended: Option<&RunId>,
 ) -> Result<FoundLeftovers> {
     let settings = &loaded.catalog.settings;
     let query = TemporaryQuery {
@@ -115,7 +146,7 @@ async fn find_leftovers(
         prefix: format!("{}/", settings.name),
     };
     let mut things: Vec<TemporaryResource> = Vec::new();
-    let mut unread = 0;
+    let mut unlisted = Vec::new();
     for location in locations::in_catalog(settings, &inventory.account) {
         match clouds
             .at(&location)?
@@ -134,11 +165,11 @@ async fn find_leftovers(
             // The next sweep tries again. Until then resources expire and instances terminate
             // themselves.
             Err(e) => {
-                unread += 1;
                 ui::say(&format!(
                     "warning: cannot list the resources of dead runs in {location}: {}",
                     Error::from(e).one_line()
                 ));
+                unlisted.push(location);
             }
         }
     }
@@ -164,7 +195,10 @@ async fn find_leftovers(
         packer_leftovers: packer,
     }
     .find_leftovers(&things);
-    Ok(FoundLeftovers { leftovers, unread })
+    Ok(FoundLeftovers {
+        leftovers,
+        unlisted,
+    })
 }
 
 /// Returns a reason to keep each untagged AMI that would be removed but is referenced. If the
@@ -225,12 +259,15 @@ async fn list_references(
 }
 
 fn print_leftovers(found: &FoundLeftovers, as_json: bool) {
-    let FoundLeftovers { leftovers, unread } = found;
+    let FoundLeftovers {
+        leftovers,
+        unlisted,
+    } = found;
     if as_json {
         return ui::json(leftovers);
     }
     if leftovers.is_empty() {
-        return ui::say(if *unread == 0 {
+        return ui::say(if unlisted.is_empty() {
             "no temporary resources"
         } else {
             "no temporary resources in the locations that could be listed"
