@@ -193,30 +193,6 @@ pub fn describe(error: &(dyn StdError + 'static)) -> String {
     out
 }
 
-/// Sentence before the encoded details of a denial by AWS.
-const ENCODED: &str = "Encoded authorization failure message:";
-/// Text in place of encoded details.
-pub const DETAILS_OMITTED: &str = "(encoded details omitted)";
-
-/// Replaces the encoded details of a denial by AWS, which have hundreds of characters and are for
-/// `aws sts decode-authorization-message` only. Also returns these details.
-#[must_use]
-pub fn omit_encoded_details(text: &str) -> (String, Vec<&str>) {
-    let mut parts = text.split(ENCODED);
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    let mut details = Vec::new();
-    for part in parts {
-        let part = part.trim_start();
-        let is_encoded = |c: char| c.is_ascii_alphanumeric() || "-_=+/".contains(c);
-        let end = part.find(|c| !is_encoded(c)).unwrap_or(part.len());
-        let (encoded, rest) = part.split_at(end);
-        details.push(encoded);
-        out.push_str(DETAILS_OMITTED);
-        out.push_str(rest);
-    }
-    (out, details)
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -226,30 +202,5 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|s| s as _)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn encoded_details_are_omitted() {
-        let blob = "4GIOHlTkIaWHQD0Q0m6XSnuUMCm-abcdefghijklmnop_-9";
-        let text = format!(
-            "UnauthorizedOperation: with an explicit deny. Encoded authorization failure message: \
-             {blob}\n\tstatus code: 403"
-        );
-        let (short, details) = omit_encoded_details(&text);
-        assert_eq!(
-            short,
-            "UnauthorizedOperation: with an explicit deny. (encoded details omitted)\n\tstatus code: 403"
-        );
-        assert_eq!(details, [blob]);
-        assert_eq!(omit_encoded_details("plain"), ("plain".to_owned(), vec![]));
-        let twice = format!("{ENCODED} {blob}; {ENCODED} {blob}");
-        let expected = format!("{DETAILS_OMITTED}; {DETAILS_OMITTED}");
-        assert_eq!(omit_encoded_details(&twice).0, expected);
-        assert_eq!(omit_encoded_details(ENCODED).0, DETAILS_OMITTED);
     }
 }

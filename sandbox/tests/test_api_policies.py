@@ -51,7 +51,7 @@ def error_of(call: Any, **arguments: Any) -> tuple[str, str, int]:
 
 def test_service_control_policy_requires_imdsv2(api: Api) -> None:
     ec2, launch = api.client("ec2"), {**LAUNCH, "ImageId": api.vendor_image()}
-    deny = [{"action": "RunInstances", "require": {"imdsv2": True}}]
+    deny = [{"action": "RunInstances", "require": {"imdsv2": True}, "sid": "RequireImdsV2"}]
     api.control("policies", {"deny": deny})
     code, message, status = error_of(ec2.run_instances, **launch)
     resource = f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/*"
@@ -73,6 +73,13 @@ def test_service_control_policy_requires_imdsv2(api: Api) -> None:
         for entry in details["context"]["conditions"]["items"]
     }
     assert conditions["ec2:instancetype"] == "t3.micro"
+    [statement] = details["matchedStatements"]["items"]
+    required_tokens = {
+        "key": "ec2:MetadataHttpTokens",
+        "values": {"items": [{"value": "required"}]},
+    }
+    assert statement["statementId"] == "RequireImdsV2"
+    assert statement["conditions"]["items"] == [required_tokens]
     sts = api.client("sts")
     code = "InvalidAuthorizationMessageException"
     for wrong in (blob[:-9] + "AAAAAAAAA", "x y", "AAAA"):

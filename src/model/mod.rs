@@ -1,6 +1,7 @@
 //! Defines the terms of the domain: names, IDs, versions, states and the inventory.
 
 mod arch;
+mod denial;
 mod endpoint;
 mod evidence;
 mod id;
@@ -16,6 +17,9 @@ mod version;
 
 pub use crate::platform::Update;
 pub use arch::Arch;
+pub use denial::{
+    DETAILS_OMITTED, encoded_details, explain_denial, omit_encoded_details, replace_encoded_details,
+};
 pub use endpoint::{is_aws_endpoint, s3_endpoint};
 pub use evidence::{BuildHistory, EVIDENCE_SCHEMA, Evidence, Manifest, Probe, StoreInventory};
 pub use id::{AmiId, CatalogName, EnvName, InstanceId, Region, RunId, SnapshotId};

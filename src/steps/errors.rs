@@ -1,12 +1,12 @@
 //! Converts errors of the cloud and the store into errors with an exit code and a hint.
 
-use crate::error::{DETAILS_OMITTED, Error, ErrorKind};
-use crate::model::Region;
+use crate::error::{Error, ErrorKind};
+use crate::model::{DETAILS_OMITTED, Region};
 use crate::ports::{CloudError, CloudErrorKind, StoreError, StoreErrorKind};
 
 /// Hint for a denial whose encoded details were omitted.
-pub(in crate::steps) const DECODE: &str = "run again with BAKELINE_LOG=debug and pass the encoded details to \
-     `aws sts decode-authorization-message --encoded-message`";
+const DECODE: &str = "grant sts:DecodeAuthorizationMessage to the caller to see which statement denied the \
+     action, or pass the encoded details (BAKELINE_LOG=debug) to `aws sts decode-authorization-message`";
 
 /// Hint for a signature that is too old or too new.
 const CLOCK: &str = "check the clock of this machine: it differs from that of AWS";

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -55,11 +56,11 @@ def describe_failure(
     """Returns the details of a denied request, in the format of DecodeAuthorizationMessage."""
     matched = []
     if statement is not None:
-        matched.append({"statementId": statement.get("Sid", ""), "effect": "DENY"})
-    conditions = [
-        {"key": key, "values": {"items": [{"value": value} for value in values]}}
-        for key, values in sorted(request.keys.items())
-    ]
+        sets = (statement.get("Condition") or {}).values()
+        compared = {key: _as_list(values) for members in sets for key, values in members.items()}
+        conditions = _list_conditions(compared)
+        sid = statement.get("Sid", "")
+        matched.append({"statementId": sid, "effect": "DENY", "conditions": {"items": conditions}})
     return {
         "allowed": False,
         "explicitDeny": explicit,
@@ -69,6 +70,17 @@ def describe_failure(
             "principal": {"id": caller.rpartition("/")[2], "arn": caller},
             "action": request.action,
             "resource": request.resource,
-            "conditions": {"items": conditions},
+            "conditions": {"items": _list_conditions(request.keys)},
         },
     }
+
+
+def _list_conditions(keys: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    return [
+        {"key": key, "values": {"items": [{"value": value} for value in values]}}
+        for key, values in sorted(keys.items())
+    ]
+
+
+def _as_list(values: Any) -> list[str]:
+    return values if isinstance(values, list) else [str(values)]

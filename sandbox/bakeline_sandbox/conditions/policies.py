@@ -4,7 +4,8 @@
               "require"?: {"imdsv2"?: true, "tags"?: {resource type: [keys]},
               "instance_types"?: [patterns], "subnets"?: [IDs],
               "headers"?: {header of S3: pattern}},
-              "policy"?: "a service control policy"}], "enforce_roles"?: true}
+              "policy"?: "a service control policy", "sid"?: ID of the statement}],
+              "enforce_roles"?: true}
 
 `action` is a name such as RunInstances or ssm:PutParameter; patterns have the wildcards `*` and
 `?`. A rule with `require` denies only calls that do not meet all requirements; one without it
@@ -36,7 +37,7 @@ from .settings import check_flag, check_list, check_members, check_text, check_t
 
 SERVICE_CONTROL_POLICY = "a service control policy"
 _ALWAYS_ALLOWED = ("sts:GetCallerIdentity", "sts:GetSessionToken")
-_MEMBERS = ("action", "account", "region", "require", "policy")
+_MEMBERS = ("action", "account", "region", "require", "policy", "sid")
 _REQUIREMENTS = ("imdsv2", "tags", "instance_types", "subnets", "headers")
 
 
@@ -59,6 +60,7 @@ class Rule:
     region: str = ""
     require: dict[str, Any] = field(default_factory=dict)
     policy: str = SERVICE_CONTROL_POLICY
+    sid: str = ""
 
     def find_violation(self, requests: list[Request], caller: Caller) -> Denial | None:
         """Returns the denial of the first request that violates this rule."""
@@ -71,8 +73,18 @@ class Rule:
             if not is_named or not matches(self.region or "*", region):
                 continue
             if self._is_violated(request, requests):
-                return Denial(request, f"with an explicit deny in {self.policy}", True)
+                reason = f"with an explicit deny in {self.policy}"
+                return Denial(request, reason, True, self._to_statement())
         return None
+
+    def _to_statement(self) -> dict[str, Any]:
+        """Returns the statement of a policy that says the same, for its conditions on a launch."""
+        conditions: dict[str, Any] = {}
+        if self.require.get("imdsv2"):
+            conditions["StringNotEquals"] = {"ec2:MetadataHttpTokens": "required"}
+        if types := self.require.get("instance_types"):
+            conditions["StringNotLike"] = {"ec2:InstanceType": types}
+        return {"Sid": self.sid, "Effect": "Deny", "Condition": conditions}
 
     def _is_violated(self, request: Request, requests: list[Request]) -> bool:
         resource_type = request.resource.partition("/")[0].rpartition(":")[2]
@@ -273,7 +285,7 @@ def _parse_rule(entry: Any) -> Rule:
         check_texts(keys, f"require.tags.{resource_type}")
     texts = {
         name: check_text(members[name], name)
-        for name in ("account", "region", "policy")
+        for name in ("account", "region", "policy", "sid")
         if name in members
     }
     return Rule(actions, require=require, **texts)

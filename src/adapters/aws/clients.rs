@@ -3,12 +3,14 @@
 use aws_config::SdkConfig;
 
 use super::answer_check::AnswerCheck;
+use super::denials::{DenialDecoder, ExplainingClient};
 use crate::model::Region;
 
 /// SDK clients of a Region.
 #[derive(Clone)]
 pub(super) struct Clients {
     pub(super) autoscaling: aws_sdk_autoscaling::Client,
+    pub(super) denials: DenialDecoder,
     pub(super) ec2: aws_sdk_ec2::Client,
     pub(super) kms: aws_sdk_kms::Client,
     pub(super) ssm: aws_sdk_ssm::Client,
@@ -23,14 +25,18 @@ impl Clients {
             .to_builder()
             .region(aws_config::Region::new(region.to_string()))
             .build();
+        let sts = aws_sdk_sts::Client::new(&config);
+        let denials = DenialDecoder::new(sts.clone(), region);
+        let mut ec2 = aws_sdk_ec2::config::Builder::from(&config)
+            .interceptor(AnswerCheck::Xml)
+            .retry_classifier(AnswerCheck::Xml);
+        if let Some(http) = config.http_client() {
+            ec2 = ec2.http_client(ExplainingClient::new(http, denials.clone()));
+        }
         Self {
             autoscaling: aws_sdk_autoscaling::Client::new(&config),
-            ec2: aws_sdk_ec2::Client::from_conf(
-                aws_sdk_ec2::config::Builder::from(&config)
-                    .interceptor(AnswerCheck::Xml)
-                    .retry_classifier(AnswerCheck::Xml)
-                    .build(),
-            ),
+            denials,
+            ec2: aws_sdk_ec2::Client::from_conf(ec2.build()),
             kms: aws_sdk_kms::Client::new(&config),
             ssm: aws_sdk_ssm::Client::from_conf(
                 aws_sdk_ssm::config::Builder::from(&config)
@@ -38,7 +44,7 @@ impl Clients {
                     .retry_classifier(AnswerCheck::Json)
                     .build(),
             ),
-            sts: aws_sdk_sts::Client::new(&config),
+            sts,
             region: region.clone(),
         }
     }

@@ -31,22 +31,24 @@ impl CallerConfig {
             profile.reject_mfa()?;
         }
         let ca_bundle = CaBundle::load(profile.as_ref().and_then(|p| p.setting("ca_bundle")))?;
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(aws_config::Region::new(region.to_string()));
-        if let Some(bundle) = &ca_bundle {
-            loader = loader.http_client(http_client(bundle)?);
-        }
+        let loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(aws_config::Region::new(region.to_string()))
+            .http_client(http_client(ca_bundle.as_ref())?);
         Ok(Self { loader, ca_bundle })
     }
 }
 
-/// Returns the default HTTP client of the SDK with additional CA certificates.
-fn http_client(bundle: &CaBundle) -> Result<SharedHttpClient> {
-    let trust_store = TrustStore::default().with_pem_certificate(bundle.pem.clone());
-    let context = TlsContext::builder()
-        .with_trust_store(trust_store)
-        .build()
-        .map_err(|e| Error::input(format!("cannot use {}", bundle.path)).because(e))?;
+/// Returns the default HTTP client of the SDK, with additional CA certificates if there is a bundle.
+/// All services share it and its connections.
+fn http_client(bundle: Option<&CaBundle>) -> Result<SharedHttpClient> {
+    let mut context = TlsContext::default();
+    if let Some(bundle) = bundle {
+        let trust_store = TrustStore::default().with_pem_certificate(bundle.pem.clone());
+        context = TlsContext::builder()
+            .with_trust_store(trust_store)
+            .build()
+            .map_err(|e| Error::input(format!("cannot use {}", bundle.path)).because(e))?;
+    }
     let client = Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = ConnectorBuilder::default()
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))

@@ -2,8 +2,8 @@
 
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
-use crate::error::{describe, omit_encoded_details};
-use crate::model::Region;
+use crate::error::describe;
+use crate::model::{Region, encoded_details, omit_encoded_details};
 use crate::ports::{CloudError, CloudErrorKind, CloudResult, launch_refusal_kind};
 
 /// Part of the answer to CopyImage while the snapshots are not shared with the caller.
@@ -24,10 +24,10 @@ where
         (Some(code), None) => code.to_owned(),
         _ => shorten_provider_error(describe(error)),
     };
-    let (message, details) = omit_encoded_details(&message);
-    for detail in details {
-        tracing::debug!("encoded details of {action} in {region}: {detail}");
+    for details in encoded_details(&message) {
+        tracing::debug!("encoded details of {action} in {region}: {details}");
     }
+    let message = omit_encoded_details(&message);
     let kind = match error {
         SdkError::ServiceError(_) if message.contains(NOT_SHARED) => CloudErrorKind::NotShared,
         SdkError::DispatchFailure(f) if f.is_user() || message.contains("credentials") => {

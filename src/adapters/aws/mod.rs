@@ -6,6 +6,7 @@ mod clients;
 pub(in crate::adapters) mod config;
 mod copies;
 pub mod credentials;
+mod denials;
 mod dry_run;
 mod encryption;
 mod errors;
@@ -172,6 +173,10 @@ impl IdentityReader for Aws {
             account: answer.account.unwrap_or_default(),
             arn: answer.arn.unwrap_or_default(),
         })
+    }
+
+    async fn explain_denial(&self, region: &Region, details: &str) -> Option<String> {
+        self.clients(region).denials.explain(details).await
     }
 }
 

@@ -49,7 +49,9 @@ macro_rules! table {
 
 table! {
     // Identity.
-    // AWS always allows sts:GetCallerIdentity.
+    // AWS always allows sts:GetCallerIdentity. Without sts:DecodeAuthorizationMessage, errors lack the
+    // statements that deny actions.
+    Sdk "sts:DecodeAuthorizationMessage" ALL ALL Always, "statements that deny actions", Any;
     Credentials "sts:AssumeRole" ALL NONE Accounts, "access to the accounts of the environments",
         EnvironmentRoles;
     // Reads.

@@ -48,7 +48,7 @@ fn actions(statements: &[Statement]) -> BTreeSet<&'static str> {
 /// Returns whether an action changes nothing. StartSession and others are changes.
 fn is_read(action: &str) -> bool {
     let (_, name) = action.split_once(':').expect("a service");
-    ["Describe", "Get", "List"]
+    ["Decode", "Describe", "Get", "List"]
         .iter()
         .any(|verb| name.starts_with(verb))
 }

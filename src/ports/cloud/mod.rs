@@ -44,6 +44,10 @@ pub struct Identity {
 pub trait IdentityReader: Send + Sync {
     /// Returns account and caller. The cheapest test of endpoint and credentials.
     async fn identity(&self, region: &Region) -> CloudResult<Identity>;
+
+    /// Explains the encoded details of a denial that another program printed. Returns `None` if the
+    /// caller may not decode them.
+    async fn explain_denial(&self, region: &Region, details: &str) -> Option<String>;
 }
 
 /// Calls that change nothing. A call with a Region goes to that Region.

@@ -1,11 +1,14 @@
 //! Explains a failed build by the output of Packer.
 
+use std::collections::BTreeMap;
+
 use super::login_failure::{connect_failure, login_failure, rights_failure};
 use super::packer::{Build, FAILED};
 use super::script_failure::{failed_script, script_failure};
 use crate::catalog::Image;
 use crate::checks::Phase;
-use crate::error::{Error, ErrorKind, omit_encoded_details};
+use crate::error::{Error, ErrorKind};
+use crate::model::{Region, encoded_details, omit_encoded_details, replace_encoded_details};
 use crate::ports::{BuildJob, BuildOutcome};
 use crate::steps::access::placement::LaunchRefusal;
 use crate::steps::context::Steps;
@@ -67,8 +70,21 @@ pub(super) fn failure_error(
         format!("{status}: {messages}")
     };
     // The log contains the encoded details.
-    let (text, _) = omit_encoded_details(&text);
-    Error::new(ErrorKind::StepFailed, text).hint(log)
+    Error::new(ErrorKind::StepFailed, omit_encoded_details(&text)).hint(log)
+}
+
+/// Replaces the encoded details of denials in the errors of Packer by explanations, if the caller may
+/// decode them.
+pub(super) async fn explain_denials(steps: &Steps, region: &Region, errors: &mut [String]) {
+    for line in errors {
+        let mut explained = BTreeMap::new();
+        for details in encoded_details(line) {
+            if let Some(reason) = steps.cloud.explain_denial(region, details).await {
+                explained.insert(details.to_owned(), format!("({reason})"));
+            }
+        }
+        *line = replace_encoded_details(line, |details| explained.get(details).cloned());
+    }
 }
 
 /// Returns the error lines without Packer's own summary, or all lines if nothing else remains. The

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::discard::{ami_key, deregister_candidate, find_by_name};
-use super::failure::{failure_error, launch_refusal};
+use super::failure::{explain_denials, failure_error, launch_refusal};
 use crate::catalog::{Image, Placement};
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Ami, AmiId, ImageName, Tags, Version};
+use crate::model::{Ami, AmiId, ImageName, Region, Tags, Version};
 use crate::plan::{AmiRef, Step, StepId, StepName};
 use crate::ports::{BuildJob, BuildOutcome, BuilderError, ImageQuery, Secret};
 use crate::render::packer::{RENDERED, RunValues, files};
@@ -67,7 +67,7 @@ impl StepEffect for Build<'_> {
         let (job, outcome) = loop {
             values.placement = search.next()?;
             let job = write_job(steps, step, image, &values)?;
-            let outcome = run_packer(steps, &job, context).await?;
+            let outcome = run_packer(steps, &step.region, &job, context).await?;
             record_instance(steps, step, self.image, &outcome);
             let refusal = launch_refusal(&outcome.errors)
                 .filter(|_| !outcome.cancelled && outcome.artifacts.is_empty());
@@ -165,6 +165,7 @@ fn require_image<'s>(steps: &'s Steps, build: &Build<'_>) -> Result<&'s Image> {
 /// Validates and runs a build.
 async fn run_packer(
     steps: &Steps,
+    region: &Region,
     job: &BuildJob,
     context: &StepContext<'_>,
 ) -> Result<BuildOutcome> {
@@ -174,7 +175,9 @@ async fn run_packer(
         .builder
         .build(job, &context.cancel, context.note)
         .await;
-    outcome.map_err(|e| build_error(e, job))
+    let mut outcome = outcome.map_err(|e| build_error(e, job))?;
+    explain_denials(steps, region, &mut outcome.errors).await;
+    Ok(outcome)
 }
 
 /// Returns the values of the template. The caller sets the instance type and the subnet.

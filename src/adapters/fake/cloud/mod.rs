@@ -47,4 +47,9 @@ impl IdentityReader for FakeCloud {
         self.call(("identity", "", false), region, |_| Ok(who))
             .await
     }
+
+    /// This cloud encodes no details.
+    async fn explain_denial(&self, _region: &Region, _details: &str) -> Option<String> {
+        None
+    }
 }
