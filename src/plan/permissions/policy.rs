@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::subject::Subject;
 use super::table::TABLE;
-use super::types::Purpose;
+use super::types::{Permission, Purpose};
 
 /// Version of the policy language.
 pub(super) const VERSION: &str = "2012-10-17";
@@ -123,19 +123,29 @@ fn document(statements: &[Value]) -> Value {
 }
 
 /// Returns the policy of a session that only reads: all actions that commands with the purpose
-/// `Read` call in the accounts of the environments.
+/// `Read` call in the accounts of the environments, and the reads of `preflight`, which uses the role
+/// of builds.
 #[must_use]
 pub fn session_policy() -> String {
-    let actions: BTreeSet<&str> = TABLE
-        .iter()
-        .filter(|p| p.accounts.contains(&Purpose::Read))
-        .map(|p| p.action)
-        .collect();
+    let is_needed = |p: &&Permission| {
+        let checks_builds = p.accounts.contains(&Purpose::Build) && is_read(p.action);
+        p.accounts.contains(&Purpose::Read) || checks_builds
+    };
+    let rows = TABLE.iter().filter(is_needed);
+    let actions: BTreeSet<&str> = rows.map(|p| p.action).collect();
     json!({
         "Version": VERSION,
         "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }],
     })
     .to_string()
+}
+
+/// Returns whether an action changes nothing. StartSession and others are changes.
+pub(super) fn is_read(action: &str) -> bool {
+    let name = action.split_once(':').map_or(action, |(_, name)| name);
+    ["Decode", "Describe", "Get", "List"]
+        .iter()
+        .any(|verb| name.starts_with(verb))
 }
 
 /// Returns an object without its empty members.

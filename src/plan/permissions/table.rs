@@ -15,7 +15,7 @@ const CHANGES: &[Purpose] = &[Build, Promote, Prune];
 const BUILD: &[Purpose] = &[Build];
 const PROMOTE: &[Purpose] = &[Promote];
 const PRUNE: &[Purpose] = &[Prune];
-/// Purposes that look for vendor AMIs, or check prerequisites.
+/// Purposes that look for vendor AMIs.
 const SOURCES: &[Purpose] = &[Read, Build];
 /// Purposes that make AMIs current.
 const PUBLISH: &[Purpose] = &[Build, Promote];
@@ -79,13 +79,13 @@ table! {
     Sdk "ssm:GetParametersByPath" COMPARE COMPARE Always, "current AMIs", Pointers;
     Sdk "ssm:GetParameter" SOURCES NONE SourceParameters, "vendor AMIs", SourceParameters;
     // Prerequisites of builds. Packer makes most of these calls, too.
-    Sdk "ec2:DescribeRegions" BUILD SOURCES Always, "Regions of the account", Any;
+    Sdk "ec2:DescribeRegions" BUILD BUILD Always, "Regions of the account", Any;
     Sdk "ec2:DescribeVpcs" BUILD NONE Always, "network of the build", Regions;
     Sdk "ec2:DescribeSubnets" BUILD NONE Always, "network of the build", Regions;
     Sdk "ec2:DescribeInstanceTypes" BUILD NONE Always, "instance type of the build", Regions;
     Sdk "ec2:DescribeInstanceTypeOfferings" BUILD NONE Always, "instance type of the build",
         Regions;
-    Sdk "kms:DescribeKey" BUILD SOURCES Keys, "state of the keys", Regions;
+    Sdk "kms:DescribeKey" BUILD BUILD Keys, "state of the keys", Regions;
     // Temporary resources of builds and checks.
     Sdk "ec2:CreateKeyPair" BUILD NONE Always, "key pair of a run", Marked(&[KeyPair]);
     Sdk "ec2:DeleteKeyPair" SWEEP SWEEP Always, "end of a run", Tagged(&[KeyPair]);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::policy::{Place, Statement, statements};
+use super::policy::{Place, Statement, is_read, statements};
 use super::subject::Subject;
 use super::*;
 use crate::catalog::Catalog;
@@ -43,14 +43,6 @@ fn actions(statements: &[Statement]) -> BTreeSet<&'static str> {
         .iter()
         .flat_map(|s| s.actions.iter().copied())
         .collect()
-}
-
-/// Returns whether an action changes nothing. StartSession and others are changes.
-fn is_read(action: &str) -> bool {
-    let (_, name) = action.split_once(':').expect("a service");
-    ["Decode", "Describe", "Get", "List"]
-        .iter()
-        .any(|verb| name.starts_with(verb))
 }
 
 #[test]
