@@ -12,7 +12,7 @@ from .api_call import ApiCall
 
 ANY_CHANGE = "*"  # as an action: all calls that change something
 _READ_ACTIONS = (
-    *("Assume", "Describe", "Get", "Head", "List", "Lookup", "Search"),
+    *("Assume", "Decode", "Describe", "Get", "Head", "List", "Lookup", "Search"),
     *("GET", "HEAD"),  # of S3
 )
 

@@ -23,7 +23,7 @@ CHECKOUT = f"/var/lib/{zlib.crc32(bytes(REPO)):08x}-bakeline-sandbox-tests"
 FIRST = Path(os.environ.get("BAKELINE_SANDBOX_DIR", CHECKOUT))
 # Runs all tests under the conditions of AWS (sandbox/README.md, "Realistic conditions").
 REALISTIC = os.environ.get("BAKELINE_REALISTIC") == "1"
-READING = ("Describe", "Get", "List", "Head", "Search", "GET", "HEAD")
+READING = ("Decode", "Describe", "Get", "List", "Head", "Search", "GET", "HEAD")
 
 
 def clean_env() -> dict[str, str]:
