@@ -54,6 +54,20 @@ impl From<CloudError> for Error {
     }
 }
 
+/// Converts an error of a call before any change. Missing credentials, permissions or a wrong endpoint
+/// are invalid input then.
+pub fn first_call_error(error: CloudError) -> Error {
+    let is_input = matches!(
+        error.kind,
+        CloudErrorKind::Credentials | CloudErrorKind::Denied | CloudErrorKind::Unreachable
+    );
+    let mut converted = Error::from(error);
+    if is_input {
+        converted.kind = ErrorKind::Input;
+    }
+    converted
+}
+
 /// Returns the way to get credentials that AWS accepts.
 fn credentials_hint(error: &CloudError) -> String {
     let reports = |words: &[&str]| words.iter().any(|word| error.message.contains(word));

@@ -21,6 +21,7 @@ mod unreachable;
 
 pub use context::Steps;
 pub use creations::Creations;
+pub use errors::first_call_error;
 pub use publish::launch_grants::LaunchGrants;
 pub use publish::location_copies::LocationCopies;
 pub use publish::shareable::check_shareable;

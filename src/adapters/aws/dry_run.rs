@@ -1,6 +1,8 @@
 //! Tests calls with a dry run. For the launch of a copied AMI, tells problems of the AMI from those
 //! of the account.
 
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataOptionsRequest,
     InstanceNetworkInterfaceSpecification, InstanceType, KeyType, ResourceType, TagSpecification,
@@ -9,7 +11,7 @@ use aws_sdk_ec2::types::{
 use super::clients::Clients;
 use super::errors::cloud_error;
 use super::tags::tag_specification;
-use crate::model::Tags;
+use crate::model::{AmiId, Tags};
 use crate::ports::{
     CloudError, CloudErrorKind, CloudResult, CreationTest, LaunchTest, TrialOutcome, TrialRequest,
 };
@@ -81,20 +83,41 @@ async fn run_instances(
     instance_type: &str,
     subnet: Option<&String>,
 ) -> CloudResult<()> {
+    let call = dry_run(clients, &request.ami, instance_type, &request.tags);
+    let answer = call.set_subnet_id(subnet.cloned()).send().await;
+    denial(clients, "RunInstances", answer)
+}
+
+/// Returns the dry run of a launch with tags and IMDSv2, as policies require them.
+fn dry_run(
+    clients: &Clients,
+    ami: &AmiId,
+    instance_type: &str,
+    tags: &Tags,
+) -> RunInstancesFluentBuilder {
     let options = InstanceMetadataOptionsRequest::builder().http_tokens(HttpTokensState::Required);
-    let call = clients
+    clients
         .ec2
         .run_instances()
-        .image_id(request.ami.as_str())
+        .image_id(ami.as_str())
         .instance_type(InstanceType::from(instance_type))
         .min_count(1)
         .max_count(1)
-        .set_subnet_id(subnet.cloned())
         .metadata_options(options.build())
-        .set_tag_specifications(tag_specifications(&request.tags))
-        .dry_run(true);
-    let answer = call.send().await;
-    answer.map_err(|e| cloud_error("RunInstances", &clients.region, &e))?;
+        .set_tag_specifications(tag_specifications(tags))
+        .dry_run(true)
+}
+
+/// Returns the error of a dry run. Even a dry run that succeeds has one.
+fn denial<T, E>(
+    clients: &Clients,
+    action: &'static str,
+    answer: Result<T, SdkError<E>>,
+) -> CloudResult<()>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    answer.map_err(|e| cloud_error(action, &clients.region, &e))?;
     Ok(())
 }
 
@@ -141,10 +164,7 @@ pub(super) async fn test_creation(clients: &Clients, test: &CreationTest) -> Clo
                 .key_type(KeyType::Ed25519)
                 .tag_specifications(tag_specification(ResourceType::KeyPair, tags))
                 .dry_run(true);
-            let answer = call.send().await;
-            answer
-                .map(drop)
-                .map_err(|e| cloud_error("CreateKeyPair", &clients.region, &e))
+            denial(clients, "CreateKeyPair", call.send().await)
         }
         CreationTest::SecurityGroup { name, vpc, tags } => {
             let call = clients
@@ -155,10 +175,7 @@ pub(super) async fn test_creation(clients: &Clients, test: &CreationTest) -> Clo
                 .set_vpc_id(vpc.clone())
                 .tag_specifications(tag_specification(ResourceType::SecurityGroup, tags))
                 .dry_run(true);
-            let answer = call.send().await;
-            answer
-                .map(drop)
-                .map_err(|e| cloud_error("CreateSecurityGroup", &clients.region, &e))
+            denial(clients, "CreateSecurityGroup", call.send().await)
         }
     };
     match answer {
@@ -180,22 +197,10 @@ async fn test_launch(clients: &Clients, launch: &LaunchTest) -> CloudResult<()> 
             .name(name)
             .build()
     });
-    let options = InstanceMetadataOptionsRequest::builder().http_tokens(HttpTokensState::Required);
-    let call = clients
-        .ec2
-        .run_instances()
-        .image_id(launch.ami.as_str())
-        .instance_type(InstanceType::from(launch.instance_type.as_str()))
-        .min_count(1)
-        .max_count(1)
+    let call = dry_run(clients, &launch.ami, &launch.instance_type, &launch.tags)
         .network_interfaces(interface)
-        .set_iam_instance_profile(profile)
-        .metadata_options(options.build())
-        .set_tag_specifications(tag_specifications(&launch.tags))
-        .dry_run(true);
-    let answer = call.send().await;
-    answer.map_err(|e| cloud_error("RunInstances", &clients.region, &e))?;
-    Ok(())
+        .set_iam_instance_profile(profile);
+    denial(clients, "RunInstances", call.send().await)
 }
 
 /// Returns whether a dry run failed only because it was one. `DryRunOperation` has status 412, which

@@ -141,7 +141,7 @@ async fn check_cloud(
         Err(error) => {
             let refused = [CloudErrorKind::Credentials, CloudErrorKind::Denied];
             let check = if refused.contains(&error.kind) {
-                let error = gather::first_call_error(error);
+                let error = crate::steps::first_call_error(error);
                 Check::missing(Group::Credentials, object, error)
             } else {
                 Check::unread(Group::Credentials, object, error)

@@ -221,7 +221,7 @@ async fn instance_machine(args: &Args, subject: &Subject, id: &InstanceId) -> Re
     let found = cloud
         .instance(&region, id)
         .await
-        .map_err(gather::first_call_error)?;
+        .map_err(crate::steps::first_call_error)?;
     let found = found.ok_or_else(|| {
         Error::new(
             ErrorKind::NotFound,
@@ -291,7 +291,7 @@ async fn collect_from_ami(args: &Args, subject: &Subject, ami: &AmiId) -> Result
     let there = match found {
         Ok(found) => !found.is_empty(),
         Err(e) if e.kind == crate::ports::CloudErrorKind::NotFound => false,
-        Err(e) => return Err(gather::first_call_error(e)),
+        Err(e) => return Err(crate::steps::first_call_error(e)),
     };
     if !there {
         return Err(Error::new(

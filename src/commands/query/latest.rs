@@ -130,9 +130,9 @@ async fn find_current(
             ));
             None
         }
-        other => other.map_err(crate::commands::support::gather::first_call_error)?,
+        other => other.map_err(crate::steps::first_call_error)?,
     };
-    let images = images.map_err(crate::commands::support::gather::first_call_error)?;
+    let images = images.map_err(crate::steps::first_call_error)?;
     let records = Record::read_all_published(&images, &location.catalog);
     let unknown = published
         .as_deref()
@@ -193,13 +193,13 @@ async fn find_shared(
     };
     let found = match cloud.images(&location.region, &query).await {
         Err(error) if error.kind == CloudErrorKind::NotFound => return Ok(None),
-        found => found.map_err(crate::commands::support::gather::first_call_error)?,
+        found => found.map_err(crate::steps::first_call_error)?,
     };
     let Some(ami) = found.into_iter().find(|ami| ami.status == "available") else {
         return Ok(None);
     };
     let caller = cloud.identity(&location.region).await;
-    let caller = caller.map_err(crate::commands::support::gather::first_call_error)?;
+    let caller = caller.map_err(crate::steps::first_call_error)?;
     let subject = (&location.catalog, image, arch);
     let version = version_in_ami_name(subject, &ami.name);
     // An AMI of this account has tags, and they do not name this image.

@@ -26,7 +26,7 @@ pub(crate) async fn run(dir: &Path, args: &List) -> Result<u8> {
             },
         )
         .await;
-    let found = found.map_err(crate::commands::support::gather::first_call_error)?;
+    let found = found.map_err(crate::steps::first_call_error)?;
     let mut records = Record::read_all_published(&found, &location.catalog);
     records.retain(|r| args.images.is_empty() || args.images.iter().any(|name| is_named(r, name)));
     if args.json {

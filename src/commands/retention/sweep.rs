@@ -160,7 +160,7 @@ async fn find_leftovers(
                 }));
             }
             Err(e) if location == locations::home(settings) => {
-                return Err(gather::first_call_error(e));
+                return Err(crate::steps::first_call_error(e));
             }
             // The next sweep tries again. Until then resources expire and instances terminate
             // themselves.

@@ -9,12 +9,12 @@ use super::vendor_amis::{self, VendorAmis};
 use crate::adapters::system::{SystemClock, open_reader};
 use crate::catalog::Settings;
 use crate::cli::InventoryArgs;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::lifecycle::{locations, tags};
 use crate::model::{
     Ami, Evidence, INVENTORY_SCHEMA, Inventory, Location, Pointer, Region, Tags, Timestamp,
 };
-use crate::ports::{Clock as _, Cloud, CloudErrorKind, Identity, ImageQuery};
+use crate::ports::{Clock as _, Cloud, Identity, ImageQuery};
 
 /// Facts that a command needs in addition to the AMIs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +113,10 @@ pub(crate) async fn query_selected(
     let cloud = &*clouds.home;
     let settings = &loaded.catalog.settings;
     let home = settings.home();
-    let identity = cloud.identity(home).await.map_err(first_call_error)?;
+    let identity = cloud
+        .identity(home)
+        .await
+        .map_err(crate::steps::first_call_error)?;
     let mut images = catalog_images(cloud, settings, home, selected).await?;
     let mut remote = RemoteFacts {
         selected,
@@ -274,19 +277,8 @@ async fn catalog_images(
         let names = names.iter().cloned().collect();
         query.filters.insert(format!("tag:{}", tags::IMAGE), names);
     }
-    cloud.images(region, &query).await.map_err(first_call_error)
-}
-
-/// Converts an error of the first AWS call. Missing credentials, permissions or a wrong endpoint
-/// are invalid input, because nothing was changed yet.
-pub(crate) fn first_call_error(error: crate::ports::CloudError) -> Error {
-    let kind = error.kind;
-    let mut made = Error::from(error);
-    if matches!(
-        kind,
-        CloudErrorKind::Unreachable | CloudErrorKind::Credentials | CloudErrorKind::Denied
-    ) {
-        made.kind = ErrorKind::Input;
-    }
-    made
+    cloud
+        .images(region, &query)
+        .await
+        .map_err(crate::steps::first_call_error)
 }

@@ -6,7 +6,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::command_locks::CommandLocks;
 use super::context::{self, LoadedCatalog};
-use super::gather;
 use crate::adapters::processes::SystemProcesses;
 use crate::adapters::system::{SystemClock, cancel_on_signal, host_name, new_run_id, variable};
 use crate::catalog::Settings;
@@ -82,7 +81,7 @@ async fn acquire_as(
             .await?
             .identity(home)
             .await
-            .map_err(gather::first_call_error)?;
+            .map_err(crate::steps::first_call_error)?;
         let owner = LockOwner {
             run,
             caller: identity.arn,

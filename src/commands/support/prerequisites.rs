@@ -239,17 +239,24 @@ fn refusal(checks: Vec<Check>) -> Option<Error> {
 }
 
 /// Returns the error for a run that `first` refuses, and prints the warnings about missing
-/// prerequisites. `all` are all prerequisites, with the same finding again: if nothing else refuses
-/// the run, the error is that of `first`.
+/// prerequisites. `all` are all prerequisites. Those with the same cause as a check in `first` are
+/// left out.
 pub(crate) fn refuse_run(all: Vec<Check>, first: Vec<Check>) -> Error {
     let missing = all.iter().filter(|check| check.status == Status::Missing);
     for warning in missing.filter_map(Check::warning) {
         ui::say(&warning);
     }
-    let blocking = all.iter().filter(|check| check.blocks_release).count();
-    let checks = if blocking > 1 { all } else { first };
     let unexplained = || Error::input("a prerequisite is missing; run `bakeline preflight`");
-    refusal(checks).unwrap_or_else(unexplained)
+    refusal(without_repeated_causes(first, all)).unwrap_or_else(unexplained)
+}
+
+/// Returns the checks of `first`, and those of `all` with other causes.
+fn without_repeated_causes(first: Vec<Check>, all: Vec<Check>) -> Vec<Check> {
+    let cause = |check: &Check| check.error.as_ref()?.chain().pop();
+    let known: BTreeSet<String> = first.iter().filter_map(cause).collect();
+    let is_new = |check: &Check| cause(check).is_none_or(|cause| !known.contains(&cause));
+    let others: Vec<Check> = all.into_iter().filter(is_new).collect();
+    first.into_iter().chain(others).collect()
 }
 
 /// Returns the kind that decides about the exit code.
@@ -334,4 +341,27 @@ async fn check_encryption(
         return Vec::new();
     }
     check_shareable(catalog, inventory, plan, &*clouds.home).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(object: &str, cause: &str) -> Check {
+        let error = Error::input(object).because(Error::input(cause));
+        Check::missing(Group::Store, object, error)
+    }
+
+    #[test]
+    fn refused_run_lists_each_cause_once() {
+        let first = || vec![missing("locks", "expired")];
+        let objects = |all: Vec<Check>| -> Vec<String> {
+            let checks = without_repeated_causes(first(), all);
+            checks.into_iter().map(|check| check.object).collect()
+        };
+        assert_eq!(objects(vec![missing("store", "expired")]), ["locks"]);
+        assert_eq!(objects(vec![missing("key", "absent")]), ["locks", "key"]);
+        let both = vec![missing("store", "expired"), missing("key", "absent")];
+        assert_eq!(objects(both), ["locks", "key"]);
+    }
 }

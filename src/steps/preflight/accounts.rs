@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 
-use super::check::{Check, Group, input_error};
+use super::check::{Check, Group};
 use crate::error::Error;
 use crate::model::Region;
 use crate::ports::{Cloud, CloudErrorKind};
+use crate::steps::errors::first_call_error;
 
 /// Maximum number of accounts that are read in parallel.
 const MAX_CONCURRENT: usize = 16;
@@ -56,7 +57,7 @@ impl AccountSession {
             match cloud.identity(&self.home).await {
                 Ok(_) => {}
                 Err(error) if is_refusal(error.kind) => {
-                    let error = input_error(error);
+                    let error = first_call_error(error);
                     return vec![Check::missing(Group::Credentials, object, error).as_warning()];
                 }
                 Err(error) => return vec![Check::unread(Group::Credentials, object, error)],

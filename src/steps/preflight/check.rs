@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
-use crate::ports::{CloudError, CloudErrorKind};
+use crate::ports::CloudError;
 
 /// Group of checks, in the order of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -182,18 +182,4 @@ impl Check {
         let error = self.error.as_ref().filter(|_| self.blocks_release);
         error.map(|error| error.kind)
     }
-}
-
-/// Converts the answer to a call before any change. Missing credentials and permissions are invalid
-/// input then.
-pub(super) fn input_error(error: CloudError) -> Error {
-    let is_input = matches!(
-        error.kind,
-        CloudErrorKind::Credentials | CloudErrorKind::Denied | CloudErrorKind::Unreachable
-    );
-    let mut converted = Error::from(error);
-    if is_input {
-        converted.kind = ErrorKind::Input;
-    }
-    converted
 }

@@ -2,11 +2,12 @@
 
 use futures_util::{StreamExt as _, stream};
 
-use super::check::{Check, Group, input_error};
+use super::check::{Check, Group};
 use super::network::quota_error;
 use crate::error::Error;
 use crate::model::Region;
 use crate::ports::{CloudError, CloudErrorKind, CloudReader, CreationTest};
+use crate::steps::errors::first_call_error;
 
 /// Maximum number of parallel dry runs.
 const MAX_CONCURRENT: usize = 8;
@@ -41,7 +42,9 @@ fn judge_answer(test: &CreationTest, error: Option<CloudError>) -> Vec<Check> {
         return checks;
     };
     let check = match error.kind {
-        CloudErrorKind::Denied => Check::missing(Group::Permissions, action, input_error(error)),
+        CloudErrorKind::Denied => {
+            Check::missing(Group::Permissions, action, first_call_error(error))
+        }
         CloudErrorKind::Quota => {
             let check = Check::missing(Group::Quotas, quota, quota_error(&error.to_string()));
             match test {

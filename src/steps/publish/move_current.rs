@@ -56,6 +56,7 @@ impl StepEffect for MoveCurrent<'_> {
         let Self { moves } = *self;
         for movement in moves {
             let to = context.outputs.ami(&movement.to)?;
+            let previous = movement.from.first().map(|holder| &holder.ami);
             let now = find_moved(steps, step, movement, &to).await?;
             let seen = now.as_ref().and_then(|ami| ami.tags.get(tags::CURRENT));
             let ours = movement
@@ -66,7 +67,7 @@ impl StepEffect for MoveCurrent<'_> {
                 let others =
                     seen.is_some_and(|text| current::parse(text).contains_key(&movement.env));
                 if !others {
-                    restore_pointer(steps, step, movement, &to).await?;
+                    restore_pointer(steps, step, &movement.pointer, &to, previous).await?;
                 }
                 continue;
             };
@@ -74,7 +75,7 @@ impl StepEffect for MoveCurrent<'_> {
                 let ami = crate::steps::ami::require_ami(steps, step, &holder.ami).await?;
                 apply_tags(steps, step, std::slice::from_ref(&ami), &holder.before).await?;
             }
-            restore_pointer(steps, step, movement, &to).await?;
+            restore_pointer(steps, step, &movement.pointer, &to, previous).await?;
             let mut old: Tags = movement
                 .tags
                 .keys()

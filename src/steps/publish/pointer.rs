@@ -7,7 +7,6 @@ use crate::error::Result;
 use crate::lifecycle::tags;
 use crate::model::{AmiId, Tags};
 use crate::plan::Step;
-use crate::plan::step::Move;
 use crate::ports::CloudErrorKind;
 use crate::steps::context::Steps;
 use crate::steps::created;
@@ -94,56 +93,37 @@ async fn wait_for_restored(
     .await
 }
 
-/// Restores the pointer of a move to the previous AMI.
+/// Restores a pointer that names the AMI `new` to the previous one, or deletes it.
 ///
 /// A pointer that this run has not written stays as it is. If the pointer does not name the new AMI,
 /// a failure to write the previous value is ignored.
 pub(super) async fn restore_pointer(
     steps: &Steps,
     step: &Step,
-    movement: &Move,
+    pointer: &str,
     new: &AmiId,
+    previous: Option<&AmiId>,
 ) -> Result<()> {
-    let key = pointer_key(step, &movement.pointer);
-    let write = steps.creations.get(&key);
-    let written =
-        wait_for_pending_write(steps, step, &movement.pointer, new, write.as_ref()).await?;
+    let write = steps.creations.get(&pointer_key(step, pointer));
+    let written = wait_for_pending_write(steps, step, pointer, new, write.as_ref()).await?;
     if !written && write.is_none() {
         return Ok(());
     }
-    let cloud = steps.cloud_for(step)?;
-    let restored = match movement.from.first() {
-        None => {
-            cloud
-                .change(&step.region)
-                .await?
-                .delete_parameter(&step.region, &movement.pointer)
-                .await
-        }
-        Some(holder) => {
-            cloud
-                .change(&step.region)
-                .await?
-                .put_parameter(
-                    &step.region,
-                    &movement.pointer,
-                    &holder.ami,
-                    &pointer_tags(steps),
-                )
-                .await
+    let cloud = steps.cloud_for(step)?.change(&step.region).await?;
+    let restored = match previous {
+        None => cloud.delete_parameter(&step.region, pointer).await,
+        Some(ami) => {
+            let tags = pointer_tags(steps);
+            cloud.put_parameter(&step.region, pointer, ami, &tags).await
         }
     };
     match restored {
         Err(error) if !written && error.kind != CloudErrorKind::Fenced => {
-            let pointer = &movement.pointer;
             tracing::debug!(%error, pointer, "the pointer was not written and stays as it is");
             Ok(())
         }
         Err(error) => Err(error.into()),
-        Ok(()) if written => {
-            let old = movement.from.first().map(|holder| &holder.ami);
-            wait_for_restored(steps, step, &movement.pointer, old).await
-        }
+        Ok(()) if written => wait_for_restored(steps, step, pointer, previous).await,
         Ok(()) => Ok(()),
     }
 }

@@ -4,8 +4,7 @@ use async_trait::async_trait;
 
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{ErrorKind, Result};
-use crate::model::{AmiId, EnvName, Tags};
-use crate::plan::step::{Move, PreviousCurrent};
+use crate::model::{AmiId, EnvName};
 use crate::plan::{AmiRef, Step};
 use crate::ports::{CloudErrorKind, ImageQuery};
 use crate::steps::context::{StepEffect, Steps};
@@ -57,21 +56,7 @@ impl StepEffect for PublishShared<'_> {
         context: &StepContext<'_>,
     ) -> Result<()> {
         let new = context.outputs.ami(self.ami)?;
-        let previous = self.previous.iter().map(|ami| PreviousCurrent {
-            ami: ami.clone(),
-            before: Tags::new(),
-            after: Tags::new(),
-        });
-        let movement = Move {
-            env: self.env.clone(),
-            pointer: self.pointer.to_owned(),
-            to: self.ami.clone(),
-            from: previous.collect(),
-            before: Tags::new(),
-            tags: Tags::new(),
-            untag: Vec::new(),
-        };
-        restore_pointer(steps, step, &movement, &new).await
+        restore_pointer(steps, step, self.pointer, &new, self.previous.as_ref()).await
     }
 }
 
