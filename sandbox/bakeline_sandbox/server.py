@@ -50,12 +50,12 @@ class SandboxServer:
         os.environ.pop("MOTO_ACCOUNT_ID", None)
         # werkzeug logs the paths of requests, and the webhook's path contains its token.
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
         from . import ec2
         from .ec2 import sts_iam
         from .ec2.state import Ec2State
+        from .moto_server import BackendDispatcher
 
         self.backend, self.state_dir = backend, state_dir
         self.create_root_version = create_root_version
@@ -68,7 +68,7 @@ class SandboxServer:
         faults = FaultList()
         webhook = SlackWebhook(self.webhook_token, state_dir.run_dir / "slack.jsonl")
         app = Middleware(
-            moto=DomainDispatcherApplication(create_backend_app),
+            moto=BackendDispatcher(),
             control=ControlApi(self.access_key, webhook, faults, self.reset, self.publish),
             access_key=self.access_key,
             log=JsonLines(state_dir.run_dir / "api.jsonl"),
