@@ -56,6 +56,8 @@ def running_instance(
 ) -> Iterator[Instance]:
     """Yields an instance of an AMI with its own key pair and security group, and deletes all three."""
     ec2 = sandbox.client("ec2", region)
+    [described] = ec2.describe_images(ImageIds=[image])["Images"]
+    instance_type = "t4g.small" if described["Architecture"] == "arm64" else "t3.small"
     name = f"judge-{uuid.uuid4().hex[:8]}"
     key = at / name
     pair = ec2.create_key_pair(KeyName=name, KeyType="ed25519")
@@ -65,7 +67,7 @@ def running_instance(
     group = ec2.create_security_group(GroupName=name, Description="ssh for a test")["GroupId"]
     ec2.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
     started = ec2.run_instances(
-        ImageId=image, MinCount=1, MaxCount=1, InstanceType="t3.small", KeyName=name, SecurityGroupIds=[group]
+        ImageId=image, MinCount=1, MaxCount=1, InstanceType=instance_type, KeyName=name, SecurityGroupIds=[group]
     )
     instance = started["Instances"][0]["InstanceId"]
     try:
