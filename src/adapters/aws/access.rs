@@ -21,6 +21,10 @@ impl AccessReader for Aws {
     ) -> CloudResult<Option<String>> {
         find_group(&self.clients(region), name, tags).await
     }
+
+    async fn has_key_pair(&self, region: &Region, name: &str) -> CloudResult<bool> {
+        has_key_pair(&self.clients(region), name).await
+    }
 }
 
 #[async_trait]
@@ -72,6 +76,19 @@ pub(super) async fn create_key_pair(
 pub(super) async fn delete_key_pair(clients: &Clients, name: &str) -> CloudResult<bool> {
     let answer = clients.ec2.delete_key_pair().key_name(name).send().await;
     exists(answer.map_err(|e| cloud_error("DeleteKeyPair", &clients.region, &e)))
+}
+
+async fn has_key_pair(clients: &Clients, name: &str) -> CloudResult<bool> {
+    let call = clients.ec2.describe_key_pairs();
+    let answer = call.filters(filter("key-name", name)).send().await;
+    let answer = answer.map_err(|e| cloud_error("DescribeKeyPairs", &clients.region, &e))?;
+    let listed = require_field(
+        answer.key_pairs,
+        "keySet",
+        "DescribeKeyPairs",
+        &clients.region,
+    )?;
+    Ok(!listed.is_empty())
 }
 
 pub(super) async fn create_group(clients: &Clients, request: &GroupRequest) -> CloudResult<String> {

@@ -17,7 +17,7 @@ pub struct GroupRequest {
     pub tags: Tags,
 }
 
-/// Reads security groups.
+/// Reads key pairs and security groups.
 #[async_trait]
 pub trait AccessReader: Send + Sync {
     /// Returns the ID of the security group with this name and these tags.
@@ -27,6 +27,8 @@ pub trait AccessReader: Send + Sync {
         name: &str,
         tags: &Tags,
     ) -> CloudResult<Option<String>>;
+    /// Returns whether EC2 lists a key pair with this name.
+    async fn has_key_pair(&self, region: &Region, name: &str) -> CloudResult<bool>;
 }
 
 /// Creates and deletes key pairs and security groups.
@@ -39,7 +41,8 @@ pub trait AccessWriter: Send + Sync {
         name: &str,
         tags: &Tags,
     ) -> CloudResult<Secret>;
-    /// Deletes a key pair. Returns false if EC2 answers that it does not exist, or not yet.
+    /// Deletes a key pair. Returns false if EC2 answers that it does not exist, or not yet. A role that
+    /// may delete key pairs by tag is denied to delete one that does not exist.
     async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<bool>;
     /// Creates a security group without ingress rules and returns its ID.
     async fn create_group(&self, region: &Region, request: &GroupRequest) -> CloudResult<String>;

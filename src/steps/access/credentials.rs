@@ -124,7 +124,16 @@ async fn delete_key_pair(steps: &Steps, step: &Step, name: &str) -> Result<()> {
     let what = format!("key pair {name} to be deleted");
     created::delete_created(steps, name, Duration::from_secs(180), &what, || async {
         let cloud = steps.cloud.change(&step.region).await?;
-        cloud.delete_key_pair(&step.region, name).await
+        match cloud.delete_key_pair(&step.region, name).await {
+            // An earlier step has deleted it, unless the read fails or shows it.
+            Err(error) if error.kind == CloudErrorKind::Denied => {
+                match steps.cloud.has_key_pair(&step.region, name).await {
+                    Ok(false) => Ok(false),
+                    _ => Err(error),
+                }
+            }
+            result => result,
+        }
     })
     .await
 }

@@ -26,6 +26,13 @@ impl AccessReader for FakeCloud {
         })
         .await
     }
+
+    async fn has_key_pair(&self, region: &Region, name: &str) -> CloudResult<bool> {
+        self.call(("has_key_pair", name, false), region, |state| {
+            Ok(state.key_pairs.contains_key(name))
+        })
+        .await
+    }
 }
 
 #[async_trait]
@@ -51,8 +58,11 @@ impl AccessWriter for FakeCloud {
     async fn delete_key_pair(&self, region: &Region, name: &str) -> CloudResult<bool> {
         let result = self
             .call(("delete_key_pair", name, true), region, |state| {
-                state.key_pairs.remove(name);
-                Ok(true)
+                match state.key_pairs.remove(name) {
+                    Some(_) => Ok(true),
+                    // The printed roles allow deletions by tag, which a missing key pair does not have.
+                    None => Err((CloudErrorKind::Denied, format!("key-pair/{name}"))),
+                }
             })
             .await;
         or_absent(result, false)
