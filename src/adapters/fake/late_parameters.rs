@@ -5,7 +5,7 @@ use super::FakeCloudState;
 /// Writes that AWS has accepted and not made yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LateParameters {
-    /// Number of reads after which a write shows. 0 means at once.
+    /// Number of reads after which a write shows. 0 means immediately.
     pub reads: u32,
     /// Remaining reads, name and value of each accepted write.
     pending: Vec<(u32, String, String)>,
