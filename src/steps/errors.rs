@@ -74,6 +74,12 @@ fn credentials_hint(error: &CloudError) -> String {
     if is_clock_error(&error.message) {
         return CLOCK.to_owned();
     }
+    // The provider reports the code of AssumeRole or AssumeRoleWithWebIdentity.
+    if reports(&["credentials: AccessDenied"]) {
+        return "grant sts:AssumeRole on the role to the caller, and allow the caller in the trust policy of \
+                the role; `bakeline permissions` shows both"
+            .to_owned();
+    }
     if reports(&["SSO"]) {
         return "run `aws sso login` for the AWS profile, then run again".to_owned();
     }
@@ -222,6 +228,11 @@ mod tests {
                 "aws sso login",
             ),
             ("eu-west-1", "cached Login token is expired", "`aws login`"),
+            (
+                "eu-west-1",
+                "an error occurred while loading credentials: AccessDenied: User: u is not authorized",
+                "grant sts:AssumeRole on the role",
+            ),
             (
                 "eu-west-1",
                 "ExpiredToken: The security token included in the request is expired",

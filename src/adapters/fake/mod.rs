@@ -4,6 +4,7 @@
 mod calls;
 mod cloud;
 mod fake_clock;
+mod late_parameters;
 mod outage;
 mod pace;
 mod prerequisites;
@@ -16,6 +17,7 @@ mod visibility;
 
 pub use calls::FakeCloud;
 pub use fake_clock::FakeClock;
+pub use late_parameters::LateParameters;
 pub use outage::{FailureExtent, Outage};
 pub use pace::Pace;
 pub use prerequisites::FakePrerequisites;

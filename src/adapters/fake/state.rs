@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::FakePrerequisites;
-use super::refused_launches::RefusedLaunches;
+use super::{FakePrerequisites, LateParameters, RefusedLaunches};
 use crate::model::{
     Ami, AmiId, InstanceId, Reference, Region, Sharing, SnapshotId, Tags, TemporaryKind,
     TemporaryResource, Timestamp,
@@ -59,6 +58,8 @@ pub struct FakeCloudState {
     pub groups: BTreeMap<String, FakeGroup>,
     /// SSM parameters.
     pub parameters: BTreeMap<String, String>,
+    /// Accepted writes of SSM parameters that show later.
+    pub late_parameters: LateParameters,
     /// References to AMIs in addition to instances and parameters.
     pub references: Vec<Reference>,
     /// Deprecation times of AMIs.

@@ -67,13 +67,14 @@ impl FakeBuilder {
         }
     }
 
-    /// Returns true if base, key pair and group of a build exist, and the name of its AMI is free.
+    /// Returns true if base, key pair and visible group of a build exist, and the name of its AMI is free.
     fn has_requirements(&self, source: &Value, base: &AmiId, group: &String) -> bool {
         let text = |key: &str| source[key].as_str().unwrap_or_default();
         self.cloud.state(|state| {
             let is_name_free = !state.images.values().any(|a| a.name == text("ami_name"));
             let has_access = state.key_pairs.contains_key(text("ssh_keypair_name"))
-                && state.groups.contains_key(group);
+                && state.groups.contains_key(group)
+                && !state.hidden.contains_key(group);
             is_name_free && has_access && state.images.contains_key(base)
         })
     }

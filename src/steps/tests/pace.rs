@@ -77,12 +77,13 @@ async fn release_images(
     (setup, images)
 }
 
-/// Promotes images to all locations under the rates of AWS. Returns the time and the number of copies.
+/// Promotes images to all locations under the rates of AWS. Returns the time, the number of copies, and
+/// the number of calls that read AMIs.
 async fn promote_in_virtual_time(
     images: usize,
     regions: usize,
     accounts: usize,
-) -> (Duration, usize) {
+) -> (Duration, usize, usize) {
     let (mut setup, images) = release_images(images, regions, accounts).await;
     setup
         .cloud
@@ -115,8 +116,8 @@ async fn promote_in_virtual_time(
     assert_eq!(outcome.kind(), None, "{outcome:?}");
     assert_eq!(setup.cloud.violations(), Vec::<String>::new());
     let calls = setup.cloud.calls();
-    let copies = calls.iter().filter(|c| c.action == "copy_image").count();
-    (clock.elapsed(), copies)
+    let count = |action: &str| calls.iter().filter(|c| c.action == action).count();
+    (clock.elapsed(), count("copy_image"), count("images"))
 }
 
 /// Asserts that a duration is within a factor of its lower bound.
@@ -132,7 +133,7 @@ fn assert_within(took: Duration, bound: Duration, factor: f64, what: &str) {
 
 #[tokio::test]
 async fn one_image_reaches_120_locations_in_the_time_of_a_copy() {
-    let (took, copies) = promote_in_virtual_time(1, 6, 20).await;
+    let (took, copies, _) = promote_in_virtual_time(1, 6, 20).await;
     assert_eq!(copies, 119, "all locations except home");
     assert_within(took, COPY, 1.1, "1 image to 120 locations");
 }
@@ -140,7 +141,7 @@ async fn one_image_reaches_120_locations_in_the_time_of_a_copy() {
 #[tokio::test]
 async fn accounts_wait_for_a_free_tag_of_the_original() {
     // An AMI without tags of users has 29 free tags, and each account needs one.
-    let (took, copies) = promote_in_virtual_time(1, 1, 40).await;
+    let (took, copies, _) = promote_in_virtual_time(1, 1, 40).await;
     assert_eq!(copies, 39, "all accounts except home");
     assert_within(took, COPY * 2, 1.1, "1 image to 40 accounts");
     assert!(took > COPY * 2, "the first copies use all tags: {took:?}");
@@ -151,8 +152,11 @@ async fn many_images_reach_all_locations_in_the_time_of_their_copies() {
     // The full run has 60 images, 4 Regions and 3 accounts.
     let sizes = [(25, 2, 2), (60, 4, 3)];
     for (images, regions, accounts) in select_cases("sizes of a promotion", 2, sizes) {
-        let (took, copies) = promote_in_virtual_time(images, regions, accounts).await;
+        let (took, copies, reads) = promote_in_virtual_time(images, regions, accounts).await;
         let locations = regions * accounts - 1;
+        // The pending copies of a location share a read every four seconds.
+        let shared = locations * usize::try_from(took.as_secs()).expect("a duration") / 4;
+        assert!(reads < shared + 10 * copies, "{reads} reads of AMIs");
         assert_eq!(
             copies,
             images * locations,

@@ -8,12 +8,15 @@ use crate::checks::{Gate, Phase};
 use crate::model::Region;
 use crate::steps::check::controls::{CheckRequest, check_build_instance};
 
-#[tokio::test]
-async fn boot_checks_open_a_session_in_the_region_of_the_catalog() {
+fn ssm_setup() -> TestEnv {
     let settings = "name: acme\nregions: [eu-west-1]\n\
                     builder: {access: ssm, instance_profile: build}\n";
-    let first = TestEnv::new();
-    let setup = first.next_run(catalog_with(settings, &[]), "2026-11-22T12:00:00Z");
+    TestEnv::new().next_run(catalog_with(settings, &[]), "2026-11-22T12:00:00Z")
+}
+
+#[tokio::test]
+async fn boot_checks_open_a_session_in_the_region_of_the_catalog() {
+    let setup = ssm_setup();
     let outcome = setup.release("run-1").await;
     assert!(outcome.kind().is_none(), "{outcome:?}");
     let targets = setup.shell.targets.lock().expect("no panic").clone();
@@ -21,6 +24,18 @@ async fn boot_checks_open_a_session_in_the_region_of_the_catalog() {
     for target in targets {
         assert!(target.host.starts_with("i-"), "{target:?}");
         assert_eq!(target.ssm, Some(Region::from("eu-west-1")));
+    }
+}
+
+#[tokio::test]
+async fn build_starts_when_ec2_lists_its_group() {
+    // Without SSH rules, no earlier call waits for the group that Packer looks up.
+    for reads in [1, 3, 8] {
+        let setup = ssm_setup();
+        setup.cloud.state(|state| state.visible_after = reads);
+        let outcome = setup.release("run-1").await;
+        assert!(outcome.kind().is_none(), "{reads}: {outcome:?}");
+        setup.assert_clean("release through sessions");
     }
 }
 

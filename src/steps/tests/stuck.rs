@@ -6,6 +6,7 @@ use crate::adapters::fake::{BuildBehavior, Fault, FaultTiming};
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::ErrorKind;
 use crate::lifecycle::tags;
+use crate::ports::CloudErrorKind;
 
 async fn fail_after_boot(undo: &'static str) -> (TestEnv, Outcome) {
     let setup = second_release().await;
@@ -138,13 +139,24 @@ async fn failed_undo_of_move_is_reported() {
 
 #[tokio::test]
 async fn failing_put_parameter_leaves_one_current_ami() {
-    let setup = second_release().await;
-    let before = setup.latest("base", "Test");
-    setup.cloud.fail(Fault::always("put_parameter"));
-    let outcome = setup.release("run2").await;
-    assert_eq!(outcome.kind(), Some(ErrorKind::StepFailed), "{outcome:?}");
-    assert_eq!(setup.latest("base", "Test"), before);
-    setup.assert_clean("no pointer was written");
+    for kind in [
+        CloudErrorKind::Denied,
+        CloudErrorKind::Throttled,
+        CloudErrorKind::Unreachable,
+        CloudErrorKind::Malformed,
+    ] {
+        let setup = second_release().await;
+        let before = setup.latest("base", "Test");
+        setup.cloud.fail(Fault {
+            kind,
+            ..Fault::always("put_parameter")
+        });
+        let outcome = setup.release("run2").await;
+        let failed = Some(ErrorKind::StepFailed);
+        assert_eq!(outcome.kind(), failed, "{kind:?}: {outcome:?}");
+        assert_eq!(setup.latest("base", "Test"), before, "{kind:?}");
+        setup.assert_clean(&format!("{kind:?}: no pointer was written"));
+    }
 }
 
 #[tokio::test]
@@ -316,6 +328,36 @@ async fn undo_keeps_pointer_that_the_run_has_not_written() {
         let kept = state.parameters.get(pointer).map(String::as_str);
         assert_eq!(kept, Some("ami-00000042"));
     });
+}
+
+/// Releases although AWS makes accepted writes of the pointer only after some reads, and the first read
+/// of the pointer fails. Returns the values of the pointer before and after.
+async fn interrupt_late_write(setup: &TestEnv, reads: u32) -> [Option<String>; 2] {
+    let before = setup.latest("base", "Test").0;
+    setup
+        .cloud
+        .state(|state| state.late_parameters.reads = reads);
+    setup.cloud.fail(Fault {
+        forever: false,
+        ..Fault::always("parameter")
+    });
+    let outcome = setup.release("run2").await;
+    assert_eq!(outcome.kind(), Some(ErrorKind::StepFailed), "{outcome:?}");
+    setup.cloud.state(|state| state.make_late_writes(|_| true));
+    setup.assert_clean(&format!("writes show after {reads} reads"));
+    [before, setup.latest("base", "Test").0]
+}
+
+#[tokio::test]
+async fn undo_waits_for_pointer_that_is_written_late() {
+    // The longest delay is more than a minute.
+    for reads in [1, 8, 24] {
+        let setup = second_release().await;
+        let [before, after] = interrupt_late_write(&setup, reads).await;
+        assert!(before.is_some() && before == after, "{reads}: {after:?}");
+        let [before, after] = interrupt_late_write(&TestEnv::new(), reads).await;
+        assert_eq!((before, after), (None, None), "{reads}: no pointer remains");
+    }
 }
 
 #[tokio::test]

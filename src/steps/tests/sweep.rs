@@ -1,26 +1,22 @@
 //! Tests that a sweep verifies an untagged AMI again directly before removing it.
 
 use super::{TestEnv, region};
-use crate::adapters::fake::{ACCOUNT, Fault};
+use crate::adapters::fake::{ACCOUNT, FakeGroup, FakeInstance, Fault};
 use crate::error::ErrorKind;
 use crate::lifecycle::sweep::Leftover;
 use crate::lifecycle::tags;
-use crate::model::{AmiId, Reference, Tags, TemporaryKind, TemporaryResource};
+use crate::model::{AmiId, InstanceId, Reference, Tags, TemporaryKind, TemporaryResource};
+use crate::plan::Plan;
 use crate::plan::sweep::plan_sweep;
 
 const NAME: &str = "acme/z/x86_64/20261122.1-r1";
 
-/// Returns an environment with an untagged AMI, and a plan to sweep it.
-fn untagged_ami() -> (TestEnv, AmiId, crate::plan::Plan) {
-    let setup = TestEnv::new();
-    let id = setup
-        .cloud
-        .state(|w| w.register(&region(), NAME, ACCOUNT, &Tags::new()));
-    let (kind, name) = (TemporaryKind::Image, NAME.to_owned());
+/// Returns a plan to sweep one resource without tags.
+fn sweep_of(setup: &TestEnv, kind: TemporaryKind, id: &str, name: &str) -> Plan {
     let resource = TemporaryResource {
         kind,
-        id: id.0.clone(),
-        name,
+        id: id.to_owned(),
+        name: name.to_owned(),
         region: region(),
         account: None,
         tags: Tags::new(),
@@ -31,7 +27,16 @@ fn untagged_ami() -> (TestEnv, AmiId, crate::plan::Plan) {
         remove: true,
         reason: "test".to_owned(),
     };
-    let plan = plan_sweep(&[leftover], "r2".into(), setup.now);
+    plan_sweep(&[leftover], "r2".into(), setup.now)
+}
+
+/// Returns an environment with an untagged AMI, and a plan to sweep it.
+fn untagged_ami() -> (TestEnv, AmiId, Plan) {
+    let setup = TestEnv::new();
+    let id = setup
+        .cloud
+        .state(|w| w.register(&region(), NAME, ACCOUNT, &Tags::new()));
+    let plan = sweep_of(&setup, TemporaryKind::Image, id.as_str(), NAME);
     (setup, id, plan)
 }
 
@@ -73,5 +78,52 @@ async fn sweep_refuses_untagged_ami_changed_since_decision() {
         };
         assert_eq!(setup.execute(&plan).await.kind(), Some(expected), "{why}");
         assert!(setup.cloud.state(|w| w.images.contains_key(&id)), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn sweep_removes_listed_resource_that_ec2_does_not_know_for_a_while() {
+    // EC2 answers NotFound by ID although the list of the sweep contains the resource.
+    for kind in [
+        TemporaryKind::Image,
+        TemporaryKind::SecurityGroup,
+        TemporaryKind::Instance,
+    ] {
+        let setup = TestEnv::new();
+        let id = setup.cloud.state(|state| {
+            let id = match kind {
+                TemporaryKind::Image => state.register(&region(), NAME, ACCOUNT, &Tags::new()).0,
+                TemporaryKind::SecurityGroup => {
+                    let (id, name, tags) = (state.id("sg"), NAME.to_owned(), Tags::new());
+                    state.groups.insert(id.clone(), FakeGroup { name, tags });
+                    id
+                }
+                _ => {
+                    let id = state.id("i");
+                    let instance = FakeInstance {
+                        ami: "ami-1".into(),
+                        instance_type: "t3.small".to_owned(),
+                        subnet: None,
+                        status: "running".to_owned(),
+                        group: "sg-1".to_owned(),
+                        token: String::new(),
+                        tags: Tags::new(),
+                    };
+                    state.instances.insert(InstanceId(id.clone()), instance);
+                    id
+                }
+            };
+            state.hidden.insert(id.clone(), 3);
+            id
+        });
+        let plan = sweep_of(&setup, kind, &id, NAME);
+        assert_eq!(setup.execute(&plan).await.kind(), None, "{kind:?}");
+        setup.cloud.state(|state| {
+            let mut instances = state.instances.values();
+            let is_left = state.images.contains_key(&AmiId(id.clone()))
+                || state.groups.contains_key(&id)
+                || instances.any(|instance| instance.status != "terminated");
+            assert!(!is_left, "{kind:?} {id}");
+        });
     }
 }

@@ -136,6 +136,38 @@ async fn undo_is_repeated_after_transient_errors() {
 }
 
 #[tokio::test]
+async fn removal_of_permissions_is_repeated_after_transient_errors() {
+    // These calls of an undo are part of no wait, so only a repetition of the undo continues them.
+    for undo in ["share", "untag"] {
+        let setup = on_day(&two_versions().await, 25);
+        setup.cloud.fail(Fault {
+            kind: CloudErrorKind::Denied,
+            ..Fault::always("copy_image")
+        });
+        let granted = 1;
+        for nth in 1..=5 {
+            setup.cloud.fail(Fault {
+                kind: CloudErrorKind::Throttled,
+                nth: if undo == "share" { granted + nth } else { nth },
+                forever: false,
+                ..Fault::always(undo)
+            });
+        }
+        let outcome = Operation::Promote(&["base"]).execute(&setup).await;
+        let kind = outcome.kind();
+        assert_eq!(kind, Some(ErrorKind::StepFailed), "{undo}: {outcome:?}");
+        let calls = setup.cloud.calls();
+        let tries = calls.iter().filter(|c| c.action == undo).count();
+        assert!(tries > 5, "{undo}: only {tries} calls");
+        for ami in setup.inventory().images {
+            let mut keys = ami.tags.keys();
+            let shared = keys.any(|key| key.starts_with(crate::lifecycle::tags::SHARING));
+            assert!(!shared, "{undo}: {ami:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn undo_ends_if_the_error_stays() {
     let setup = second_release().await;
     *setup.shell.deaf.lock().expect("no panic") = true;
@@ -154,6 +186,22 @@ async fn copy_waits_for_its_permission() {
         setup.cloud.state_at(&account, &region, |state| {
             state.refused_copies = 5;
             state.visible_after = 3;
+        });
+    }
+    let outcome = Operation::Promote(&["base"]).execute(&setup).await;
+    assert_eq!(outcome.kind(), None, "{outcome:?}");
+}
+
+#[tokio::test]
+async fn copy_waits_until_ec2_knows_the_original() {
+    // CopyImage can answer InvalidAMIID.NotFound directly after the permission was granted.
+    let setup = on_day(&two_versions().await, 25);
+    for nth in 1..=5 {
+        setup.cloud.fail(Fault {
+            kind: CloudErrorKind::NotFound,
+            nth,
+            forever: false,
+            ..Fault::always("copy_image")
         });
     }
     let outcome = Operation::Promote(&["base"]).execute(&setup).await;

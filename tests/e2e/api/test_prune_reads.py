@@ -6,11 +6,14 @@ boto3 judges which AMIs exist before and after. Each case is repeated without it
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 from support.catalog import VENDOR, Catalog
+from support.gateway import Gateway
 from support.sandbox import Sandbox
 from support.seeded_amis import HERE, SeededAmis
 from support.seeded_history import ROLE
@@ -98,6 +101,30 @@ def test_unreadable_parameters_of_a_region_stop_at_deprecation(seeded: SeededAmi
     seeded.sandbox.control("faults", {"faults": []})
     seeded.catalog.bakeline("prune", "--apply", want=0)
     assert old not in seeded.amis_by_id()
+
+
+def test_lists_of_an_account_are_read_in_pages(seeded: SeededAmis) -> None:
+    """EC2 answers a call without a page size with everything, and slowly. botocore knows which calls have pages."""
+    ec2 = seeded.sandbox.client("ec2")
+    ec2.create_launch_template(LaunchTemplateName="other", LaunchTemplateData={"ImageId": "ami-00000000000000009"})
+    seeded.add("base", 10)
+    paged = set()
+    with Gateway(seeded.sandbox.env["AWS_ENDPOINT_URL"]) as gateway:
+        for command in ("prune", "sweep"):
+            seeded.catalog.bakeline(command, env={"AWS_ENDPOINT_URL": gateway.url}, want=0)
+        actions = {
+            dict(parse_qsl(request.body.decode("utf-8", "replace"))).get("Action") for request in gateway.requests
+        }
+        for action in ec2.meta.service_model.operation_names:
+            members = ec2.meta.service_model.operation_model(action).input_shape
+            if action not in actions or members is None or "MaxResults" not in members.members:
+                continue
+            for call in gateway.forms(action):
+                by_id = [name for name in call if re.fullmatch(r"\w+Id\.1|LaunchTemplateId", name)]
+                assert "MaxResults" in call or by_id, call
+            paged.add(action)
+    expected = {"DescribeImages", "DescribeInstances", "DescribeSnapshots", "DescribeVolumes", "DescribeSecurityGroups"}
+    assert expected | {"DescribeLaunchTemplates"} <= paged, paged
 
 
 @pytest.mark.parametrize(

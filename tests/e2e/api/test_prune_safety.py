@@ -257,6 +257,22 @@ def test_snapshot_is_deleted_after_failed_attempt(seeded: SeededAmis) -> None:
     assert old not in seeded.amis_by_id() and snapshot not in left
 
 
+def test_ami_that_is_unavailable_for_a_while_keeps_its_snapshots_until_it_is_deregistered(seeded: SeededAmis) -> None:
+    """`InvalidAMIID.Unavailable` means that the AMI exists. Its snapshots must stay as long as it does."""
+    old = seeded.add("base", 10)
+    busy = {"action": "DeregisterImage", "code": "InvalidAMIID.Unavailable", "status": 400, "times": 2}
+    seeded.sandbox.control("faults", {"faults": [busy]})
+    mark = seeded.sandbox.mark()
+    seeded.catalog.bakeline("prune", "--apply", want=0)
+    ends = [call for call in seeded.sandbox.api(mark) if call["action"] in ("DeregisterImage", "DeleteSnapshot")]
+    assert [(call["action"], call["status"]) for call in ends[:3]] == [
+        ("DeregisterImage", 400),
+        ("DeregisterImage", 400),
+        ("DeregisterImage", 200),
+    ], ends
+    assert old not in seeded.amis_by_id()
+
+
 def test_orphaned_image_stays_until_retired(seeded: SeededAmis) -> None:
     new, old = seeded.add("gone", 12, {"bakeline:current": HERE}), seeded.add("gone", 11)
     name = f"/bakeline/{seeded.catalog.name}/gone/Test/x86_64"

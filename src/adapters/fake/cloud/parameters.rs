@@ -12,7 +12,7 @@ impl ParameterReader for FakeCloud {
     async fn parameter(&self, region: &Region, name: &str) -> CloudResult<Option<String>> {
         let result = self
             .call(("parameter", name, false), region, |state| {
-                Ok(state.parameters.get(name).cloned())
+                Ok(state.read_parameter(name))
             })
             .await;
         or_absent(result, None)
@@ -58,7 +58,7 @@ impl ParameterWriter for FakeCloud {
         _tags: &Tags,
     ) -> CloudResult<()> {
         self.call(("put_parameter", name, true), region, |state| {
-            state.parameters.insert(name.to_owned(), value.to_string());
+            state.write_parameter(name, value.as_str());
             Ok(())
         })
         .await
