@@ -1,6 +1,7 @@
 //! Reads the encoded details of denials, which EC2 adds to its messages for
 //! `sts:DecodeAuthorizationMessage`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
@@ -9,6 +10,23 @@ use serde::Deserialize;
 const ENCODED: &str = "Encoded authorization failure message:";
 /// Text in place of encoded details.
 pub const DETAILS_OMITTED: &str = "(encoded details omitted)";
+
+/// Replaces the encoded details in a text by explanations. Keeps details without an explanation.
+pub async fn explain_encoded_details<E: Future<Output = Option<String>>>(
+    text: &str,
+    explain: impl Fn(String) -> E,
+) -> String {
+    let mut explained: BTreeMap<&str, String> = BTreeMap::new();
+    for details in encoded_details(text) {
+        if explained.contains_key(details) {
+            continue;
+        }
+        if let Some(reason) = explain(details.to_owned()).await {
+            explained.insert(details, reason);
+        }
+    }
+    replace_encoded_details(text, |details| explained.get(details).cloned())
+}
 
 /// Returns the encoded details in a text.
 #[must_use]
@@ -20,8 +38,7 @@ pub fn encoded_details(text: &str) -> Vec<&str> {
 }
 
 /// Replaces the encoded details in a text, unless the replacement is `None`.
-#[must_use]
-pub fn replace_encoded_details(text: &str, replacement: impl Fn(&str) -> Option<String>) -> String {
+fn replace_encoded_details(text: &str, replacement: impl Fn(&str) -> Option<String>) -> String {
     let mut parts = text.split(ENCODED);
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {

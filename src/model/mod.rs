@@ -18,7 +18,7 @@ mod version;
 pub use crate::platform::Update;
 pub use arch::Arch;
 pub use denial::{
-    DETAILS_OMITTED, encoded_details, explain_denial, omit_encoded_details, replace_encoded_details,
+    DETAILS_OMITTED, encoded_details, explain_denial, explain_encoded_details, omit_encoded_details,
 };
 pub use endpoint::{is_aws_endpoint, s3_endpoint};
 pub use evidence::{BuildHistory, EVIDENCE_SCHEMA, Evidence, Manifest, Probe, StoreInventory};

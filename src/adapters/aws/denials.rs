@@ -1,7 +1,6 @@
 //! Replaces the encoded details of denials in the answers of EC2 by an explanation, if the caller may
 //! call `sts:DecodeAuthorizationMessage`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -18,7 +17,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use quick_xml::escape::escape;
 
 use super::errors::cloud_error;
-use crate::model::{Region, encoded_details, explain_denial, replace_encoded_details};
+use crate::model::{Region, explain_denial, explain_encoded_details};
 
 /// Time limit of a decoding. STS may be unreachable in a private network.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -116,16 +115,13 @@ async fn explain_answer(
     let body = ByteStream::new(answer.take_body()).collect().await;
     let body = body.map_err(|e| ConnectorError::io(e.into()))?.into_bytes();
     let text = String::from_utf8_lossy(&body);
-    let mut explained: BTreeMap<&str, String> = BTreeMap::new();
-    for details in encoded_details(&text) {
-        if let Some(reason) = decoder.explain(details).await {
-            explained.insert(details, format!("({})", escape(&reason)));
-        }
-    }
-    if !explained.is_empty() {
-        answer.headers_mut().remove("content-length");
-    }
-    let text = replace_encoded_details(&text, |details| explained.get(details).cloned());
+    let explained = explain_encoded_details(&text, |details| async move {
+        let reason = decoder.explain(&details).await?;
+        Some(format!("({})", escape(&reason)))
+    });
+    let text = explained.await;
+    // The explanation has another length than the details.
+    answer.headers_mut().remove("content-length");
     *answer.body_mut() = SdkBody::from(text);
     Ok(answer)
 }

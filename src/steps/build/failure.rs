@@ -1,14 +1,12 @@
 //! Explains a failed build by the output of Packer.
 
-use std::collections::BTreeMap;
-
 use super::login_failure::{connect_failure, login_failure, rights_failure};
 use super::packer::{Build, FAILED};
 use super::script_failure::{failed_script, script_failure};
 use crate::catalog::Image;
 use crate::checks::Phase;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Region, encoded_details, omit_encoded_details, replace_encoded_details};
+use crate::model::{Region, explain_encoded_details, omit_encoded_details};
 use crate::ports::{BuildJob, BuildOutcome};
 use crate::steps::access::placement::LaunchRefusal;
 use crate::steps::context::Steps;
@@ -77,13 +75,11 @@ pub(super) fn failure_error(
 /// decode them.
 pub(super) async fn explain_denials(steps: &Steps, region: &Region, errors: &mut [String]) {
     for line in errors {
-        let mut explained = BTreeMap::new();
-        for details in encoded_details(line) {
-            if let Some(reason) = steps.cloud.explain_denial(region, details).await {
-                explained.insert(details.to_owned(), format!("({reason})"));
-            }
-        }
-        *line = replace_encoded_details(line, |details| explained.get(details).cloned());
+        let explained = explain_encoded_details(line, |details| async move {
+            let reason = steps.cloud.explain_denial(region, &details).await?;
+            Some(format!("({reason})"))
+        });
+        *line = explained.await;
     }
 }
 

@@ -198,7 +198,7 @@ def test_promotion_copies_to_all_locations_at_the_same_time(
     started = history.catalog.start("promote", image, "--to", "Prod", *words)
     held = lambda: len(history.sandbox.control("faults")["held"])
     try:
-        wait_until(lambda: held() == parallel or started.poll() is not None, 20, f"{parallel} copies")
+        wait_until(lambda: held() == parallel or started.poll() is not None, 25, f"{parallel} copies")
         if parallel < 3:
             time.sleep(1)
         assert held() == parallel

@@ -1,4 +1,5 @@
-"""Prune keeps an AMI while it cannot know that nothing refers to it: unreadable answers, and parameters in other Regions.
+"""Prune keeps an AMI while it cannot know that nothing refers to it: unreadable answers, and parameters in other Regions. A sweep
+reports a location that it cannot read.
 
 boto3 judges which AMIs exist before and after. Each case is repeated without its cause, and then the AMI is deregistered.
 """
@@ -127,6 +128,16 @@ def test_lists_of_an_account_are_read_in_pages(seeded: SeededAmis) -> None:
     assert expected | {"DescribeLaunchTemplates"} <= paged, paged
 
 
+def create_shared_catalog(sandbox: Sandbox, tmp_path: Path) -> Catalog:
+    """Creates a catalog with an environment in two accounts."""
+    sandbox.reset()
+    ladder = [{"name": "Test", "accounts": [OWN, OTHER], "role": ROLE}]
+    project = {"retention": RETENTION, "brakes": {"percent": 100}, "environments": ladder}
+    catalog = Catalog(sandbox, tmp_path / "denied", "denied", regions=[sandbox.region], **project)
+    catalog.image("base", source=VENDOR)
+    return catalog
+
+
 @pytest.mark.parametrize(
     "action",
     [
@@ -138,11 +149,7 @@ def test_lists_of_an_account_are_read_in_pages(seeded: SeededAmis) -> None:
     ],
 )
 def test_denied_account_keeps_its_amis_and_no_others(sandbox: Sandbox, tmp_path: Path, action: str) -> None:
-    sandbox.reset()
-    ladder = [{"name": "Test", "accounts": [OWN, OTHER], "role": ROLE}]
-    project = {"retention": RETENTION, "brakes": {"percent": 100}, "environments": ladder}
-    catalog = Catalog(sandbox, tmp_path / "denied", "denied", regions=[sandbox.region], **project)
-    catalog.image("base", source=VENDOR)
+    catalog = create_shared_catalog(sandbox, tmp_path)
     seeded, observer = SeededAmis(sandbox, catalog), CloudObserver(sandbox, "denied")
     old, theirs = seeded.add("base", 10), seeded.add("base", 10, account=OTHER)
     seeded.add("base", 20, {"bakeline:current": HERE})
@@ -168,3 +175,31 @@ def test_denied_account_keeps_its_amis_and_no_others(sandbox: Sandbox, tmp_path:
         sandbox.control("faults", {"faults": []})
     catalog.bakeline("prune", "--apply", want=0)
     assert not other.describe_images(Owners=["self"], Filters=[{"Name": "image-id", "Values": [theirs]}])["Images"]
+
+
+def test_sweep_fails_and_names_a_location_that_it_cannot_list(sandbox: Sandbox, tmp_path: Path) -> None:
+    catalog = create_shared_catalog(sandbox, tmp_path)
+    observer, its = (
+        CloudObserver(sandbox, "denied"),
+        {"catalog": "denied", "run": "dead", "expires": "2026-01-05T00:00:00Z"},
+    )
+    clients = {account: observer.client("ec2", (account, sandbox.region)) for account in (OWN, OTHER)}
+    specification = {"ResourceType": "key-pair", "Tags": [{"Key": f"bakeline:{k}", "Value": v} for k, v in its.items()]}
+    for ec2 in clients.values():
+        ec2.create_key_pair(KeyName="dead", TagSpecifications=[specification])
+    left = lambda account: [pair["KeyName"] for pair in clients[account].describe_key_pairs()["KeyPairs"]]
+    assert "dead" in left(OWN) and "dead" in left(OTHER)
+    action = "DescribeVolumes"
+    fault = {"action": action, "code": "UnauthorizedOperation", "status": 403, "account": OTHER, "times": 10_000}
+    sandbox.control("faults", {"faults": [fault]})
+    try:
+        for words in (("sweep",), ("sweep", "--json"), ("sweep", "--apply")):
+            assert "dead" in left(OWN)
+            done = catalog.bakeline(*words, want=4)
+            assert f"could not list {OTHER}.{sandbox.region}" in done.err and action in done.err, done
+        assert "dead" not in left(OWN), "the other location is swept"
+        assert "dead" in left(OTHER)
+    finally:
+        sandbox.control("faults", {"faults": []})
+    catalog.bakeline("sweep", "--apply", want=0)
+    assert "dead" not in left(OTHER)
