@@ -9,20 +9,27 @@ from collections.abc import Iterator
 
 import pytest
 from support.enforced_roles import WRITE, EnforcedRoles, create_enforced_roles
+from support.leftovers import create_leftovers
 from support.missing_actions import MissingAction, assert_missing_actions_are_named, fault, record_calls
 from support.run import CompletedRun
 from support.sample import FULL
 from support.sandbox import Sandbox
 from support.state import OTHER, OWN
 
-# A release ends with a sweep and prints a warning if it fails. A copy whose launch cannot be tested stays.
+# A release ends with a sweep and prints a warning if it fails.
 SWEEP = (
     *("ec2:DeleteVolume", "ec2:DescribeKeyPairs", "ec2:DescribeSnapshots", "ec2:DescribeVolumes"),
-    *("ec2:DescribeInstances", "ec2:DescribeSecurityGroups"),
+    *("ec2:DescribeSecurityGroups", "ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"),
+    "autoscaling:DescribeLaunchConfigurations",
 )
 # Only newer versions of Packer's plugin look for a default subnet. Packer checks the Region only without an own endpoint.
 NOT_CALLED = ("ec2:DescribeInstanceTypeOfferings", "ec2:DescribeSubnets", "ec2:DescribeRegions")
-OPTIONAL = [MissingAction("environments", action) for action in (*SWEEP, "ec2:RunInstances")]
+OPTIONAL = [
+    *(MissingAction(account, action) for account in ("home", "environments") for action in SWEEP),
+    # It also goes on if it cannot check the instance type, or if the launch of a copy cannot be tested.
+    MissingAction("home", "ec2:DescribeInstanceTypes"),
+    *(MissingAction("environments", action) for action in ("ec2:DescribeInstances", "ec2:RunInstances")),
+]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +49,19 @@ def enforced(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Enfo
 
 
 def release(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
+    """The sweep at the end of the release finds what a dead run left."""
+    for account in (OWN, OTHER):
+        create_leftovers(enforced, (account, enforced.sandbox.region))
+    assert len(left_key_pairs(enforced)) >= 2
     yield enforced.run("build", "release", "base", "--force")
+
+
+def left_key_pairs(enforced: EnforcedRoles) -> list[str]:
+    """Returns the key pairs of dead runs."""
+    places = [(account, enforced.sandbox.region) for account in (OWN, OTHER)]
+    clients = [enforced.history.observer.client("ec2", place) for place in places]
+    pairs = [pair["KeyName"] for ec2 in clients for pair in ec2.describe_key_pairs()["KeyPairs"]]
+    return [name for name in pairs if name.startswith("dead")]
 
 
 def undo_release(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
@@ -58,6 +77,7 @@ def test_release_works_with_the_printed_policies(enforced: EnforcedRoles) -> Non
     }
     assert enforced.catalog.latest("base"), version
     assert {action.account for action in calls[release]} == {"home", "environments"}
+    assert left_key_pairs(enforced) == [], "the leftovers are removed"
 
 
 @pytest.mark.skipif(not FULL, reason="one release for each action: `make matrix`")

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
-use crate::ports::CloudError;
+use crate::ports::{CloudError, CloudErrorKind};
 
 /// Group of checks, in the order of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -122,11 +122,14 @@ impl Check {
         }
     }
 
-    /// Returns a check that could not be made because a read failed.
+    /// Returns a check that could not be made because a read failed. A release warns of a denied read,
+    /// because it stays denied until someone changes a policy.
     #[must_use]
     pub fn unread(group: Group, object: impl Into<String>, error: CloudError) -> Self {
+        let warns = error.kind == CloudErrorKind::Denied;
         let error = Error::from(error);
         Self {
+            warns,
             next_steps: error.hints().into_iter().map(str::to_owned).collect(),
             ..Self::unknown(group, object, error.one_line())
         }

@@ -7,10 +7,12 @@ use super::creations::test_creations;
 use super::launches::{BuildNeed, Launch, different_launches};
 use super::network::Facts;
 use crate::catalog::Settings;
-use crate::model::{RunId, Timestamp};
+use crate::lifecycle::tags;
+use crate::model::{RunId, Tags, Timestamp};
 use crate::plan::release::EXPIRES;
-use crate::ports::{CloudReader, CreationTest, LaunchTest};
+use crate::ports::{CloudErrorKind, CloudReader, CreationTest, LaunchTest};
 use crate::steps::context::temporary_tags;
+use crate::steps::errors::first_call_error;
 
 /// Maximum number of launches that are tested.
 const MAX_LAUNCHES: usize = 6;
@@ -32,20 +34,36 @@ pub struct HomeCheck<'c> {
 }
 
 impl HomeCheck<'_> {
-    /// Checks network, instance types and permissions. Makes at most five reads and a few dry runs,
+    /// Checks network, instance types and permissions. Makes at most six reads and a few dry runs,
     /// and none without builds.
     pub async fn run(&self) -> Vec<Check> {
         let launches = different_launches(self.settings, self.builds);
         if launches.is_empty() {
             return Vec::new();
         }
-        let facts = self.read_facts(&launches).await;
+        let (facts, instances) = tokio::join!(self.read_facts(&launches), self.check_instances());
         let mut out = facts.check(&launches);
+        out.push(instances);
         let (tests, untested) = self.tests(&launches, &facts);
         out.extend(untested);
         let home = self.settings.home();
         out.extend(test_creations(self.cloud, home, tests).await);
         out
+    }
+
+    /// Checks that the caller may read instances. Packer waits for its instance with this call, and its
+    /// wait ignores a denial until the time limit.
+    async fn check_instances(&self) -> Check {
+        let action = "ec2:DescribeInstances";
+        let of_run = Tags::from([(tags::RUN.to_owned(), self.run.to_string())]);
+        let home = self.settings.home();
+        match self.cloud.instances_with_tags(home, &of_run).await {
+            Ok(_) => Check::ok(Group::Permissions, action),
+            Err(error) if error.kind == CloudErrorKind::Denied => {
+                Check::missing(Group::Permissions, action, first_call_error(error))
+            }
+            Err(error) => Check::unread(Group::Permissions, action, error),
+        }
     }
 
     async fn read_facts(&self, launches: &[Launch]) -> Facts<'_> {

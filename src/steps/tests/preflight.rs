@@ -70,13 +70,14 @@ async fn complete_account_has_no_missing_prerequisite() {
         [
             "default VPC in eu-west-1",
             "t3.small",
+            "ec2:DescribeInstances",
             "ec2:CreateKeyPair",
             "ec2:CreateSecurityGroup",
             "ec2:RunInstances"
         ]
     );
     // Four images have one launch in common.
-    assert_eq!(setup.cloud.calls().len(), 6, "{:?}", setup.cloud.calls());
+    assert_eq!(setup.cloud.calls().len(), 7, "{:?}", setup.cloud.calls());
     let tests = setup.cloud.state(|state| state.prerequisites.tests.clone());
     let launch = tests.iter().find_map(|test| match test {
         CreationTest::Instance(launch) => Some(launch),
@@ -231,6 +232,23 @@ async fn failed_reads_decide_nothing() {
         );
         let ok = objects(&checks, Status::Ok);
         assert!(ok.contains(&"ec2:RunInstances"), "{action}");
+        let warns = checks.iter().any(|check| check.warning().is_some());
+        assert_eq!(warns, kind == CloudErrorKind::Denied, "{action}");
+    }
+}
+
+#[tokio::test]
+async fn denied_read_of_instances_is_missing() {
+    for (kind, status) in [
+        (CloudErrorKind::Denied, Status::Missing),
+        (CloudErrorKind::Throttled, Status::Unknown),
+    ] {
+        let setup = setup("", &[]);
+        let mut fault = Fault::always("instances_with_tags");
+        fault.kind = kind;
+        setup.cloud.fail(fault);
+        let checks = check_home(&setup).await;
+        assert!(objects(&checks, status).contains(&"ec2:DescribeInstances"));
     }
 }
 

@@ -216,6 +216,14 @@ def test_denied_reads_are_unknown(catalog: Catalog) -> None:
     assert all("explicit deny" in found["unknown"][key]["cause"] for key in unknown), done
 
 
+def test_denied_read_of_instances_is_missing(catalog: Catalog) -> None:
+    """Packer would wait for its instance until its time limit."""
+    done = run_unchanged(catalog, "preflight", "--json", rules=[deny("DescribeInstances")])
+    assert done.code == 1 and set(checks(done)["missing"]) == {("permissions", "ec2:DescribeInstances")}, done
+    assert "explicit deny" in checks(done)["missing"][("permissions", "ec2:DescribeInstances")]["cause"]
+    assert ("permissions", "ec2:DescribeInstances") in checks(run_unchanged(catalog, "preflight", "--json"))["ok"]
+
+
 def test_exceeded_quota_refuses(catalog: Catalog) -> None:
     """The local EC2 does not check quotas in dry runs."""
     fault = {"action": "RunInstances", "code": "VcpuLimitExceeded", "status": 400, "times": 9, "dry_run": True}
