@@ -7,12 +7,26 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::assets;
-use crate::catalog::{FileProperties, Files, Lookup};
+use crate::catalog::{FileProperties, Files, Lookup, SETTINGS_FILE};
 
 /// Largest size of a template, script or configuration file in bytes.
 const MAX_FILE_SIZE: u64 = 16 * 1024 * 1024;
 /// Largest number of nested directories. Deeper files are not found.
 const MAX_DEPTH: usize = 64;
+
+/// Finds the nearest directory with bakeline.yaml: `start` or one above it, up to the root of the Git
+/// repository. Outside of a repository, only `start` counts, because directories above it can belong
+/// to other users.
+#[must_use]
+pub fn find_catalog_directory(start: &Path) -> Option<PathBuf> {
+    let mut repository = start
+        .ancestors()
+        .skip_while(|dir| !dir.join(".git").exists());
+    let root = repository.next().unwrap_or(start);
+    let candidates = start.ancestors().take_while(|dir| dir.starts_with(root));
+    let mut found = candidates.filter(|dir| dir.join(SETTINGS_FILE).exists());
+    found.next().map(Path::to_owned)
+}
 
 /// Directory of `bakeline.yaml`, with the shipped templates and profiles as fallback.
 #[derive(Debug)]

@@ -30,6 +30,7 @@ pub mod processes;
 pub mod sandbox;
 mod script;
 pub mod ssh;
+pub mod state_directory;
 pub mod store;
 pub mod supervise;
 pub mod system;

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio_util::sync::CancellationToken;
 
+use super::state_directory::{create_directory, run_directory};
 use crate::model::{RunId, Timestamp};
 use crate::ports::{Clock, Journal, Workspace};
 
@@ -136,13 +137,13 @@ pub struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// Creates the directory of a run below `base`.
+    /// Creates the directory of a run of the catalog in `catalog_dir`.
     ///
     /// # Errors
     /// Fails with the path if the directory cannot be created.
-    pub fn create(base: &Path, run: &RunId) -> io::Result<Self> {
-        let root = base.join(".bakeline").join("runs").join(run.as_str());
-        std::fs::create_dir_all(&root).map_err(|e| path_error(&root, &e))?;
+    pub fn create(catalog_dir: &Path, run: &RunId) -> io::Result<Self> {
+        let root = run_directory(catalog_dir, run);
+        create_directory(&root).map_err(|e| path_error(&root, &e))?;
         Ok(Self { root })
     }
 }

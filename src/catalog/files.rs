@@ -10,6 +10,9 @@ use crate::catalog::syntax;
 
 /// Name of the settings file.
 pub const SETTINGS_FILE: &str = "bakeline.yaml";
+/// Next step if the settings file is missing.
+pub const MISSING_SETTINGS_HELP: &str = "run bakeline in the repository of the catalog, use -C DIR, or start a catalog with \
+     `bakeline init`";
 
 /// Result of looking up a path.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,7 +28,7 @@ mod types;
 mod yaml;
 
 pub use expand::UnusedVariable;
-pub use files::{FileProperties, Files, Lookup, SETTINGS_FILE};
+pub use files::{FileProperties, Files, Lookup, MISSING_SETTINGS_HELP, SETTINGS_FILE};
 pub use load::{load_settings, load_with_unused};
 pub use loaded::{LoadedCatalog, load, profile_diagnostics};
 pub use schema::schemas;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::catalog::checker::quote_text;
 use crate::catalog::codes;
-use crate::catalog::files::{Files, Lookup, SETTINGS_FILE};
+use crate::catalog::files::{Files, Lookup, MISSING_SETTINGS_HELP, SETTINGS_FILE};
 use crate::catalog::profiles::waivers::WAIVERS_FILE;
 use crate::catalog::yaml::deserialize::from_node;
 use crate::catalog::yaml::node::Node;
@@ -100,10 +100,7 @@ pub(crate) fn read_text(
         Lookup::Missing if path == SETTINGS_FILE => {
             diagnostics
                 .error(codes::MISSING_SETTINGS, span(), "bakeline.yaml is missing")
-                .help(
-                    "run bakeline in the directory of the catalog, or create the file with \
-                     `name: NAME` and `regions: [REGION]`",
-                );
+                .help(MISSING_SETTINGS_HELP);
             return None;
         }
         Lookup::Missing => "no longer exists".to_owned(),

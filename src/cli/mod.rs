@@ -43,15 +43,10 @@ pub use runs::{Recover, Runs};
 Set BAKELINE_LOG=debug to print debug messages."
 )]
 pub struct Cli {
-    /// Directory that contains bakeline.yaml.
-    #[arg(
-        short = 'C',
-        long,
-        global = true,
-        value_name = "DIR",
-        default_value = "."
-    )]
-    pub dir: PathBuf,
+    /// Directory that contains bakeline.yaml [default: the working directory, or the nearest one above
+    /// it in the Git repository].
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
     /// Command to run.
     #[command(subcommand)]
     pub command: Command,

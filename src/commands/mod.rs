@@ -50,7 +50,7 @@ pub fn main() -> u8 {
 }
 
 async fn dispatch(cli: Cli) -> Result<u8> {
-    let dir = cli.dir;
+    let dir = support::context::catalog_directory(cli.dir);
     match cli.command {
         Command::Validate(args) => catalog::validate::run(&dir, &args),
         Command::Show(args) => catalog::show::run(&dir, &args),

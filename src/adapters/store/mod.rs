@@ -17,6 +17,7 @@ use object_store::{
     Error as Failure, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
 };
 
+use super::state_directory::create_directory;
 use crate::catalog::{Bucket, Settings, StoreSettings};
 use crate::error::{Result, causes};
 use crate::ports::{Store, StoreError, StoreErrorKind, StoreResult};
@@ -30,9 +31,7 @@ use versioned::Versioned;
 pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
     let schema = crate::evidence::keys::schema(&settings.name);
     Ok(match &settings.store {
-        StoreSettings::Path(path) => {
-            Arc::new(Versioned::new(Objects::local(Path::new(path)), schema))
-        }
+        StoreSettings::Path(path) => Arc::new(Versioned::new(Objects::local(path), schema)),
         StoreSettings::S3(bucket) => Arc::new(Versioned::new(open_bucket(bucket).await?, schema)),
     })
 }
@@ -103,7 +102,7 @@ impl Objects {
         match &self.base {
             Base::Remote(remote) => Ok(Arc::clone(remote)),
             Base::Local { root, open } => {
-                std::fs::create_dir_all(root)
+                create_directory(root)
                     .map_err(|e| call.error(StoreErrorKind::Unwritable, e.to_string()))?;
                 open_directory(root, open, call)
             }

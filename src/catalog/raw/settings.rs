@@ -48,7 +48,7 @@ pub(crate) struct RawSettings {
     #[schemars(range(min = 1, max = 1000))]
     pub(crate) rebase_after: Option<u32>,
     /// Location of the store for recipes, facts, reports and locks. Default: the directory
-    /// `.bakeline/store`.
+    /// `.bakeline/store` next to bakeline.yaml.
     pub(crate) store: Option<RawStore>,
     /// Validity of a lock without a renewal, such as `1h30m`. Default: 10 minutes.
     #[schemars(regex(pattern = syntax::DURATION.pattern))]
@@ -274,7 +274,7 @@ pub(crate) struct RawGates {
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "Store")]
 pub(crate) enum RawStore {
-    /// A directory, absolute or relative to the working directory.
+    /// A directory, absolute or relative to bakeline.yaml.
     Path(#[schemars(regex(pattern = syntax::FOLDER.pattern))] Text),
     /// An S3 bucket.
     S3(Spanned<RawBucket>),

@@ -21,7 +21,7 @@ pub(crate) fn parse_store(
                 &syntax::FOLDER,
                 checker,
             )
-            .map(StoreSettings::Path);
+            .map(|path| StoreSettings::Path(path.into()));
         }
         RawStore::S3(bucket) => &bucket.value,
     };

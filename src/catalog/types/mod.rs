@@ -6,6 +6,7 @@ mod instance;
 mod profile;
 mod settings;
 mod source;
+mod store;
 mod volume;
 mod waiver;
 
@@ -14,10 +15,10 @@ pub use image::{Image, Origin};
 pub use instance::InstanceSettings;
 pub use profile::Profile;
 pub use settings::{
-    AWS_MANAGED_KEY, Access, Brakes, Bucket, BucketEncryption, Builder, Distribution, Environment,
-    Gates, Imds, InstanceTypes, Notifier, OnFailure, Placement, Retention, Settings, StoreSettings,
-    TrialLaunch,
+    AWS_MANAGED_KEY, Access, Brakes, Builder, Distribution, Environment, Gates, Imds,
+    InstanceTypes, Notifier, OnFailure, Placement, Retention, Settings, TrialLaunch,
 };
 pub use source::{Source, SourceFilter, matches_ami_name};
+pub use store::{Bucket, BucketEncryption, StoreSettings};
 pub use volume::{Volume, VolumeType};
 pub use waiver::CatalogWaiver;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use jiff::SignedDuration;
 
+use super::store::StoreSettings;
 use crate::checks::Gate;
 use crate::model::{Arch, CatalogName, EnvName, ImageName, Location, Region, Tags};
 
@@ -244,41 +245,6 @@ pub struct Gates {
     pub soak: SignedDuration,
     /// True if the exact parent version must be in the environment.
     pub parent: bool,
-}
-
-/// Location of the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreSettings {
-    /// A directory, relative to the working directory.
-    Path(String),
-    /// An S3 bucket.
-    S3(Bucket),
-}
-
-/// An S3 bucket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bucket {
-    /// Name.
-    pub name: String,
-    /// Prefix of all keys. May be empty.
-    pub prefix: String,
-    /// Region.
-    pub region: Region,
-    /// Encryption that each request asks for. `None` leaves it to the bucket.
-    pub encryption: Option<BucketEncryption>,
-    /// Endpoint of another S3 implementation, or of AWS in a VPC.
-    pub endpoint: Option<String>,
-    /// True if each request has a SHA-256 checksum, as Object Lock requires.
-    pub checksum: bool,
-}
-
-/// Server-side encryption of objects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BucketEncryption {
-    /// Keys that S3 manages.
-    Aes256,
-    /// A KMS key. `None` for that of the bucket, or the AWS-managed key.
-    Kms(Option<String>),
 }
 
 /// Settings of build and test instances.

@@ -42,7 +42,7 @@ pub(crate) async fn run(dir: &Path, args: &Runs) -> Result<u8> {
     let all = stored_runs::list_runs(&*store, &settings.name).await?;
     let newest = all.iter().rev().take(usize::from(args.limit));
     let (mut rows, mut later) = (Vec::new(), Vec::new());
-    for (run, stored) in stored_runs::read_runs(&*store, &settings.name, newest).await {
+    for (run, stored) in stored_runs::read_runs(&*store, &loaded, newest).await {
         rows.push(row(run, &stored, active.contains(run), &later));
         later.extend(stored);
     }

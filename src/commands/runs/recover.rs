@@ -45,14 +45,14 @@ async fn recover(dir: &Path, args: &Recover, goal: Goal) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
     let (catalog, run) = (&loaded.catalog.settings.name, &args.run);
     let store = context::open_store(&loaded.catalog.settings).await?;
-    let first = stored_runs::load_run(&*store, catalog, run).await?;
+    let first = stored_runs::load_run(&*store, &loaded, run).await?;
     let (description, _) = check_run(&loaded, &first, goal)?;
     if goal == Goal::Continue && builds(&first.plan) {
         prerequisites::require_packer(&loaded.catalog.settings).await?;
     }
     lock::retake_locks(&loaded, run, &description.locks).await?;
     // The run may have continued until this command had the locks.
-    let stored = stored_runs::load_run(&*store, catalog, run).await?;
+    let stored = stored_runs::load_run(&*store, &loaded, run).await?;
     let (description, command) = check_run(&loaded, &stored, goal)?;
     refuse_later_run(&*store, &loaded, &stored).await?;
     print_start(&stored, command, goal);
@@ -153,8 +153,7 @@ async fn refuse_later_run(
     loaded: &LoadedCatalog,
     stored: &StoredRun,
 ) -> Result<()> {
-    let catalog = &loaded.catalog.settings.name;
-    let Some((later, command)) = stored_runs::later_run(store, catalog, stored).await? else {
+    let Some((later, command)) = stored_runs::later_run(store, loaded, stored).await? else {
         return Ok(());
     };
     let text = format!(

@@ -1,7 +1,7 @@
 //! Loads the catalog and creates the adapters behind the ports.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use super::access::{AccessMode, role_session};
 use super::command_locks::CommandLocks;
 use super::templates;
-use crate::adapters::catalog_files::CatalogFiles;
+use crate::adapters::catalog_files::{CatalogFiles, find_catalog_directory};
 use crate::adapters::system;
 use crate::catalog::{self, Catalog, Files, Lookup, Settings};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -36,6 +36,13 @@ pub(crate) fn start_logging() {
         .with_ansi(ui::stderr_is_terminal())
         .with_writer(std::io::stderr)
         .try_init();
+}
+
+/// Returns the directory of the catalog: that of the command line, or the nearest one with
+/// bakeline.yaml.
+pub(crate) fn catalog_directory(given: Option<PathBuf>) -> PathBuf {
+    let search = || find_catalog_directory(&system::working_directory().ok()?);
+    given.or_else(search).unwrap_or_else(|| ".".into())
 }
 
 /// Opens the directory of the catalog.
@@ -70,7 +77,7 @@ pub(crate) fn load_catalog(dir: &Path) -> Result<LoadedCatalog> {
             "bakeline.yaml is missing in {}",
             files.root().display()
         ));
-        return Err(error.hint("run bakeline in the directory of the catalog, or use -C DIR"));
+        return Err(error.hint(catalog::MISSING_SETTINGS_HELP));
     }
     let catalog = load_or_report(&files, &files)?;
     Ok(LoadedCatalog::new(catalog, files))
@@ -78,7 +85,8 @@ pub(crate) fn load_catalog(dir: &Path) -> Result<LoadedCatalog> {
 
 impl LoadedCatalog {
     /// Combines a catalog and its files, without locks.
-    pub(crate) fn new(catalog: Catalog, files: CatalogFiles) -> Self {
+    pub(crate) fn new(mut catalog: Catalog, files: CatalogFiles) -> Self {
+        catalog.settings.store = catalog.settings.store.resolve(files.root());
         Self {
             catalog: Arc::new(catalog),
             files,

@@ -111,7 +111,8 @@ pub(crate) async fn execute_after(
     let remaining = remaining_plan(plan, earlier.as_ref());
     check_prerequisites(loaded, inventory, &remaining, (&clouds, access)).await?;
     let saved = serde_json::to_vec_pretty(plan).unwrap_or_default();
-    let (directory, journal) = run_files::open_run_directory(plan, &saved, earlier.as_ref())?;
+    let (directory, journal) =
+        run_files::open_run_directory(loaded, plan, &saved, earlier.as_ref())?;
     let lock = lock::command_locks(loaded, LockScope::All).await?;
     let (store, guard) = (
         Arc::clone(&lock.store),

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use super::command_locks::CommandLocks;
 use super::context::LoadedCatalog;
 use super::run::RunOptions;
-use crate::adapters::system::{
-    JournalFile, RunDirectory, host_name, variable, working_directory, write_atomically,
-};
+use crate::adapters::system::{JournalFile, RunDirectory, host_name, variable, write_atomically};
 use crate::catalog::{Catalog, OnFailure};
 use crate::engine::Recovery;
 use crate::engine::journal::JournalLine;
@@ -36,6 +34,7 @@ pub(crate) struct EarlierAttempt {
 /// Creates the directory of a run with its plan, and opens its journal. After an earlier attempt, the
 /// directory receives the journal and the missing files of that attempt.
 pub(super) fn open_run_directory(
+    loaded: &LoadedCatalog,
     plan: &Plan,
     saved: &[u8],
     earlier: Option<&EarlierAttempt>,
@@ -43,8 +42,7 @@ pub(super) fn open_run_directory(
     let failed = |what: &str, e: std::io::Error| {
         Error::new(ErrorKind::StepFailed, what.to_owned()).because(e)
     };
-    let base = working_directory().map_err(|e| failed("cannot read the working directory", e))?;
-    let directory = RunDirectory::create(&base, &plan.run)
+    let directory = RunDirectory::create(loaded.files.root(), &plan.run)
         .map_err(|e| failed("cannot create the run directory", e))?;
     if let Some(earlier) = earlier {
         for (path, content) in &earlier.files {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::context::{self, LoadedCatalog};
 use super::stored_evidence::fetch_existing;
+use crate::adapters::state_directory::run_directory;
 use crate::adapters::system;
 use crate::checks::Phase;
 use crate::error::{Error, Result};
@@ -27,10 +28,8 @@ pub(crate) async fn load_store_inventory(
     let records = Record::read_all(&inventory.images, &loaded.catalog.settings);
     match read_store(&*store, name, &records).await {
         Ok(mut store_inventory) => {
-            if let Ok(here) = system::working_directory() {
-                store_inventory.recoverable =
-                    find_recoverable(&here, name, &records, &store_inventory.keys);
-            }
+            store_inventory.recoverable =
+                find_recoverable(loaded.files.root(), name, &records, &store_inventory.keys);
             Ok(store_inventory)
         }
         Err(e) if e.kind == StoreErrorKind::Newer => Err(e.into()),
@@ -86,7 +85,7 @@ async fn read_store(
 /// Returns the evidence in local run directories that the store lacks, for example because it was
 /// unreachable during the run.
 fn find_recoverable(
-    here: &Path,
+    catalog_dir: &Path,
     name: &CatalogName,
     records: &[Record<'_>],
     held: &BTreeSet<String>,
@@ -103,7 +102,7 @@ fn find_recoverable(
         {
             continue;
         }
-        let directory = here.join(".bakeline/runs").join(run.as_str());
+        let directory = run_directory(catalog_dir, &run);
         for phase in [Phase::Build, Phase::Boot] {
             let facts = keys::facts(name, &record.image, record.arch, record.version, phase);
             if !held.contains(&facts) && !out.contains_key(&facts) {

@@ -1,12 +1,15 @@
 //! Reads runs from the store: their plans, descriptions and journals.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use futures_util::{StreamExt as _, stream};
 
+use super::context::LoadedCatalog;
 use super::run_files::EarlierAttempt;
 use super::stored_evidence;
-use crate::adapters::system::{JournalFile, read_file, working_directory};
+use crate::adapters::state_directory::run_directory;
+use crate::adapters::system::{JournalFile, read_file};
 use crate::engine::journal::{self, JournalLine};
 use crate::engine::recovery::RunProgress;
 use crate::engine::{Goal, Recovery};
@@ -55,9 +58,10 @@ pub(crate) async fn list_runs(store: &dyn Store, catalog: &CatalogName) -> Resul
 /// The store does not have the run, fails, or contains a plan or a journal that cannot be read.
 pub(crate) async fn load_run(
     store: &dyn Store,
-    catalog: &CatalogName,
+    loaded: &LoadedCatalog,
     run: &RunId,
 ) -> Result<StoredRun> {
+    let catalog = &loaded.catalog.settings.name;
     let all = store.list(&keys::run(catalog, run)).await?;
     let Some(bytes) = store.get(&keys::plan(catalog, run)).await? else {
         let text = format!(
@@ -68,16 +72,17 @@ pub(crate) async fn load_run(
             "`bakeline runs` lists the runs; runs without a lock, such as `check`, are not stored",
         ));
     };
-    read_run(store, catalog, run, &all, &bytes).await
+    read_run(store, loaded, run, &all, &bytes).await
 }
 
 async fn read_run(
     store: &dyn Store,
-    catalog: &CatalogName,
+    loaded: &LoadedCatalog,
     run: &RunId,
     all: &[String],
     plan: &[u8],
 ) -> Result<StoredRun> {
+    let catalog = &loaded.catalog.settings.name;
     let plan: Plan = serde_json::from_slice(plan).map_err(|e| {
         Error::input(format!("the plan of run {run} cannot be read"))
             .because(e)
@@ -85,7 +90,7 @@ async fn read_run(
     })?;
     let description = store.get(&keys::run_description(catalog, run)).await?;
     let stored = read_journal(catalog, store, run, all).await?;
-    let (text, lines) = longest_journal(run, &stored)?;
+    let (text, lines) = longest_journal(loaded.files.root(), run, &stored)?;
     let progress = RunProgress::read(&plan, &lines)?;
     let ended = [keys::journal(catalog, run), keys::report(catalog, run)];
     let prefix = format!("{}/", keys::run_files(catalog, run));
@@ -106,14 +111,18 @@ async fn read_run(
 
 /// Returns the valid journal with the most lines: that of the store, in which lines may be missing, or
 /// that of this machine. Incomplete last lines are removed.
-fn longest_journal(run: &RunId, stored: &str) -> Result<(String, Vec<JournalLine>)> {
+fn longest_journal(
+    catalog_dir: &Path,
+    run: &RunId,
+    stored: &str,
+) -> Result<(String, Vec<JournalLine>)> {
     let complete = |text: &str| {
         let text = text[..text.rfind('\n').map_or(0, |end| end + 1)].to_owned();
         let lines = journal::read(&text)?;
         Ok::<_, Error>((text, lines))
     };
     let stored = complete(stored);
-    let local = read_local_journal(run).and_then(|text| complete(&text).ok());
+    let local = read_local_journal(catalog_dir, run).and_then(|text| complete(&text).ok());
     match (stored, local) {
         (Ok(stored), Some(local)) if stored.1.len() >= local.1.len() => Ok(stored),
         (_, Some(local)) => Ok(local),
@@ -122,14 +131,13 @@ fn longest_journal(run: &RunId, stored: &str) -> Result<(String, Vec<JournalLine
             let text = format!("the journal of run {run} cannot be read");
             Err(Error::input(text)
                 .because(error)
-                .hint("run this command on the machine of the run, in the same directory"))
+                .hint("run this command on the machine of the run, with the same directory of the catalog"))
         }
     }
 }
 
-fn read_local_journal(run: &RunId) -> Option<String> {
-    let base = working_directory().ok()?;
-    let directory = base.join(".bakeline").join("runs").join(run.as_str());
+fn read_local_journal(catalog_dir: &Path, run: &RunId) -> Option<String> {
+    let directory = run_directory(catalog_dir, run);
     let bytes = read_file(&directory.join(JournalFile::NAME)).ok()?;
     String::from_utf8(bytes).ok()
 }
@@ -187,13 +195,15 @@ fn images_of(plan: &Plan) -> BTreeSet<ImageName> {
 /// Reads runs in parallel and returns them in the same order.
 pub(crate) async fn read_runs<'r>(
     store: &dyn Store,
-    catalog: &CatalogName,
+    loaded: &LoadedCatalog,
     runs: impl Iterator<Item = (&'r RunId, &'r Vec<String>)>,
 ) -> Vec<(&'r RunId, Result<StoredRun>)> {
     let reads = runs.map(|(run, keys)| async move {
-        let plan = store.get(&keys::plan(catalog, run)).await;
+        let plan = store
+            .get(&keys::plan(&loaded.catalog.settings.name, run))
+            .await;
         let stored = match plan {
-            Ok(plan) => read_run(store, catalog, run, keys, &plan.unwrap_or_default()).await,
+            Ok(plan) => read_run(store, loaded, run, keys, &plan.unwrap_or_default()).await,
             Err(error) => Err(error.into()),
         };
         (run, stored)
@@ -207,12 +217,12 @@ pub(crate) async fn read_runs<'r>(
 /// The store fails, or a later run cannot be read.
 pub(crate) async fn later_run(
     store: &dyn Store,
-    catalog: &CatalogName,
+    loaded: &LoadedCatalog,
     run: &StoredRun,
 ) -> Result<Option<(RunId, String)>> {
-    let all = list_runs(store, catalog).await?;
+    let all = list_runs(store, &loaded.catalog.settings.name).await?;
     let later = all.iter().filter(|(id, _)| **id > run.plan.run);
-    for (id, later) in read_runs(store, catalog, later).await {
+    for (id, later) in read_runs(store, loaded, later).await {
         let later = later?;
         if later.supersedes(run) {
             let command = later.description.map(|d| d.command).unwrap_or_default();

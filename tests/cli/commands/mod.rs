@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 mod bases;
+mod catalog_directory;
 mod inventory;
 mod show;
 mod validate;
@@ -49,6 +50,16 @@ impl TestCatalog {
     }
 
     fn run_with_env(&self, arguments: &[&str], variables: &[(&str, &str)]) -> CommandResult {
+        self.run_in("", arguments, variables)
+    }
+
+    /// Runs the program in a directory below the catalog.
+    fn run_in(
+        &self,
+        directory: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> CommandResult {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bakeline"));
         command
             .env_clear()
@@ -56,7 +67,7 @@ impl TestCatalog {
             .env("HOME", self.path());
         let output = command
             .envs(variables.iter().copied())
-            .current_dir(self.path())
+            .current_dir(self.path().join(directory))
             .args(arguments)
             .output()
             .expect("output");
