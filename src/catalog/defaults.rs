@@ -95,7 +95,7 @@ pub fn retention_for_level(general: &Retention, level: usize) -> Retention {
 /// Returns the default store: a local directory.
 #[must_use]
 pub fn store() -> StoreSettings {
-    StoreSettings::Path(STORE.into())
+    StoreSettings::path(STORE.to_owned())
 }
 
 /// Returns the default builder: SSH to a private address in the default subnet of the default VPC.

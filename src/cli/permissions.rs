@@ -42,7 +42,8 @@ pub struct Permissions {
     /// Print the list as JSON, with the resources of each action.
     #[arg(long)]
     pub json: bool,
-    /// ID of the account in which images are built. Trust policies contain it.
+    /// ID of the account in which images are built [default: `account` in bakeline.yaml]. Trust
+    /// policies contain it.
     #[arg(long, value_name = "ID", value_parser = parse_account)]
     pub account: Option<String>,
     /// GitLab project whose CI jobs assume the roles.

@@ -31,7 +31,9 @@ use versioned::Versioned;
 pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
     let schema = crate::evidence::keys::schema(&settings.name);
     Ok(match &settings.store {
-        StoreSettings::Path(path) => Arc::new(Versioned::new(Objects::local(path), schema)),
+        StoreSettings::Path { name, directory } => {
+            Arc::new(Versioned::new(Objects::local(directory, name), schema))
+        }
         StoreSettings::S3(bucket) => Arc::new(Versioned::new(open_bucket(bucket).await?, schema)),
     })
 }
@@ -73,15 +75,14 @@ struct Objects {
 }
 
 impl Objects {
-    fn local(root: &Path) -> Self {
-        let location = root.display().to_string();
+    fn local(root: &Path, name: &str) -> Self {
         Self {
             base: Base::Local {
                 root: root.to_owned(),
                 open: OnceLock::new(),
             },
             prefix: String::new(),
-            location,
+            location: name.to_owned(),
         }
     }
 

@@ -96,9 +96,9 @@ async fn memory_and_directory_meet_the_contract() {
     let root = folder.path().join("not/yet/there");
     let stores: [Arc<dyn Store>; 3] = [
         Arc::new(MemoryStore::default()),
-        Arc::new(Objects::local(&root)),
+        Arc::new(Objects::local(&root, "store")),
         Arc::new(Versioned::new(
-            Objects::local(&root.join("again")),
+            Objects::local(&root.join("again"), "store"),
             "acme/schema.json".to_owned(),
         )),
     ];
@@ -112,7 +112,10 @@ async fn memory_and_directory_meet_the_contract() {
 async fn first_write_creates_directory_and_format() {
     let folder = tempfile::tempdir().expect("directory");
     let root = folder.path().join("store");
-    let store = Versioned::new(Objects::local(&root), "acme/schema.json".to_owned());
+    let store = Versioned::new(
+        Objects::local(&root, "store"),
+        "acme/schema.json".to_owned(),
+    );
     assert_eq!(
         store.list("acme").await.expect("list"),
         Vec::<String>::new()
@@ -201,7 +204,10 @@ async fn directory_that_cannot_be_created_is_named() {
     let folder = tempfile::tempdir().expect("directory");
     let file = folder.path().join("file");
     std::fs::write(&file, "no folder").expect("file");
-    let store = Objects::local(&file.join("store"));
+    let store = Objects::local(
+        &file.join("store"),
+        &file.join("store").display().to_string(),
+    );
     let error = store
         .put("acme/x.json", b"x")
         .await
@@ -215,7 +221,7 @@ async fn directory_that_cannot_be_created_is_named() {
         !store.is_durable(),
         "a directory may be deleted with the machine"
     );
-    let outside = Objects::local(Path::new("store"))
+    let outside = Objects::local(Path::new("store"), "store")
         .get("acme/../../x")
         .await
         .expect_err("path with ..");

@@ -19,6 +19,10 @@ pub(crate) struct RawSettings {
     /// Name of the catalog. Distinguishes its AMIs from others in the same account.
     #[schemars(required, regex(pattern = syntax::NAME.pattern))]
     pub(crate) name: Option<Text>,
+    /// ID of the account in which images are built. Commands refuse the credentials of another
+    /// account. Default: the account of the credentials.
+    #[schemars(regex(pattern = syntax::ACCOUNT.pattern))]
+    pub(crate) account: Option<Text>,
     /// Regions that images are released to. Images are built in the first.
     #[schemars(required, length(min = 1), inner(regex(pattern = syntax::REGION.pattern)))]
     pub(crate) regions: Option<Vec<Text>>,

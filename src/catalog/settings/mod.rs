@@ -71,6 +71,8 @@ pub(crate) fn parse_settings(
         .as_ref()
         .and_then(|n| checker.check_name(codes::NAME, "a valid catalog name", n, &syntax::NAME))
         .map(CatalogName);
+    let account =
+        checker.check_aws_name("a valid account ID", raw.account.as_ref(), &syntax::ACCOUNT);
     let regions = parse_catalog_regions(raw.regions.as_deref().unwrap_or_default(), checker);
     let environment_key = raw
         .tag_keys
@@ -122,6 +124,7 @@ pub(crate) fn parse_settings(
         .filter(|_| is_valid)
         .map(|(name, store)| Settings {
             name,
+            account,
             architectures: BTreeMap::new(),
             regions,
             default_environment,

@@ -21,7 +21,7 @@ pub(crate) fn parse_store(
                 &syntax::FOLDER,
                 checker,
             )
-            .map(|path| StoreSettings::Path(path.into()));
+            .map(StoreSettings::path);
         }
         RawStore::S3(bucket) => &bucket.value,
     };

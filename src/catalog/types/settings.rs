@@ -17,6 +17,8 @@ pub const AWS_MANAGED_KEY: &str = "alias/aws/ebs";
 pub struct Settings {
     /// Name of the catalog. Distinguishes its AMIs from others.
     pub name: CatalogName,
+    /// Account of the builder, unless any is accepted.
+    pub account: Option<String>,
     /// Architectures of the images, by published name. Empty until the image files are read.
     pub architectures: BTreeMap<String, BTreeSet<Arch>>,
     /// Regions that images are released to. Images are built in the first.

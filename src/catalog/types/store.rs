@@ -7,18 +7,33 @@ use crate::model::Region;
 /// Location of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreSettings {
-    /// A directory, absolute or relative to the directory of the catalog.
-    Path(PathBuf),
+    /// A directory.
+    Path {
+        /// Path in bakeline.yaml, for messages.
+        name: String,
+        /// Absolute path, or the path relative to the directory of the catalog until it is known.
+        directory: PathBuf,
+    },
     /// An S3 bucket.
     S3(Bucket),
 }
 
 impl StoreSettings {
+    /// Returns the store in a directory, absolute or relative to the directory of the catalog.
+    #[must_use]
+    pub fn path(name: String) -> Self {
+        let directory = PathBuf::from(&name);
+        Self::Path { name, directory }
+    }
+
     /// Returns the store with the absolute path of its directory.
     #[must_use]
     pub fn resolve(self, catalog_dir: &Path) -> Self {
         match self {
-            Self::Path(path) => Self::Path(catalog_dir.join(path)),
+            Self::Path { name, directory } => Self::Path {
+                name,
+                directory: catalog_dir.join(directory),
+            },
             bucket @ Self::S3(_) => bucket,
         }
     }

@@ -149,6 +149,9 @@ async fn check_cloud(
             return without_access(check);
         }
     };
+    if let Err(error) = context::check_account(settings, &identity.account) {
+        return without_access(Check::missing(Group::Credentials, object, error));
+    }
     let caller = Check::ok(Group::Credentials, object).with_note(identity.arn.clone());
     let mut out = vec![caller];
     let read = gather::query_home(loaded, &*clouds.home, identity.clone()).await;

@@ -36,7 +36,8 @@ pub(crate) fn run(dir: &Path, args: &Args) -> Result<u8> {
     let catalog = &*loaded.catalog;
     let purposes = purposes(args.role);
     let gitlab = gitlab(args);
-    let account = args.account.as_deref();
+    let of_catalog = catalog.settings.account.as_deref();
+    let account = args.account.as_deref().or(of_catalog);
     match args.format {
         PermissionFormat::List => print_list(catalog, &purposes, account, args.json),
         PermissionFormat::Iam => ui::json(&role_documents(catalog, &purposes, account)),

@@ -15,7 +15,7 @@ use crate::catalog::{self, Catalog, Files, Lookup, Settings};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Commit, EnvName, ImageName, Location, Region, Timestamp, check_name};
-use crate::ports::{Cloud, CredentialSource, Http, RoleSession, Store};
+use crate::ports::{Cloud, CredentialSource, Http, Identity, RoleSession, Store};
 use crate::ui;
 
 /// A loaded catalog, its files and its locks.
@@ -210,6 +210,34 @@ pub(crate) async fn connect_cloud(_region: &Region) -> Result<Arc<dyn Cloud>> {
 /// Opens the store of the catalog. Sends no request yet.
 pub(crate) async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>> {
     crate::adapters::store::open(settings).await
+}
+
+/// Returns the caller in the builder's account.
+///
+/// # Errors
+/// The account cannot be read, or is not the `account` of the catalog.
+pub(crate) async fn home_identity(cloud: &dyn Cloud, settings: &Settings) -> Result<Identity> {
+    let identity = cloud.identity(settings.home()).await;
+    let identity = identity.map_err(crate::steps::first_call_error)?;
+    check_account(settings, &identity.account)?;
+    Ok(identity)
+}
+
+/// Refuses an account that is not the `account` of the catalog.
+pub(crate) fn check_account(settings: &Settings, account: &str) -> Result<()> {
+    match &settings.account {
+        Some(expected) if expected != account => {
+            let text = format!(
+                "account {account} is not the account of the catalog `{}`, which is {expected}",
+                settings.name
+            );
+            Err(Error::new(ErrorKind::Refused, text).hint(format!(
+                "use credentials of account {expected}, for example AWS_PROFILE, or change \
+                 `account` in bakeline.yaml"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Clients for all accounts of the environments.

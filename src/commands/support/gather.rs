@@ -65,6 +65,7 @@ pub(crate) async fn finish_reading(
             query_cloud(loaded, &clouds, need).await?
         }
     };
+    context::check_account(&loaded.catalog.settings, &inventory.account)?;
     if let Some(file) = &args.save_inventory {
         context::write_json(file, &inventory)?;
     }
@@ -113,10 +114,7 @@ pub(crate) async fn query_selected(
     let cloud = &*clouds.home;
     let settings = &loaded.catalog.settings;
     let home = settings.home();
-    let identity = cloud
-        .identity(home)
-        .await
-        .map_err(crate::steps::first_call_error)?;
+    let identity = context::home_identity(cloud, settings).await?;
     let mut images = catalog_images(cloud, settings, home, selected).await?;
     let mut remote = RemoteFacts {
         selected,

@@ -76,12 +76,8 @@ async fn acquire_as(
         stop,
     };
     if !envs.is_empty() {
-        let home = settings.home();
-        let identity = context::connect_cloud(home)
-            .await?
-            .identity(home)
-            .await
-            .map_err(crate::steps::first_call_error)?;
+        let cloud = context::connect_cloud(settings.home()).await?;
+        let identity = context::home_identity(&*cloud, settings).await?;
         let owner = LockOwner {
             run,
             caller: identity.arn,
