@@ -16,6 +16,11 @@ struct Templates;
 #[prefix = "profiles/"]
 struct Profiles;
 
+/// Base images for new catalogs.
+#[derive(RustEmbed)]
+#[folder = "examples/bases/images"]
+struct BaseImages;
+
 /// Python package of the local EC2.
 #[derive(RustEmbed)]
 #[folder = "sandbox"]
@@ -42,6 +47,19 @@ pub fn shipped_paths() -> Vec<String> {
         .collect();
     paths.sort();
     paths
+}
+
+/// Returns the base images for new catalogs: name and content of the file, sorted.
+#[must_use]
+pub fn base_images() -> Vec<(String, String)> {
+    let mut out: Vec<(String, String)> = BaseImages::iter()
+        .filter_map(|path| {
+            let text = String::from_utf8(BaseImages::get(&path)?.data.into_owned()).ok()?;
+            Some((path.strip_suffix(".yaml")?.to_owned(), text))
+        })
+        .collect();
+    out.sort();
+    out
 }
 
 /// Lists the files of the local EC2 as relative path and content, sorted.

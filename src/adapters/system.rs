@@ -164,7 +164,7 @@ impl Workspace for RunDirectory {
     }
 
     fn remove(&self, path: &str) {
-        let _ignored = std::fs::remove_file(self.root.join(path));
+        remove_file(&self.root.join(path));
     }
 }
 
@@ -237,6 +237,17 @@ impl Journal for JournalFile {
         }
         written
     }
+}
+
+/// Returns whether a path exists, also as a broken link.
+#[must_use]
+pub fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// Removes a file, if possible.
+pub fn remove_file(path: &Path) {
+    let _ignored = std::fs::remove_file(path);
 }
 
 /// Reads a file.

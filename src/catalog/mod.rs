@@ -21,6 +21,7 @@ mod read;
 mod schema;
 mod settings;
 mod show;
+mod starter;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -33,4 +34,5 @@ pub use load::{load_settings, load_with_unused};
 pub use loaded::{LoadedCatalog, load, profile_diagnostics};
 pub use schema::schemas;
 pub use show::{ImageView, InheritedView, ValueView, show_image};
+pub use starter::Starter;
 pub use types::*;

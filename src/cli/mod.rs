@@ -1,6 +1,7 @@
 //! Defines the command line and its help texts.
 
 mod check;
+mod init;
 mod inspect;
 mod internal;
 mod inventory;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::model::Arch;
 
 pub use check::Check;
+pub use init::Init;
 pub use inspect::{Diff, Explain, Sweep};
 pub use internal::{CheckBuild, Play, Supervise};
 pub use inventory::InventoryArgs;
@@ -55,6 +57,8 @@ pub struct Cli {
 /// Commands of bakeline.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Start a catalog: write its settings, base images and an example image.
+    Init(Init),
     /// Validate the catalog and show all problems.
     Validate(Validate),
     /// Show an image after inheritance and the replacement of variables, with the origin of each

@@ -50,8 +50,12 @@ pub fn main() -> u8 {
 }
 
 async fn dispatch(cli: Cli) -> Result<u8> {
-    let dir = support::context::catalog_directory(cli.dir);
+    let dir = match &cli.command {
+        Command::Init(_) => cli.dir.unwrap_or_else(|| ".".into()),
+        _ => support::context::catalog_directory(cli.dir),
+    };
     match cli.command {
+        Command::Init(args) => catalog::init::run(&dir, &args),
         Command::Validate(args) => catalog::validate::run(&dir, &args),
         Command::Show(args) => catalog::show::run(&dir, &args),
         Command::Plan(args) => Box::pin(build::plan::run(&dir, &args)).await,

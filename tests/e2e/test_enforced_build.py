@@ -26,6 +26,18 @@ SWEEP = (
 NOT_CALLED = ("ec2:DescribeInstanceTypeOfferings", "ec2:DescribeSubnets", "ec2:DescribeRegions")
 OPTIONAL = [
     *(MissingAction(account, action) for account in ("home", "environments") for action in SWEEP),
+    # Outside of home, only the sweep deletes something.
+    *(
+        MissingAction("environments", f"ec2:{action}")
+        for action in (
+            "DeleteKeyPair",
+            "DeleteSecurityGroup",
+            "DeleteSnapshot",
+            "DeregisterImage",
+            "TerminateInstances",
+        )
+    ),
+    MissingAction("home", "ec2:DeleteSnapshot"),
     # It also goes on if it cannot check the instance type, or if the launch of a copy cannot be tested.
     MissingAction("home", "ec2:DescribeInstanceTypes"),
     *(MissingAction("environments", action) for action in ("ec2:DescribeInstances", "ec2:RunInstances")),

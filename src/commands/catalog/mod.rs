@@ -1,5 +1,6 @@
 //! Commands for the files of the catalog.
 
+pub(super) mod init;
 pub(super) mod permissions;
 pub(super) mod schema;
 pub(super) mod show;

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 mod bases;
 mod catalog_directory;
+mod init;
 mod inventory;
 mod show;
 mod validate;

@@ -1,0 +1,32 @@
+//! Defines the arguments of `init`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  bakeline init images --region eu-central-1 --region eu-west-1 \\\n      \
+--account 111111111111 --prod-account 222222222222 --os debian-13 --os ubuntu-24-04"
+)]
+pub struct Init {
+    /// Directory of the catalog. Is created if it does not exist [default: the working directory].
+    #[arg(value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// Name of the catalog [default: the name of the directory].
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Region, such as `eu-central-1`. Can be repeated; images are built in the first.
+    #[arg(long = "region", value_name = "REGION", required = true)]
+    pub regions: Vec<String>,
+    /// ID of the account in which images are built.
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// ID of an account of the environment Prod. Can be repeated [default: the account of the builds].
+    #[arg(long = "prod-account", value_name = "ID")]
+    pub prod_accounts: Vec<String>,
+    /// Operating system of a base image, such as `ubuntu-24-04`. Can be repeated.
+    #[arg(long = "os", value_name = "OS", default_value = "debian-13")]
+    pub systems: Vec<String>,
+}

@@ -1,0 +1,142 @@
+//! Implements `bakeline init`: writes the files of a new catalog. Overwrites nothing.
+
+use std::path::Path;
+
+use crate::adapters::{assets, system};
+use crate::catalog::{Starter, schemas};
+use crate::cli::Init;
+use crate::commands::support::context;
+use crate::diagnostic::nearest;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ui;
+
+pub(crate) fn run(start: &Path, args: &Init) -> Result<u8> {
+    let dir = match &args.directory {
+        Some(dir) => start.join(dir),
+        None => start.to_owned(),
+    };
+    let dir = dir.strip_prefix(".").unwrap_or(&dir);
+    let starter = choose(dir, args)?;
+    let mut files = starter.files();
+    files.extend(
+        schemas()
+            .into_iter()
+            .map(|(path, text)| (path.to_owned(), text)),
+    );
+    refuse_existing(dir, &files)?;
+    let written = write_files(dir, &files);
+    let checked =
+        written.and_then(|()| context::load_catalog(&Path::new(".").join(dir)).map(|_| ()));
+    if let Err(error) = checked {
+        remove_files(dir, &files);
+        return Err(error.hint("the files that were written are removed"));
+    }
+    for (path, _) in &files {
+        ui::say(&format!("wrote {}", dir.join(path).display()));
+    }
+    print_next_steps(dir, &starter);
+    Ok(0)
+}
+
+/// Returns the choices of the command line, with defaults.
+fn choose(dir: &Path, args: &Init) -> Result<Starter> {
+    let usage = |text: String| Error::new(ErrorKind::Usage, text);
+    let starter = Starter {
+        name: match &args.name {
+            Some(name) => name.clone(),
+            None => directory_name(dir).ok_or_else(|| {
+                usage("the name of the catalog is missing".to_owned()).hint("use --name NAME")
+            })?,
+        },
+        account: args.account.clone(),
+        regions: args.regions.clone(),
+        prod_accounts: args.prod_accounts.clone(),
+        bases: args
+            .systems
+            .iter()
+            .map(|name| base_image(name))
+            .collect::<Result<_>>()?,
+    };
+    let problems = starter.problems();
+    if problems.is_empty() {
+        return Ok(starter);
+    }
+    let error = usage(problems.join("\n"));
+    let is_default = args.name.is_none() && problems.iter().any(|p| p.contains("catalog name"));
+    Err(if is_default {
+        error.hint("the default is the name of the directory; use --name NAME")
+    } else {
+        error
+    })
+}
+
+fn directory_name(dir: &Path) -> Option<String> {
+    let absolute = system::working_directory().ok()?.join(dir);
+    let name = absolute.components().next_back()?.as_os_str().to_str()?;
+    Some(name.to_owned())
+}
+
+/// Returns name and content of the file of a shipped base image.
+fn base_image(name: &str) -> Result<(String, String)> {
+    let shipped = assets::base_images();
+    if let Some(found) = shipped.iter().find(|(known, _)| known == name) {
+        return Ok(found.clone());
+    }
+    let names: Vec<&str> = shipped.iter().map(|(name, _)| name.as_str()).collect();
+    let error = Error::new(
+        ErrorKind::Usage,
+        format!("bakeline has no base image for `{name}`"),
+    );
+    Err(match nearest(name, names.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!("known systems: {}", names.join(", "))),
+    })
+}
+
+/// Refuses a directory that already has one of the files or a catalog.
+fn refuse_existing(dir: &Path, files: &[(String, String)]) -> Result<()> {
+    let paths = files.iter().map(|(path, _)| dir.join(path));
+    let existing: Vec<String> = paths
+        .filter(|path| system::exists(path))
+        .map(|path| path.display().to_string())
+        .collect();
+    if existing.is_empty() {
+        return Ok(());
+    }
+    let text = format!("these files already exist: {}", existing.join(", "));
+    Err(Error::input(text).hint("nothing was written; use another directory: `bakeline init DIR`"))
+}
+
+fn write_files(dir: &Path, files: &[(String, String)]) -> Result<()> {
+    for (path, text) in files {
+        system::write_atomically(&dir.join(path), text.as_bytes(), 0o644)
+            .map_err(|e| Error::new(ErrorKind::StepFailed, "cannot write a file").because(e))?;
+    }
+    Ok(())
+}
+
+fn remove_files(dir: &Path, files: &[(String, String)]) {
+    for (path, _) in files {
+        system::remove_file(&dir.join(path));
+    }
+}
+
+fn print_next_steps(dir: &Path, starter: &Starter) {
+    let account = match &starter.account {
+        Some(account) => format!("with credentials of account {account}"),
+        None => "with AWS credentials".to_owned(),
+    };
+    let enter = match dir.to_str() {
+        Some("") => String::new(),
+        _ => format!("  cd {}\n", dir.display()),
+    };
+    ui::say(&format!(
+        "\nNext:\n{enter}  \
+         bakeline validate      # check the files\n  \
+         bakeline plan          # show what a release would build, {account}\n  \
+         bakeline release       # build, check and release to Test\n\n\
+         Without an AWS account, use the local EC2 (Debian 12, as root):\n  \
+         bakeline sandbox up\n  \
+         eval \"$(bakeline sandbox status --env)\""
+    ));
+}

@@ -1,0 +1,118 @@
+//! Tests `bakeline init`.
+
+use std::fs;
+
+use super::{CommandResult, TestCatalog};
+
+const CHOICES: [&str; 10] = [
+    "init",
+    "acme",
+    "--region",
+    "eu-central-1",
+    "--region",
+    "eu-west-1",
+    "--account",
+    "111111111111",
+    "--prod-account",
+    "222222222222",
+];
+
+/// Runs `init` with these arguments and more ones.
+fn init(catalog: &TestCatalog, more: &[&str]) -> CommandResult {
+    catalog.run(&[&CHOICES[..], more].concat())
+}
+
+#[test]
+fn new_catalog_is_valid_and_has_the_choices() {
+    let catalog = TestCatalog::new();
+    let systems = ["debian-12", "ubuntu-24-04", "amazon-linux-2023", "rhel-9"];
+    let flags: Vec<&str> = systems.iter().flat_map(|name| ["--os", name]).collect();
+    let done = init(&catalog, &flags);
+    assert_eq!(
+        (done.code, done.stdout.as_str()),
+        (0, ""),
+        "{}",
+        done.stderr
+    );
+    for command in [
+        "cd acme",
+        "bakeline validate",
+        "bakeline plan",
+        "bakeline release",
+    ] {
+        assert!(done.stderr.contains(command), "{command}: {}", done.stderr);
+    }
+    let valid = catalog.run(&["-C", "acme", "validate"]);
+    assert_eq!(valid.stderr, "acme: 5 images, all valid\n");
+    let settings = fs::read_to_string(catalog.path().join("acme/bakeline.yaml")).expect("settings");
+    for value in [
+        "eu-central-1, eu-west-1",
+        "\"111111111111\"",
+        "\"222222222222\"",
+        "role/bakeline",
+    ] {
+        assert!(settings.contains(value), "{settings}");
+    }
+    // The comments show keys that exist.
+    let uncommented = settings.replace("# notifiers:\n#   -", "notifiers:\n  -");
+    let uncommented = uncommented
+        .replace("# gates:", "gates:")
+        .replace("# store:", "store:");
+    let uncommented = uncommented.replace("bucket: NAME", "bucket: acme-store");
+    assert_ne!(uncommented, settings);
+    catalog.write("acme/bakeline.yaml", &uncommented);
+    assert_eq!(
+        catalog.run(&["-C", "acme", "validate"]).code,
+        0,
+        "{uncommented}"
+    );
+    assert_eq!(catalog.run(&["-C", "acme", "schema", "--check"]).code, 0);
+}
+
+#[test]
+fn existing_files_are_kept() {
+    let catalog = TestCatalog::new();
+    for path in ["acme/bakeline.yaml", "acme/images/example.yaml"] {
+        catalog.write(path, "mine\n");
+        init(&catalog, &[]).assert_fails(1, &["already exist", path, "nothing was written"]);
+        let text = fs::read_to_string(catalog.path().join(path)).expect("file");
+        assert_eq!(text, "mine\n");
+        fs::remove_file(catalog.path().join(path)).expect("removed");
+        assert!(!catalog.path().join("acme/images/debian-13.yaml").exists());
+    }
+}
+
+#[test]
+fn failed_write_leaves_no_files() {
+    let catalog = TestCatalog::new();
+    // The schemas are written last.
+    catalog.write("acme/schema", "a file\n");
+    init(&catalog, &[]).assert_fails(4, &["cannot write a file", "acme/schema", "are removed"]);
+    assert!(!catalog.path().join("acme/bakeline.yaml").exists());
+    assert!(catalog.path().join("acme/schema").exists());
+}
+
+#[test]
+fn invalid_choices_are_refused_together() {
+    let catalog = TestCatalog::new();
+    let done = catalog.run(&[
+        "init",
+        "x",
+        "--name",
+        "Acme",
+        "--region",
+        "eu",
+        "--account",
+        "12",
+    ]);
+    done.assert_fails(2, &["`Acme`", "`eu`", "`12`", "account ID"]);
+    init(&catalog, &["--os", "debain-12"])
+        .assert_fails(2, &["debain-12", "did you mean `debian-12`?"]);
+    init(&catalog, &["--os", "solaris"])
+        .assert_fails(2, &["known systems: amazon-linux-2023, debian-12"]);
+    catalog.run(&["init"]).assert_fails(2, &["--region"]);
+    catalog
+        .run(&["init", "My_Images", "--region", "eu-west-1"])
+        .assert_fails(2, &["`My_Images`", "--name NAME"]);
+    assert!(!catalog.path().join("x").exists());
+}
