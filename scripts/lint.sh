@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks formatting, clippy with and without the SDK and of the fuzz targets, ruff, mypy, and generated
-# files.
+# Checks formatting, clippy with and without the SDK and of the fuzz targets, ruff, mypy, generated
+# files, and the links of the book.
 . "$(dirname "$0")/common.sh"
 
 clippy_full() {
@@ -23,4 +23,5 @@ timed "clippy of the fuzz targets" cargo clippy -p bakeline-fuzz -- -D warnings
 timed "clippy with the SDK" clippy_full
 timed "python lint" python_lint
 timed "schemas up to date" "$BAKELINE" schema --check
-timed "README up to date" scripts/readme.py --check
+timed "pages up to date" scripts/docs.py --check
+timed "book" scripts/book.sh

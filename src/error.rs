@@ -4,7 +4,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-/// Kind of an error. The exit codes are an API (see the table in README.md).
+/// Kind of an error. The exit codes are an API (docs/reference/exit-codes.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorKind {
     /// 1: the input of the user is wrong (catalog, inventory, plan, templates, settings); nothing

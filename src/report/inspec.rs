@@ -1,5 +1,5 @@
 //! Writes InSpec's exec-json. It is valid by InSpec's schemas, and readers show the intended status
-//! (docs/reports.md).
+//! (docs/reference/reports.md).
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! Writes check reports in each format from one [`model`]. docs/reports.md describes the formats.
+//! Writes check reports in each format from one [`model`]. docs/reference/reports.md describes the formats.
 
 pub mod build;
 pub mod cyclonedx;

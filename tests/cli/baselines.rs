@@ -1,4 +1,4 @@
-//! Tests that docs/baselines.md is up to date and that the shipped profiles have all controls of
+//! Tests that docs/reference/baselines.md is up to date and that the shipped profiles have all controls of
 //! dev-sec.
 
 #![expect(
@@ -182,14 +182,14 @@ fn baselines_page_is_up_to_date() {
     }
     text += FOREIGN;
     text += &foreign;
-    let path = root().join("docs/baselines.md");
+    let path = root().join("docs/reference/baselines.md");
     if std::env::var_os("BAKELINE_BLESS").is_some() {
         std::fs::write(&path, &text).expect("write");
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == text,
-        "docs/baselines.md is not up to date: run this test with BAKELINE_BLESS=1"
+        "docs/reference/baselines.md is not up to date: run this test with BAKELINE_BLESS=1"
     );
 }
 

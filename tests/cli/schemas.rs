@@ -11,7 +11,7 @@ use std::path::Path;
 #[test]
 fn committed_schemas_are_up_to_date() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let reference = ("docs/checks.md", bakeline::checks::reference());
+    let reference = ("docs/reference/checks.md", bakeline::checks::reference());
     for (path, text) in bakeline::catalog::schemas().into_iter().chain([reference]) {
         if std::env::var_os("BAKELINE_BLESS").is_some() {
             std::fs::write(root.join(path), &text).expect("write");
@@ -24,12 +24,12 @@ fn committed_schemas_are_up_to_date() {
     }
 }
 
-/// Returns the keys of the table below a heading of README.md, in order.
-fn readme_keys(heading: &str) -> Vec<String> {
+/// Returns the keys of the table below a heading of docs/reference/image-files.md, in order.
+fn documented_keys(heading: &str) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = std::fs::read_to_string(root.join("README.md")).expect("a file");
-    let (_, section) = readme.split_once(heading).unwrap_or_default();
-    let section = section.split("\n###").next().unwrap_or_default();
+    let page = std::fs::read_to_string(root.join("docs/reference/image-files.md")).expect("a file");
+    let (_, section) = page.split_once(heading).unwrap_or_default();
+    let section = section.split("\n##").next().unwrap_or_default();
     let cells = section
         .lines()
         .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
@@ -40,7 +40,7 @@ fn readme_keys(heading: &str) -> Vec<String> {
 }
 
 #[test]
-fn readme_lists_all_keys_of_image_files() {
+fn inheritance_is_documented_for_all_keys_of_image_files() {
     let schemas = bakeline::catalog::schemas();
     let (_, text) = schemas
         .iter()
@@ -53,7 +53,7 @@ fn readme_lists_all_keys_of_image_files() {
         .keys()
         .collect();
     known.sort();
-    let mut listed = readme_keys("### Image files\n");
+    let mut listed = documented_keys("## What children inherit\n");
     listed.sort();
     assert_eq!(listed.iter().collect::<Vec<_>>(), known);
 }

@@ -1,5 +1,5 @@
 """The shipped images against the shipped baselines, in both phases: no control fails or is undetermined, and
-docs/baselines.md lists the controls that a foreign kernel skips. SSH and a broken image confirm the results."""
+docs/reference/baselines.md lists the controls that a foreign kernel skips. SSH and a broken image confirm the results."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def test_every_image_has_all_three_profiles(released: Released, image: str) -> N
 
 
 def documented_controls() -> set[tuple[str, str, str]]:
-    """Returns the expectations that docs/baselines.md lists as needing the target's own kernel, as (ID, target, property)."""
-    text = (REPO / "docs/baselines.md").read_text()
+    """Returns the expectations that docs/reference/baselines.md lists as needing the target's own kernel, as (ID, target, property)."""
+    text = (REPO / "docs/reference/baselines.md").read_text()
     rows = text.split("## Expectations that need the kernel of the target\n")[1].splitlines()
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows if row.startswith("| ")]
     return {(cell[0], cell[1], cell[2]) for cell in cells if cell[0] not in ("ID", "---")}

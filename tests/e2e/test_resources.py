@@ -25,7 +25,7 @@ BOOTED = [row for row in ROWS if row.place == "booted"]
 
 def documented_resources() -> set[str]:
     """Returns the resources of the generated reference."""
-    _, _, resources = (REPO / "docs/checks.md").read_text().partition("\n## Resources\n")
+    _, _, resources = (REPO / "docs/reference/checks.md").read_text().partition("\n## Resources\n")
     return set(re.findall(r"(?m)^### (\w+)$", resources.partition("\n## ")[0]))
 
 

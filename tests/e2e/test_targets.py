@@ -112,8 +112,8 @@ def facts_by_key(facts: Facts) -> dict[str, Any]:
 
 
 def table(mark: str) -> list[list[str]]:
-    """Returns the rows of a table in docs/targets.md."""
-    text = (REPO / "docs/targets.md").read_text().split(f"<!-- {mark} -->")[1].split("\n\n")[0]
+    """Returns the rows of a table in docs/reference/targets.md."""
+    text = (REPO / "docs/reference/targets.md").read_text().split(f"<!-- {mark} -->")[1].split("\n\n")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.strip().splitlines()]
     return rows[2:]
 
@@ -125,9 +125,9 @@ def assert_differences(one: Facts, other: Facts, column: int) -> None:
     must, may = ([row[0].strip("`") for row in table("differences") if row[column] == word] for word in ("yes", "may"))
     surprising = {key for key in differ if not any(fnmatch.fnmatchcase(key, pattern) for pattern in must + may)}
     told = {key: (ours.get(key), theirs.get(key)) for key in sorted(surprising)}
-    assert not told, f"not in docs/targets.md: {json.dumps(told, indent=1)[:4000]}"
+    assert not told, f"not in docs/reference/targets.md: {json.dumps(told, indent=1)[:4000]}"
     needless = [pattern for pattern in must if not fnmatch.filter(differ, pattern)]
-    assert not needless, f"docs/targets.md lists what does not differ: {needless}"
+    assert not needless, f"docs/reference/targets.md lists what does not differ: {needless}"
 
 
 def only_where_said(one: dict[str, Any], other: dict[str, Any]) -> None:

@@ -108,7 +108,7 @@ fn start_error(error: &std::io::Error) -> BuilderError {
         _ => format!("cannot start `packer`: {error}"),
     };
     let hint = "install Packer: `apt install packer` on Debian 12, HashiCorp's package on other \
-                systems (see docs/packer.md)";
+                systems (see docs/reference/packer.md)";
     BuilderError {
         message,
         hint: Some(hint.to_owned()),
@@ -142,7 +142,7 @@ impl ImageBuilder for Packer {
         let found = field.and_then(|v| semver::Version::parse(v.trim()).ok());
         let found = found.ok_or_else(|| command_error("packer version", &out))?;
         if found < OLDEST {
-            let hint = Some("install a newer version (see docs/packer.md)".to_owned());
+            let hint = Some("install a newer version (see docs/reference/packer.md)".to_owned());
             return Err(BuilderError {
                 message: format!("Packer {found} is too old: {OLDEST} or newer is required"),
                 hint,

@@ -6,7 +6,7 @@ use semver::Version;
 use crate::model::AMAZON_PLUGIN_VERSIONS;
 use crate::ports::BuilderError;
 
-/// Oldest and newest tested versions of Packer. docs/packer.md lists all.
+/// Oldest and newest tested versions of Packer. docs/reference/packer.md lists all.
 const TESTED_PACKER: (Version, Version) = (Version::new(1, 6, 6), Version::new(1, 16, 0));
 /// Oldest and newest tested versions of packer-plugin-amazon.
 const TESTED_PLUGIN: (Version, Version) = (Version::new(1, 8, 2), Version::new(1, 8, 2));
@@ -32,7 +32,7 @@ fn untested_warning(name: &str, found: &Version, tested: &(Version, Version)) ->
         format!("{oldest} to {newest}")
     };
     Some(format!(
-        "{name} {found} has not been tested with this version of bakeline; tested: {range} (docs/packer.md)"
+        "{name} {found} has not been tested with this version of bakeline; tested: {range} (docs/reference/packer.md)"
     ))
 }
 
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn documentation_lists_the_tested_versions() {
-        let table = include_str!("../../../docs/packer.md");
+        let table = include_str!("../../../docs/reference/packer.md");
         for version in [
             &TESTED_PACKER.0,
             &TESTED_PACKER.1,
@@ -149,7 +149,7 @@ mod tests {
             let cell = format!("| {version} |");
             assert!(
                 table.contains(&cell),
-                "docs/packer.md has no row with {cell}"
+                "docs/reference/packer.md has no row with {cell}"
             );
         }
         assert!(table.contains(AMAZON_PLUGIN_VERSIONS));

@@ -296,7 +296,8 @@ pub(crate) async fn check_packer(settings: &Settings) -> Vec<Check> {
         && let Some(old) = version.filter(|version| !has_sessions(version))
     {
         let error = Error::input(too_old_for_sessions(&old));
-        let error = error.hint("install a newer Packer (docs/packer.md), or use another `access`");
+        let error = error
+            .hint("install a newer Packer (docs/reference/packer.md), or use another `access`");
         out.push(Check::missing(Group::Tools, "SSM sessions", error));
     }
     out.extend(warnings.into_iter().map(untested));

@@ -94,9 +94,9 @@ fn render_errors(catalog: &Catalog, images: &[&Image]) -> Vec<Diagnostic> {
     });
     let finding = |error: RenderError| {
         let help = if error.template.starts_with("templates/") {
-            "see \"Templates\" in CONTRIBUTING.md for the variables that templates can use"
+            "see docs/guides/templates.md for own templates and their variables"
         } else {
-            "see \"Variables and matrices\" in README.md for the variables of a file template"
+            "see docs/guides/variables.md for the variables of a file template"
         };
         let text = catalog
             .files

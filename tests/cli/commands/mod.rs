@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 mod bases;
+mod book;
 mod catalog_directory;
 mod init;
 mod inventory;

@@ -127,7 +127,7 @@ fn help_for_file_template_names_the_readme() {
     let files = "files: [{source: motd, destination: /etc/motd, template: true}]\n";
     catalog.write("images/jdk.yaml", &format!("parent: base\n{files}"));
     let result = catalog.run(&["validate"]);
-    result.assert_fails(1, &["\"Variables and matrices\" in README.md"]);
+    result.assert_fails(1, &["docs/guides/variables.md"]);
     assert!(!result.stderr.contains("CONTRIBUTING"), "{}", result.stderr);
 }
 

@@ -1,4 +1,4 @@
-"""Reference implementation of prune's rules, written only from README.md ("What prune keeps")."""
+"""Reference implementation of prune's rules, written only from docs/concepts/retirement.md ("What prune keeps")."""
 
 import re
 from datetime import UTC, date, datetime, timedelta

@@ -102,8 +102,10 @@ def test_parameter_and_amis_are_read_at_the_same_time(seeded: SeededAmis) -> Non
 
 
 def documented(seeded: SeededAmis, env: str) -> list[str]:
-    """Returns the output of the README's awscli commands."""
-    [block] = re.findall(r"```sh\n(aws ssm get-parameter .*?)```", (REPO / "README.md").read_text(), re.DOTALL)
+    """Returns the output of the awscli commands in docs/guides/lookups.md."""
+    [block] = re.findall(
+        r"```sh\n(aws ssm get-parameter .*?)```", (REPO / "docs/guides/lookups.md").read_text(), re.DOTALL
+    )
     block = block.replace("CATALOG", seeded.catalog.name).replace("IMAGE", "base").replace("ENV", env)
     commands = block.replace("\\\n", " ").strip().splitlines()
     assert len(commands) == 2, commands

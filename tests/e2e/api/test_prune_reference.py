@@ -2,7 +2,7 @@
 
 CI compares 500 inventories; `make matrix` compares 10,000.
 
-The reference, `prune_reference.py`, was written from README.md ("What prune keeps") without reading the program. It has one
+The reference, `prune_reference.py`, was written from docs/concepts/retirement.md ("What prune keeps") without reading the program. It has one
 function:
 
     retired_amis(settings, images, inventory) -> set of the IDs of the AMIs that no rule keeps

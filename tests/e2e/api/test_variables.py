@@ -1,6 +1,6 @@
 """Variables, matrices and architectures: `show image --json` equals an independent expansion of the same catalog.
 
-The reference, `variables_reference.py`, was written from README.md without reading the program.
+The reference, `variables_reference.py`, was written from docs/guides/ without reading the program.
 CI compares 60 random catalogs; BAKELINE_MATRIX=1 compares 200. No test starts a local EC2.
 """
 
@@ -92,17 +92,18 @@ def test_matrix_has_up_to_256_images(tmp_path: Path) -> None:
     assert plain(show(tmp_path, "app-15-15")["variables"]) == {"a": 15, "b": 15}
 
 
-def readme_example(start: str) -> str:
-    """Returns the example of README.md that starts with this comment."""
-    found = re.search(rf"```yaml\n(# {re.escape(start)}.*?)```", (REPO / "README.md").read_text(), re.DOTALL)
-    assert found, "README.md has no example"
+def guide_example(guide: str, start: str) -> str:
+    """Returns the example of a guide that starts with this comment."""
+    path = REPO / "docs/guides" / guide
+    found = re.search(rf"```yaml\n(# {re.escape(start)}.*?)```", path.read_text(), re.DOTALL)
+    assert found, f"{path} has no example"
     return found[1]
 
 
 @pytest.mark.parametrize("arch", ["x86_64", ["x86_64", "arm64"]], ids=["one architecture", "two architectures"])
 def test_two_jdks_on_two_bases_are_one_short_file(tmp_path: Path, arch: str | list[str]) -> None:
-    """Uses the example of README.md: four images, or eight if the bases have two architectures."""
-    example = readme_example("images/jdk.yaml defines ")
+    """Uses the example of the guide: four images, or eight if the bases have two architectures."""
+    example = guide_example("variables.md", "images/jdk.yaml defines ")
     assert example.count("\n") <= 15
     base = BASE | {"matrix": {"release": [12, 13]}, "name": "base-debian-${release}", "arch": arch}
     write_catalog(tmp_path, {}, {"base": base, "jdk": example})
@@ -122,8 +123,8 @@ def test_two_jdks_on_two_bases_are_one_short_file(tmp_path: Path, arch: str | li
 
 
 def test_source_depends_on_the_architecture(tmp_path: Path) -> None:
-    """Uses the example of README.md."""
-    write_catalog(tmp_path, {}, {"base-debian-12": readme_example("images/base-debian-12.yaml")})
+    """Uses the example of the guide."""
+    write_catalog(tmp_path, {}, {"base-debian-12": guide_example("architectures.md", "images/base-debian-12.yaml")})
     assert_valid(tmp_path, 2)
     for arch, debian in (("x86_64", "amd64"), ("arm64", "arm64")):
         shown = show(tmp_path, f"base-debian-12.{arch}")

@@ -1,4 +1,4 @@
-"""Rules of README.md and invalid catalogs, for test_variables.py."""
+"""Rules of docs/guides/variables.md and invalid catalogs, for test_variables.py."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Reference implementation of variables, matrices and architectures, written only from README.md.
+"""Reference implementation of variables, matrices and architectures, written only from docs/guides/.
 
-The sections are "Variables and matrices" and "Architectures". The reference reads JSON, which is valid YAML. Invalid catalogs raise an exception.
+The pages are variables.md and architectures.md. The reference reads JSON, which is valid YAML. Invalid catalogs raise an exception.
 """
 
 import itertools

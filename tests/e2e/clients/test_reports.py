@@ -27,7 +27,7 @@ from support.run import REPO, run
 
 DATA = Path(os.environ.get("BAKELINE_SHARED_DATA", REPO.parent / "shared/data"))
 INSPECJS = "inspecjs@2.12.6"
-# Status in Heimdall for each status of bakeline. An impact of 0 hides everything but errors (docs/reports.md).
+# Status in Heimdall for each status of bakeline. An impact of 0 hides everything but errors (docs/reference/reports.md).
 HEIMDALL = {
     "passed": "Passed",
     "failed": "Failed",

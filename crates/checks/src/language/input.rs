@@ -128,7 +128,7 @@ impl InputRules {
             return Ok(());
         };
         let whole = Pattern::new(&format!(r"\A(?:{pattern})\z"))
-            .map_err(|error| Problem::new(error.to_string(), "see docs/checks.md"))?;
+            .map_err(|error| Problem::new(error.to_string(), "see docs/reference/checks.md"))?;
         for text in value.items().iter().filter_map(Tree::scalar_text) {
             if !whole
                 .is_match(text.as_bytes())
@@ -232,7 +232,7 @@ fn check_condition(text: &str) -> Result<(), Problem> {
     let problem = |reason: String| {
         Problem::new(
             format!("`{text}` is not a valid condition: {reason}"),
-            "see docs/checks.md",
+            "see docs/reference/checks.md",
         )
     };
     let condition = grammar::parse(text).map_err(|error| problem(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! Generates docs/checks.md, the reference of the check language.
+//! Generates docs/reference/checks.md, the reference of the check language.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ const RESOURCE_GUIDE: &str = include_str!("resources.md");
 /// Text after the table of matchers.
 const MATCHER_GUIDE: &str = include_str!("matchers.md");
 
-/// Returns the content of docs/checks.md.
+/// Returns the content of docs/reference/checks.md.
 #[must_use]
 pub fn reference() -> String {
     let mut out = String::from(GUIDE);
