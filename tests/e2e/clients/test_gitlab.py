@@ -50,11 +50,13 @@ def released(project: Project) -> dict[str, Any]:
 
 def test_schedule_releases_with_reports(project: Project, released: dict[str, Any]) -> None:
     assert current(released) == {"Test"}, tags(released)
-    runs = project.file("runs")
-    [junit] = runs.glob("*/*/checks-boot.junit.xml")
+    artifacts = project.pipelines.at / ".gitlab-ci-local/artifacts/bakeline-release/images/.bakeline/runs"
+    [junit] = artifacts.glob("*/*/checks-boot.junit.xml")
     assert JUnitXml.fromfile(str(junit)) is not None
-    [packages] = runs.glob("*/*/packages-boot.cdx.json")
+    [packages] = artifacts.glob("*/*/packages-boot.cdx.json")
     assert json.loads(packages.read_text())["bomFormat"] == "CycloneDX"
+    excluded = "*/*/check-*.request.json"
+    assert list(project.file("runs").glob(excluded)) and not list(artifacts.glob(excluded))
 
 
 def test_promotion_waits_for_a_person(project: Project, released: dict[str, Any]) -> None:

@@ -51,7 +51,7 @@ REPORT = {
 
 
 def configure(pipelines: Pipelines, job: dict[str, Any] | None = None, **inputs: Any) -> None:
-    """Writes the configuration that includes the component. `job` changes the job `plan`. An input that is None is absent."""
+    """Writes the configuration that includes the component. `job` changes the job `plan`. Inputs with the value None are left out."""
     values = {name: value for name, value in {**INPUTS, **inputs}.items() if value is not None}
     included = {"local": "bakeline.yml", "inputs": values}
     text = json.dumps({"include": [included], **({"bakeline-plan": job} if job else {})})
