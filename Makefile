@@ -19,7 +19,7 @@ test: ## all tests: Rust, sandbox, end to end
 api: ## tests of the API only: a local EC2 that boots nothing, without root
 	@scripts/api.sh
 
-clients: ## third-party clients: awscli, boto3, schema validators
+clients: ## third-party clients: awscli, boto3, gitlab-ci-local, schema validators
 	@scripts/clients.sh
 
 # Many tests wait for processes, so two tests for each core run at a time.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tests with third-party clients: awscli, boto3 and HashiCorp's template on the local EC2, and schema
-# validators.
+# Tests with third-party clients: awscli, boto3, HashiCorp's template and gitlab-ci-local on the local
+# EC2, and schema validators.
 . "$(dirname "$0")/common.sh"
 
 schemas() {
@@ -11,7 +11,10 @@ schemas() {
     .venv/bin/check-jsonschema --builtin-schema vendor.gitlab-ci .gitlab-ci.yml
 }
 
-timed "packages" scripts/packages.sh
+# gitlab-ci-local needs rsync and a Node with npm.
+more=(rsync)
+if ! command -v npm >/dev/null; then more+=(nodejs npm); fi
+timed "packages" scripts/packages.sh "${more[@]}"
 timed "python environment" scripts/venv.sh
 timed "build" cargo build
 timed "schema validators" schemas

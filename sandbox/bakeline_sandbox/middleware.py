@@ -54,7 +54,8 @@ class Middleware:
     """WSGI application in front of moto and the control API.
 
     `find_principal` returns the ARN for an access key and True if the key has expired.
-    `deny` returns the error of an authenticated call that a condition denies.
+    `deny` returns the error of an authenticated call that a condition denies, and `deny_identity`
+    that of a call with an ID token, which has no access key.
     """
 
     moto: WsgiApp
@@ -64,6 +65,7 @@ class Middleware:
     find_principal: Callable[[str], tuple[str, bool] | None]
     command_line: Callable[[str], str]
     deny: Callable[[ApiCall], Response | None]
+    deny_identity: Callable[[ApiCall], Response | None]
     faults: FaultList = field(default_factory=FaultList)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -71,13 +73,17 @@ class Middleware:
         response = self._deny_browser(environ, call)
         if response is None and environ.get("PATH_INFO", "").startswith(CONTROL_PREFIX):
             return self.control(environ, start_response)
-        response = (
-            response
-            or self._deny_caller(environ, call)
-            or self._injected_response(call)
-            or self.deny(call)
-            or self._call_moto(environ, call)
-        )
+        if call.action == "AssumeRoleWithWebIdentity":
+            call.service = "sts"
+            response = response or self._injected_response(call) or self.deny_identity(call)
+        else:
+            response = (
+                response
+                or self._deny_caller(environ, call)
+                or self._injected_response(call)
+                or self.deny(call)
+            )
+        response = response or self._call_moto(environ, call)
         headers = [name for name, _ in response.headers]
         for name in headers:
             if name.lower().startswith("access-control-"):
@@ -105,9 +111,6 @@ class Middleware:
         """Denies unknown and expired keys, and services and paths that are not served."""
         environ.pop("HTTP_X_MOTO_ACCOUNT_ID", None)
         principal = self._find_principal(call.access_key)
-        if call.action == "AssumeRoleWithWebIdentity":
-            text = "The sandbox trusts no web identity: use AssumeRole."
-            return call.error_response("AccessDenied", text, 403)
         if principal is None:
             default = "InvalidClientTokenId" if call.access_key else "MissingAuthenticationToken"
             code = _UNKNOWN_KEY_CODES.get(call.service, default)

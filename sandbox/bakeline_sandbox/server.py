@@ -75,6 +75,7 @@ class SandboxServer:
             find_principal=sts_iam.find_principal,
             command_line=state_dir.command_line,
             deny=self.state.conditions.deny,
+            deny_identity=self.state.conditions.deny_identity,
             faults=faults,
         )
         self.server = make_server("127.0.0.1", port, app, threaded=True)

@@ -38,6 +38,9 @@ pub fn shipped_file(path: &str) -> Option<Cow<'static, [u8]>> {
         .map(|f| f.data)
 }
 
+/// Path of the CI/CD component of GitLab. GitLab finds components at `templates/NAME/template.yml`.
+pub const GITLAB_COMPONENT: &str = "templates/gitlab/template.yml";
+
 /// Lists the paths of all shipped templates and profiles, sorted.
 #[must_use]
 pub fn shipped_paths() -> Vec<String> {

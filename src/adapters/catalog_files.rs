@@ -53,6 +53,15 @@ impl CatalogFiles {
         &self.root
     }
 
+    /// Returns the path of the directory in its Git repository, with `/`. Returns an empty path for the
+    /// top of the repository, and outside of a repository.
+    #[must_use]
+    pub fn folder_in_repository(&self) -> String {
+        let top = self.root.ancestors().find(|at| at.join(".git").exists());
+        let folder = top.and_then(|top| self.root.strip_prefix(top).ok());
+        folder.map_or_else(String::new, |folder| folder.display().to_string())
+    }
+
     fn look_up(&self, path: &str) -> io::Result<Lookup> {
         let real = match std::fs::canonicalize(self.root.join(path)) {
             Ok(real) => real,

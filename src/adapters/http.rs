@@ -1,11 +1,11 @@
-//! Sends JSON over HTTP to secret URLs. No error contains the URL.
+//! Sends JSON over HTTP to secret URLs, and with tokens. No error contains them.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::ca_bundle::CaBundle;
-use crate::ports::{Http, HttpError, HttpResponse, Secret};
+use crate::ports::{Http, HttpError, HttpMethod, HttpRequest, HttpResponse};
 
 /// HTTP client.
 #[derive(Debug)]
@@ -32,35 +32,40 @@ impl HttpClient {
 
 #[async_trait]
 impl Http for HttpClient {
-    async fn post_json(
-        &self,
-        url: &Secret,
-        body: &serde_json::Value,
-    ) -> Result<HttpResponse, HttpError> {
-        let response = self
-            .client
-            .post(url.expose())
-            .json(body)
-            .send()
-            .await
-            .map_err(|e| HttpError::new(e.without_url()))?;
+    async fn send(&self, request: &HttpRequest<'_>) -> Result<HttpResponse, HttpError> {
+        let method = match request.method {
+            HttpMethod::Get => reqwest::Method::GET,
+            HttpMethod::Post => reqwest::Method::POST,
+            HttpMethod::Put => reqwest::Method::PUT,
+        };
+        let mut builder = self.client.request(method, request.url.expose());
+        if let Some(token) = request.token {
+            // A redirect to another host removes this header.
+            builder = builder.bearer_auth(token.expose());
+        }
+        if let Some(body) = request.body {
+            builder = builder.json(body);
+        }
+        let without_url = |e: reqwest::Error| HttpError::new(e.without_url());
+        let mut response = builder.send().await.map_err(without_url)?;
         let status = response.status().as_u16();
         let retry_after = response
             .headers()
             .get("retry-after")
             .and_then(|v| v.to_str().ok())
             .and_then(|v| v.parse().ok());
-        let body = response
-            .text()
-            .await
-            .unwrap_or_default()
-            .chars()
-            .take(200)
-            .collect();
+        let mut body = Vec::new();
+        while body.len() < request.max_response {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                _ => break,
+            }
+        }
+        body.truncate(request.max_response);
         Ok(HttpResponse {
             status,
             retry_after,
-            body,
+            body: String::from_utf8_lossy(&body).into_owned(),
         })
     }
 

@@ -14,7 +14,7 @@ mod runs;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::Arch;
 
@@ -130,11 +130,25 @@ pub enum Command {
     Supervise(Supervise),
 }
 
+/// Output format of the diagnostics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ValidateFormat {
+    /// Excerpts of the files on stderr.
+    Text,
+    /// All diagnostics as JSON.
+    Json,
+    /// A code quality report of GitLab, in addition to the text.
+    Codequality,
+}
+
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
 pub struct Validate {
-    /// Print the diagnostics as JSON.
-    #[arg(long)]
+    /// Output format.
+    #[arg(long, value_enum, default_value_t = ValidateFormat::Text)]
+    pub format: ValidateFormat,
+    /// Print the diagnostics as JSON (same as --format json).
+    #[arg(long, conflicts_with = "format")]
     pub json: bool,
 }
 

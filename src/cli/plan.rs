@@ -15,6 +15,8 @@ pub enum Format {
     Json,
     /// A Markdown table, for example for a merge request.
     Markdown,
+    /// A code quality report of GitLab, with the images that a release would change.
+    Codequality,
 }
 
 /// Arguments of `why`.
@@ -64,6 +66,10 @@ pub struct Plan {
     /// Save the plan to a file for review; `release --plan` executes it.
     #[arg(long, value_name = "FILE", conflicts_with = "inventory")]
     pub save: Option<PathBuf>,
+    /// Write the plan as a note on the merge request of this GitLab job, or update the note of the last
+    /// plan. Needs a token with the scope `api` in BAKELINE_GITLAB_TOKEN. Errors are warnings.
+    #[arg(long)]
+    pub gitlab_note: bool,
     /// Recorded facts.
     #[command(flatten)]
     pub inventory: InventoryArgs,

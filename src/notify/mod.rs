@@ -1,5 +1,7 @@
-//! Sends notifications about a run. A notifier that fails is a warning and never fails the run.
+//! Sends notifications about a run, and notes about a plan. A notifier that fails is a warning and never
+//! fails the run.
 
+pub mod gitlab;
 mod slack;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::catalog::Catalog;
-use crate::ports::{Http, HttpError, HttpResponse, Secret};
+use crate::ports::{Http, HttpError, HttpRequest, HttpResponse, Secret};
 use crate::render::RenderError;
 use crate::render::slack::{Values, message};
 
@@ -53,7 +53,7 @@ pub(super) async fn post_message(
     let body = message(catalog, values)?;
     let mut attempt = 1;
     loop {
-        let response = http.post_json(url, &body).await;
+        let response = http.send(&HttpRequest::post_json(url, &body)).await;
         let pause = match &response {
             Ok(response) if response.status < 300 => return Ok(()),
             Ok(response) => pause_after(response, attempt),

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use crate::adapters::assets;
 use crate::catalog::{Catalog, load};
-use crate::ports::{Http, HttpError, HttpResponse, Secret};
+use crate::ports::{Http, HttpError, HttpRequest, HttpResponse, Secret};
 use crate::render::slack::Values;
 
 const URL: &str = "https://hooks.example.com/services/T0/B0/very-secret";
@@ -26,13 +26,9 @@ struct FakeHttp {
 
 #[async_trait]
 impl Http for FakeHttp {
-    async fn post_json(
-        &self,
-        url: &Secret,
-        body: &serde_json::Value,
-    ) -> Result<HttpResponse, HttpError> {
-        assert_eq!(url.expose(), URL);
-        assert!(body["blocks"].is_array());
+    async fn send(&self, request: &HttpRequest<'_>) -> Result<HttpResponse, HttpError> {
+        assert_eq!(request.url.expose(), URL);
+        assert!(request.body.is_some_and(|body| body["blocks"].is_array()));
         *self.post_count.lock().expect("no panic") += 1;
         let mut responses = self.responses.lock().expect("no panic");
         let response = if responses.len() > 1 {

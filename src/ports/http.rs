@@ -7,6 +7,49 @@ use async_trait::async_trait;
 
 use super::secret::Secret;
 
+/// Method of an HTTP request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpMethod {
+    /// Reads a resource.
+    Get,
+    /// Creates a resource.
+    Post,
+    /// Replaces a resource.
+    Put,
+}
+
+/// HTTP request with an optional JSON body.
+#[derive(Debug, Clone)]
+pub struct HttpRequest<'r> {
+    /// Method.
+    pub method: HttpMethod,
+    /// URL. It may contain a secret.
+    pub url: &'r Secret,
+    /// Bearer token.
+    pub token: Option<&'r Secret>,
+    /// JSON body.
+    pub body: Option<&'r serde_json::Value>,
+    /// Largest number of bytes to read of the body of the response.
+    pub max_response: usize,
+}
+
+impl<'r> HttpRequest<'r> {
+    /// Largest number of bytes to read of a response that only describes an error.
+    pub const SHORT: usize = 200;
+
+    /// Creates a request that posts JSON and needs no response body.
+    #[must_use]
+    pub fn post_json(url: &'r Secret, body: &'r serde_json::Value) -> Self {
+        Self {
+            method: HttpMethod::Post,
+            url,
+            token: None,
+            body: Some(body),
+            max_response: Self::SHORT,
+        }
+    }
+}
+
 /// Response to an HTTP request.
 #[derive(Debug, Clone)]
 pub struct HttpResponse {
@@ -31,15 +74,11 @@ impl HttpError {
     }
 }
 
-/// HTTP client for secret URLs.
+/// HTTP client for secret URLs and tokens.
 #[async_trait]
 pub trait Http: Send + Sync {
-    /// Posts `body` as JSON. The error never contains the URL.
-    async fn post_json(
-        &self,
-        url: &Secret,
-        body: &serde_json::Value,
-    ) -> Result<HttpResponse, HttpError>;
+    /// Sends a request. The error contains neither the URL nor the token.
+    async fn send(&self, request: &HttpRequest<'_>) -> Result<HttpResponse, HttpError>;
     /// Waits before the next attempt.
     async fn pause(&self, time: Duration);
 }

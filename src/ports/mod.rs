@@ -21,7 +21,7 @@ pub use cloud::{
     TemporaryQuery, TrialOutcome, TrialRequest, UsageReader, launch_refusal_kind,
 };
 pub use credentials::{CredentialSource, Credentials};
-pub use http::{Http, HttpError, HttpResponse};
+pub use http::{Http, HttpError, HttpMethod, HttpRequest, HttpResponse};
 pub use machine::{Clock, Processes, Vcs};
 pub use secret::Secret;
 pub use shell::{

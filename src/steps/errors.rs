@@ -74,7 +74,12 @@ fn credentials_hint(error: &CloudError) -> String {
     if is_clock_error(&error.message) {
         return CLOCK.to_owned();
     }
-    // The provider reports the code of AssumeRole or AssumeRoleWithWebIdentity.
+    if reports(&["sts:AssumeRoleWithWebIdentity", "InvalidIdentityToken"]) {
+        return "the role accepts only ID tokens of its project, branch and audience, from an identity provider \
+                of its account; `bakeline permissions --format trust` shows the trust policy"
+            .to_owned();
+    }
+    // The provider reports the code of AssumeRole.
     if reports(&["credentials: AccessDenied"]) {
         return "grant sts:AssumeRole on the role to the caller, and allow the caller in the trust policy of \
                 the role; `bakeline permissions` shows both"
@@ -232,6 +237,11 @@ mod tests {
                 "eu-west-1",
                 "an error occurred while loading credentials: AccessDenied: User: u is not authorized",
                 "grant sts:AssumeRole on the role",
+            ),
+            (
+                "eu-west-1",
+                "loading credentials: AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity",
+                "`bakeline permissions --format trust`",
             ),
             (
                 "eu-west-1",

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stderr, reason = "only this module prints")]
 
+pub mod code_quality;
 pub mod progress;
 pub mod snippet;
 pub mod table;

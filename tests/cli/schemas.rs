@@ -24,6 +24,23 @@ fn committed_schemas_are_up_to_date() {
     }
 }
 
+#[test]
+fn gitlab_component_is_embedded_and_uses_this_version() {
+    use bakeline::adapters::assets;
+    let embedded = assets::shipped_file(assets::GITLAB_COMPONENT).expect("component");
+    let text = String::from_utf8(embedded.into_owned()).expect("UTF-8");
+    let (_, version) = text.split_once("\n    version:\n").expect("input");
+    let default = version
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("default: "));
+    let current = format!("\"{}\"", env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        default,
+        Some(current.as_str()),
+        "set the default of `version`"
+    );
+}
+
 /// Returns the keys of the table below a heading of docs/reference/image-files.md, in order.
 fn documented_keys(heading: &str) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

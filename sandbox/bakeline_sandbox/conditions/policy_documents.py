@@ -23,6 +23,8 @@ KNOWN_KEYS = frozenset(
     "s3:prefix".split()
 )
 KNOWN_PREFIXES = ("aws:requesttag/", "aws:resourcetag/", "ec2:resourcetag/", "s3:x-amz-")
+# Claims of an ID token, after the host of its issuer.
+KNOWN_SUFFIXES = (":aud", ":sub")
 _OPERATOR = re.compile(
     r"(?P<set>ForAllValues:|ForAnyValue:)?"
     r"(?P<kind>String|Arn)(?P<negated>Not)?(?P<match>Equals|Like)(?P<case>IgnoreCase)?"
@@ -123,7 +125,8 @@ def _matches_resource(statement: dict[str, Any], resource: str, is_optional: boo
 def _matches_principal(statement: dict[str, Any], principals: Iterable[str]) -> bool:
     principal = statement.get("Principal")
     if isinstance(principal, dict):
-        principal = principal.get("AWS", [])
+        kinds = [_as_list(principal.get(kind, [])) for kind in ("AWS", "Federated")]
+        principal = [name for kind in kinds for name in kind]
     return any(name in ("*", *principals) for name in _as_list(principal))
 
 
@@ -141,7 +144,8 @@ def _matches_condition(
     operator: str, key: str, expected: list[str], keys: Mapping[str, tuple[str, ...]]
 ) -> bool:
     name = key.lower()
-    if name not in KNOWN_KEYS and not name.startswith(KNOWN_PREFIXES):
+    is_known = name in KNOWN_KEYS or name.startswith(KNOWN_PREFIXES)
+    if not is_known and not name.endswith(KNOWN_SUFFIXES):
         raise UnsupportedPolicyError(f"the condition key {key}")
     if any("${" in value for value in expected):
         raise UnsupportedPolicyError(f"a variable in the condition on {key}")

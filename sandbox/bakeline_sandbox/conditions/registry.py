@@ -15,6 +15,7 @@ from .rates import Rates
 from .realistic import Realistic
 from .sessions import Sessions
 from .visibility import Visibility
+from .web_identities import WebIdentities
 
 
 class Condition(Protocol):
@@ -44,11 +45,13 @@ class Conditions:
         self.encryption = Encryption()
         self.capacity = Capacity()
         self.organizations = Organizations()
+        self.web_identities = WebIdentities()
         self.rates, self.realistic = Rates(), Realistic(self)
         self.by_name: dict[str, Condition] = {
             "visibility": self.visibility,
             "policies": self.policies,
             "sessions": Sessions(),
+            "identities": self.web_identities,
             "encryption": self.encryption,
             "capacity": self.capacity,
             "organizations": self.organizations,
@@ -56,6 +59,10 @@ class Conditions:
             "realistic": self.realistic,
         }
         self.realistic.apply({"on": self.is_realistic})
+
+    def deny_identity(self, call: ApiCall) -> Response | None:
+        """Returns the error of a call with an ID token that is not accepted, or None."""
+        return self.web_identities.check(call)
 
     def deny(self, call: ApiCall) -> Response | None:
         """Returns the error of an authenticated call that a condition denies, or None."""

@@ -3,6 +3,7 @@
 pub(super) mod changelog;
 mod clock;
 pub(super) mod plan;
+mod plan_note;
 pub(super) mod play;
 pub(super) mod preflight;
 pub(super) mod probe;

@@ -5,13 +5,15 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::plan_note::{PlanPage, write_plan_note};
 use super::{clock, since};
 use crate::adapters::system::new_run_id;
 use crate::catalog::Catalog;
 use crate::cli::{Format, Plan as Args};
 use crate::commands::summary;
 use crate::commands::support::access::AccessMode;
-use crate::commands::support::{context, gather, templates};
+use crate::commands::support::context::{self, LoadedCatalog};
+use crate::commands::support::{gather, templates};
 use crate::error::Result;
 use crate::model::{ImageName, Inventory};
 use crate::plan::Plan;
@@ -22,6 +24,16 @@ use crate::plan::waves::{Wave, waves};
 use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
+    let mut page = None;
+    let result = show_plan(dir, args, &mut page).await;
+    if args.gitlab_note {
+        write_plan_note(dir, page.as_ref(), result.as_ref().err()).await;
+    }
+    result
+}
+
+/// Prints the plan. Sets `page` if the plan is needed as a note.
+async fn show_plan(dir: &Path, args: &Args, page: &mut Option<PlanPage>) -> Result<u8> {
     let reading = gather::start_reading(&args.inventory);
     let loaded = context::load_catalog(dir)?;
     let named = context::find_images(&loaded.catalog, &args.images)?;
@@ -62,11 +74,15 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     templates::check_planned_templates(&loaded.catalog, &plan)?;
     clock::warn_future_versions(&loaded.catalog.settings, &inventory);
     print_plan(
-        &loaded.catalog,
+        &loaded,
         &plan,
         &inventory,
         if args.json { Format::Json } else { args.format },
     );
+    *page = args.gitlab_note.then(|| PlanPage {
+        catalog: loaded.catalog.settings.name.to_string(),
+        markdown: markdown_page(&plan, &waves(&plan, &inventory)),
+    });
     if let (true, Some(revision)) = (is_empty, &args.since) {
         ui::say(&format!("no image differs from `{revision}`"));
     }
@@ -104,15 +120,17 @@ struct PlanDocument<'p> {
     waves: Vec<Wave>,
 }
 
-fn print_plan(catalog: &Catalog, plan: &Plan, inventory: &Inventory, format: Format) {
+fn print_plan(loaded: &LoadedCatalog, plan: &Plan, inventory: &Inventory, format: Format) {
+    let catalog = &loaded.catalog;
     let waves = waves(plan, inventory);
     match format {
         Format::Json => ui::json(&PlanDocument { plan, waves }),
-        Format::Markdown => ui::data(
-            &[markdown_table(plan), wave_lines(&waves)]
-                .concat()
-                .join("\n"),
-        ),
+        Format::Markdown => ui::data(&markdown_page(plan, &waves)),
+        Format::Codequality => ui::json(&ui::code_quality::plan_findings(
+            catalog,
+            plan,
+            &loaded.files.folder_in_repository(),
+        )),
         Format::Table => {
             ui::data(&summary::decision_table(plan));
             for line in [wave_lines(&waves), instance_type_lines(catalog, plan)].concat() {
@@ -172,13 +190,22 @@ fn wave_lines(waves: &[Wave]) -> Vec<String> {
     out
 }
 
+/// Returns the plan in Markdown: the decisions and the waves.
+fn markdown_page(plan: &Plan, waves: &[Wave]) -> String {
+    let waves = wave_lines(waves)
+        .into_iter()
+        .map(|line| format!("- {line}"))
+        .collect();
+    [markdown_table(plan), waves].concat().join("\n")
+}
+
 /// Returns the plan as a Markdown table. Escapes user text, so that it stays in its cell.
 fn markdown_table(plan: &Plan) -> Vec<String> {
     let cell = |text: &str| {
         let plain = text.replace(['\n', '\r'], " ");
         let mut out = String::new();
         for c in plain.chars() {
-            if "|<>\\*_[]".contains(c) {
+            if "|<>\\*_[]@#!~&".contains(c) {
                 out.push('\\');
             }
             out.push(c);

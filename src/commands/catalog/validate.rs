@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::adapters::system::SystemClock;
 use crate::catalog::{Catalog, codes};
-use crate::cli::Validate;
+use crate::cli::{Validate, ValidateFormat};
 use crate::commands::support::{context, templates};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::error::Result;
@@ -27,9 +27,21 @@ pub(crate) fn run(dir: &Path, args: &Validate) -> Result<u8> {
     let errors = findings
         .iter()
         .any(|f| f.severity == crate::diagnostic::Severity::Error);
-    if args.json {
-        ui::json(&findings);
-    } else if !findings.is_empty() {
+    let format = if args.json {
+        ValidateFormat::Json
+    } else {
+        args.format
+    };
+    match format {
+        ValidateFormat::Text => {}
+        ValidateFormat::Json => ui::json(&findings),
+        ValidateFormat::Codequality => ui::json(&ui::code_quality::diagnostic_findings(
+            &findings,
+            &opened.folder_in_repository(),
+        )),
+    }
+    let is_text = format != ValidateFormat::Json;
+    if is_text && !findings.is_empty() {
         ui::say(&ui::snippet::render(
             &findings,
             &context::source_texts(&opened, &findings),
@@ -38,7 +50,7 @@ pub(crate) fn run(dir: &Path, args: &Validate) -> Result<u8> {
     }
     match catalog {
         Some(catalog) if !errors => {
-            if !args.json && !catalog.images.is_empty() {
+            if is_text && !catalog.images.is_empty() {
                 ui::say(&format!(
                     "{}: {} images, all valid",
                     catalog.settings.name,

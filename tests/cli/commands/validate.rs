@@ -144,3 +144,80 @@ fn validate_warns_about_catalog_without_images() {
     let found = catalog.run(&["validate", "--json"]).json();
     assert_eq!(found[0]["code"], "CAT035", "{found:#}");
 }
+
+/// Path, line, severity and check of each entry of a code quality report.
+fn findings(report: &serde_json::Value) -> Vec<(String, u64, String, String)> {
+    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+    let entries = report.as_array().expect("list").iter();
+    let entries = entries.map(|entry| {
+        let place = &entry["location"];
+        let line = place["lines"]["begin"].as_u64().expect("line");
+        let (severity, check) = (text(&entry["severity"]), text(&entry["check_name"]));
+        (text(&place["path"]), line, severity, check)
+    });
+    entries.collect()
+}
+
+#[test]
+fn code_quality_report_names_file_and_line_in_repository() {
+    let catalog = TestCatalog::new();
+    let good = catalog.run(&["validate", "--format", "codequality"]);
+    assert_eq!((good.code, good.json()), (0, json!([])));
+    catalog.write("images/jdk.yaml", "# image\nparent: bse\npackges: [jdk]\n");
+    let bad = catalog.run(&["validate", "--format", "codequality"]);
+    assert_eq!(bad.code, 1);
+    for word in ["images/jdk.yaml:2:", "did you mean `base`", "2 errors"] {
+        assert!(bad.stderr.contains(word), "{word}: {}", bad.stderr);
+    }
+    let found = findings(&bad.json());
+    assert_eq!(found.len(), 2, "{found:?}");
+    for (line, (path, begin, severity, check)) in (2..).zip(&found) {
+        assert_eq!((path.as_str(), *begin), ("images/jdk.yaml", line));
+        assert!(
+            severity == "critical" && check.starts_with("CAT"),
+            "{found:?}"
+        );
+    }
+    // In a folder of a repository, paths start at the top of the repository.
+    for file in ["bakeline.yaml", "images/base.yaml", "images/jdk.yaml"] {
+        let text = std::fs::read_to_string(catalog.path().join(file)).expect("file");
+        catalog.write(&format!("teams/web/{file}"), &text);
+    }
+    catalog.write(".git/HEAD", "ref: refs/heads/main\n");
+    let nested = catalog.run(&["-C", "teams/web", "validate", "--format", "codequality"]);
+    assert_eq!(findings(&nested.json())[0].0, "teams/web/images/jdk.yaml");
+}
+
+#[test]
+fn plan_is_a_code_quality_report() {
+    let catalog = TestCatalog::new();
+    let inventory = catalog.write_inventory(&[]);
+    let plan = catalog.run(&["plan", "--inventory", inventory, "--format", "codequality"]);
+    let found = findings(&plan.json());
+    let expected = |file: &str| {
+        let (severity, check) = ("info".to_owned(), "plan: build".to_owned());
+        (file.to_owned(), 1, severity, check)
+    };
+    assert_eq!(
+        found,
+        [expected("images/base.yaml"), expected("images/jdk.yaml")]
+    );
+}
+
+#[test]
+fn fingerprints_are_unique_and_independent_of_lines() {
+    let fingerprints = |text: &str| -> Vec<String> {
+        let catalog = TestCatalog::new();
+        catalog.write("images/jdk.yaml", text);
+        let report = catalog.run(&["validate", "--format", "codequality"]).json();
+        let entries = report.as_array().expect("list").iter();
+        entries
+            .map(|entry| entry["fingerprint"].as_str().expect("text").to_owned())
+            .collect()
+    };
+    let repeated = "parent: base\nfiles:\n- {sorce: a}\n- {sorce: a}\n";
+    let first = fingerprints(repeated);
+    let unique: std::collections::BTreeSet<&String> = first.iter().collect();
+    assert!(first.len() >= 2 && unique.len() == first.len(), "{first:?}");
+    assert_eq!(fingerprints(&format!("# moved\n{repeated}")), first);
+}
