@@ -17,6 +17,8 @@ pub struct Starter {
     pub prod_accounts: Vec<String>,
     /// Base images: name and content of the file.
     pub bases: Vec<(String, String)>,
+    /// CI/CD component, if the catalog gets a pipeline for GitLab.
+    pub gitlab_component: Option<String>,
 }
 
 impl Starter {
@@ -56,7 +58,30 @@ impl Starter {
         if let Some((base, _)) = self.bases.first() {
             out.push(("images/example.yaml".to_owned(), example_image(base)));
         }
+        if let Some(component) = &self.gitlab_component {
+            out.push((".gitlab/bakeline.yml".to_owned(), component.clone()));
+            out.push((".gitlab-ci.yml".to_owned(), self.pipeline()));
+        }
         out
+    }
+
+    /// Returns the pipeline, with the names of the roles that `bakeline permissions` prints.
+    fn pipeline(&self) -> String {
+        let account = self.account.as_deref().unwrap_or("111111111111");
+        let role =
+            |name: &str| format!("arn:aws:iam::{account}:role/bakeline-{}-{name}", self.name);
+        format!(
+            "# Pipeline of the catalog. See the comments in .gitlab/bakeline.yml.\n\
+             include:\n  - local: .gitlab/bakeline.yml\n    inputs:\n      \
+             # Container image with bakeline and Packer. Replace it.\n      \
+             image: registry.example.com/group/bakeline\n      \
+             # `bakeline permissions --format cloudformation` creates these roles.\n      \
+             read_role: {}\n      release_role: {}\n      promote_role: {}\n      prune_role: {}\n",
+            role("read"),
+            role("build"),
+            role("promote"),
+            role("prune"),
+        )
     }
 
     fn settings(&self) -> String {

@@ -29,4 +29,7 @@ pub struct Init {
     /// Operating system of a base image, such as `ubuntu-24-04`. Can be repeated.
     #[arg(long = "os", value_name = "OS", default_value = "debian-13")]
     pub systems: Vec<String>,
+    /// Also write a pipeline for GitLab.
+    #[arg(long)]
+    pub gitlab: bool,
 }

@@ -51,6 +51,7 @@ fn choose(dir: &Path, args: &Init) -> Result<Starter> {
         account: args.account.clone(),
         regions: args.regions.clone(),
         prod_accounts: args.prod_accounts.clone(),
+        gitlab_component: args.gitlab.then(gitlab_component).flatten(),
         bases: args
             .systems
             .iter()
@@ -68,6 +69,11 @@ fn choose(dir: &Path, args: &Init) -> Result<Starter> {
     } else {
         error
     })
+}
+
+fn gitlab_component() -> Option<String> {
+    let bytes = assets::shipped_file(assets::GITLAB_COMPONENT)?;
+    String::from_utf8(bytes.into_owned()).ok()
 }
 
 fn directory_name(dir: &Path) -> Option<String> {

@@ -70,6 +70,26 @@ fn new_catalog_is_valid_and_has_the_choices() {
 }
 
 #[test]
+fn pipeline_includes_the_component_with_the_roles() {
+    let catalog = TestCatalog::new();
+    init(&catalog, &[]);
+    assert!(!catalog.path().join("acme/.gitlab-ci.yml").exists());
+    fs::remove_dir_all(catalog.path().join("acme")).expect("removed");
+    assert_eq!(init(&catalog, &["--gitlab"]).code, 0);
+    let read = |path: &str| fs::read_to_string(catalog.path().join(path)).expect("file");
+    let pipeline = read("acme/.gitlab-ci.yml");
+    for role in ["read", "build", "promote", "prune"] {
+        let arn = format!("arn:aws:iam::111111111111:role/bakeline-acme-{role}\n");
+        assert!(pipeline.contains(&arn), "{pipeline}");
+    }
+    assert!(
+        pipeline.contains("local: .gitlab/bakeline.yml"),
+        "{pipeline}"
+    );
+    assert!(read("acme/.gitlab/bakeline.yml").contains("read_role:"));
+}
+
+#[test]
 fn existing_files_are_kept() {
     let catalog = TestCatalog::new();
     for path in ["acme/bakeline.yaml", "acme/images/example.yaml"] {
