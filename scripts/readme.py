@@ -23,7 +23,7 @@ def program_path() -> str:
 def command_output(command: str) -> str:
     """Returns stdout and stderr of a command, without paths and durations of this machine."""
     arguments = [program_path(), *shlex.split(command)[1:]]
-    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "COLUMNS": "110"}
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "COLUMNS": "80"}
     result = subprocess.run(
         arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )

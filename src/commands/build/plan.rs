@@ -114,9 +114,9 @@ fn print_plan(catalog: &Catalog, plan: &Plan, inventory: &Inventory, format: For
                 .join("\n"),
         ),
         Format::Table => {
-            ui::data(&summary::decision_table(plan));
+            ui::table(&summary::decision_table(plan));
             for line in [wave_lines(&waves), instance_type_lines(catalog, plan)].concat() {
-                ui::say(&line);
+                ui::say_wrapped(&line);
             }
         }
     }
