@@ -222,7 +222,7 @@ limited "Promote" "$BAKELINE" promote smoke --to Prod
 expect 2 image
 limited "Doctor" "$BAKELINE" doctor
 VERSION=$(cd "$WORK" && "$BAKELINE" latest smoke --env Prod --json | sed -n 's/.*"version": *"\([^"]*\)".*/\1/p')
-limited "Revoke" "$BAKELINE" revoke smoke "$VERSION"
+limited "Revoke" "$BAKELINE" revoke smoke "$VERSION" --apply
 limited "Prune" "$BAKELINE" prune --apply
 expect 0 image
 expect 0 snapshot

@@ -16,6 +16,9 @@ pub struct Rollback {
     /// Version to make current [default: the previous released version that all locations have].
     #[arg(long, value_name = "VERSION")]
     pub to: Option<Version>,
+    /// Only show what would change.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
@@ -32,6 +35,9 @@ pub struct Hold {
     /// Release the hold.
     #[arg(long)]
     pub release_hold: bool,
+    /// Only show what would change.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
@@ -59,9 +65,9 @@ pub struct Revoke {
     /// Version, such as 20261122.1.
     #[arg(value_name = "VERSION")]
     pub which: Version,
-    /// Only show the affected versions and the versions that become current instead.
+    /// Revoke the versions. Without it, only show them and the versions that become current instead.
     #[arg(long)]
-    pub dry_run: bool,
+    pub apply: bool,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,

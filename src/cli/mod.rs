@@ -49,9 +49,30 @@ pub struct Cli {
     /// it in the Git repository].
     #[arg(short = 'C', long, global = true, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Progress on stderr: auto (live lines on a terminal), plain or json (one object per line).
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORM",
+        value_enum,
+        default_value_t = ProgressForm::Auto,
+        hide_possible_values = true
+    )]
+    pub progress: ProgressForm,
     /// Command to run.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Form of the progress on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressForm {
+    /// Live lines on a terminal, else one line for each event.
+    Auto,
+    /// One line with its time for each event.
+    Plain,
+    /// One JSON object for each event and message.
+    Json,
 }
 
 /// Commands of bakeline.
@@ -81,7 +102,8 @@ pub enum Command {
     Rollback(Rollback),
     /// Hold a version (no promotion, no child builds) or release the hold.
     Hold(Hold),
-    /// Revoke a version and all versions built from it, and roll back environments that use them.
+    /// Show a version and all versions built from it; revoke them, and roll back environments that use
+    /// them, with --apply.
     Revoke(Revoke),
     /// Compare tags, pointers and the store; repair differences with --apply.
     Doctor(Doctor),
@@ -189,6 +211,9 @@ pub struct Promote {
     /// Number of locations to work on in parallel. EC2 itself limits the copies of each location.
     #[arg(short, long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: u16,
+    /// Only show what would change.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
@@ -200,7 +225,8 @@ pub struct CatalogArgs {
     /// Name of the catalog [default: that of bakeline.yaml].
     #[arg(long, env = "BAKELINE_CATALOG")]
     pub catalog: Option<String>,
-    /// Region [default: the first Region of the catalog, else AWS_REGION].
+    /// Region [default: the first Region of bakeline.yaml; without it AWS_REGION,
+    /// AWS_DEFAULT_REGION, else that of the profile].
     #[arg(long)]
     pub region: Option<String>,
 }
@@ -229,12 +255,20 @@ pub struct Latest {
 pub struct List {
     /// Names of the images [default: all].
     pub images: Vec<String>,
+    /// List only the AMIs that are current in this environment.
+    #[arg(long, value_name = "ENV")]
+    pub env: Option<String>,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Catalog and Region to look in.
-    #[command(flatten)]
-    pub lookup: CatalogArgs,
+    /// Name of the catalog, which needs no checkout and lists one Region of one account
+    /// [default: that of bakeline.yaml, with all its locations].
+    #[arg(long, env = "BAKELINE_CATALOG", value_name = "NAME")]
+    pub catalog: Option<String>,
+    /// List only this Region [default: all Regions of the catalog; with --catalog: AWS_REGION,
+    /// AWS_DEFAULT_REGION, else that of the profile].
+    #[arg(long)]
+    pub region: Option<String>,
 }
 
 /// Arguments of `sandbox`.

@@ -24,6 +24,9 @@ pub enum Format {
 pub struct Why {
     /// Name of the image.
     pub image: String,
+    /// Print all inputs, not only those that changed.
+    #[arg(long)]
+    pub all: bool,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,

@@ -28,8 +28,11 @@ pub struct Prune {
     /// bakeline.yaml].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub keep: Option<u32>,
-    /// Print every AMI with the result of every rule as JSON.
+    /// Print the result of every rule for every AMI.
     #[arg(long)]
+    pub explain: bool,
+    /// Print every AMI with the result of every rule as JSON.
+    #[arg(long, conflicts_with = "explain")]
     pub json: bool,
     /// Recorded facts.
     #[command(flatten)]
@@ -57,8 +60,11 @@ pub struct Retire {
     /// Allow AMIs that are shared with other accounts to be disabled and deregistered.
     #[arg(long)]
     pub shared_ok: bool,
-    /// Print every AMI with the result of every rule as JSON.
+    /// Print the result of every rule for every AMI.
     #[arg(long)]
+    pub explain: bool,
+    /// Print every AMI with the result of every rule as JSON.
+    #[arg(long, conflicts_with = "explain")]
     pub json: bool,
     /// Recorded facts.
     #[command(flatten)]

@@ -13,9 +13,10 @@ mod support;
 use clap::Parser as _;
 
 use crate::adapters::{sandbox, supervise};
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, ProgressForm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ui;
+use crate::ui::progress::ProgressMode;
 
 /// Parses the command line, runs the command, and returns the exit code of the process.
 #[must_use]
@@ -28,6 +29,11 @@ pub fn main() -> u8 {
         }
     };
     support::context::start_logging();
+    ui::progress::set_mode(match cli.progress {
+        ProgressForm::Auto => ProgressMode::Auto,
+        ProgressForm::Plain => ProgressMode::Plain,
+        ProgressForm::Json => ProgressMode::Json,
+    });
     let threads = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

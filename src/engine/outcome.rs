@@ -122,6 +122,18 @@ impl ScopeEnd {
         }
     }
 
+    /// Returns the status for messages: `done`, `failed`, `stuck`, `cancelled` or `not started`.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::Failed { .. } => "failed",
+            Self::Stuck { .. } => "stuck",
+            Self::Cancelled { .. } => "cancelled",
+            Self::NotStarted { .. } => "not started",
+        }
+    }
+
     fn kind(&self) -> Option<ErrorKind> {
         match self {
             Self::Done { .. } | Self::NotStarted { .. } | Self::Cancelled { .. } => None,
@@ -155,6 +167,20 @@ impl Outcome {
     #[must_use]
     pub(crate) fn end_of(&self, scope: &str) -> &ScopeEnd {
         &self.scopes[&scope.parse().expect("a scope")]
+    }
+
+    /// Returns the number of scopes with each status, done first.
+    #[must_use]
+    pub fn count_by_status(&self) -> Vec<(&'static str, usize)> {
+        let statuses = ["done", "failed", "stuck", "cancelled", "not started"];
+        let count = |status| {
+            self.scopes
+                .values()
+                .filter(|e| e.status() == status)
+                .count()
+        };
+        let counts = statuses.into_iter().map(|status| (status, count(status)));
+        counts.filter(|(_, count)| *count > 0).collect()
     }
 
     /// Returns the worst kind of failure, if there is one.

@@ -194,6 +194,19 @@ impl RetentionDecision {
         reasons.join("; ")
     }
 
+    /// Returns the first fact that decided. If an action is needed, it is the fact that names it.
+    #[must_use]
+    pub fn deciding_reason(&self) -> String {
+        if self.retire {
+            return self.retire_reason();
+        }
+        let keeping = || self.results.iter().filter(|r| r.keep);
+        let first = keeping().find(|r| r.rule == "orphaned");
+        first
+            .or_else(|| keeping().next())
+            .map_or_else(String::new, |r| r.reason.clone())
+    }
+
     fn retire_reason(&self) -> String {
         let reason_of = |rule: &str| {
             let result = self.results.iter().find(|r| r.rule == rule);

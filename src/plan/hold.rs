@@ -36,12 +36,7 @@ pub fn plan_hold(
     let (verdict, reason) = if let Some(settled) = settled {
         settled
     } else {
-        let reason = if release {
-            "may be promoted again"
-        } else {
-            "may not be promoted any more"
-        };
-        let reason = format!("version {version} {reason}");
+        let (verdict, reason) = hold_decision(version, release);
         for location in with_amis {
             let scope = image_scope(&image.name, &location, catalog);
             let here = own.iter().filter(|r| {
@@ -65,7 +60,7 @@ pub fn plan_hold(
                 vec![(action.0, location, action.1)],
             ));
         }
-        (PlanVerdict::Hold, reason)
+        (verdict, reason)
     };
     let ami = own.iter().find(|r| {
         locations::ami_location(r.ami, &inventory.account) == locations::home(&catalog.settings)
@@ -86,6 +81,16 @@ pub fn plan_hold(
         decisions: vec![decision],
         steps,
     }
+}
+
+/// Returns the verdict and its reason for a version that changes its state.
+fn hold_decision(version: Version, release: bool) -> (PlanVerdict, String) {
+    if release {
+        let reason = format!("version {version} may be promoted again");
+        return (PlanVerdict::Unhold, reason);
+    }
+    let reason = format!("version {version} may not be promoted any more");
+    (PlanVerdict::Hold, reason)
 }
 
 /// Returns the verdict and its reason if the version cannot or need not change its state. The list of

@@ -18,8 +18,10 @@ pub enum PlanVerdict {
     Promote,
     /// Roll back an environment to an earlier version.
     Rollback,
-    /// Hold a version, or release the hold.
+    /// Hold a version.
     Hold,
+    /// Release the hold of a version.
+    Unhold,
     /// Revoke a version.
     Revoke,
     /// Keep the current version.
@@ -40,6 +42,7 @@ impl PlanVerdict {
             Self::Promote => "promote",
             Self::Rollback => "roll back",
             Self::Hold => "hold",
+            Self::Unhold => "release hold",
             Self::Revoke => "revoke",
             Self::Keep => "keep",
             Self::Blocked => "blocked",

@@ -55,6 +55,15 @@ pub fn waves(plan: &Plan, inventory: &Inventory) -> Vec<Wave> {
     out
 }
 
+/// Returns the expected minutes of the images of a plan, by their scope at home.
+#[must_use]
+pub fn expected_minutes(plan: &Plan, inventory: &Inventory) -> BTreeMap<Scope, u64> {
+    let waves = waves(plan, inventory).into_iter();
+    let images = waves.flat_map(|wave| wave.images);
+    let known = images.filter_map(|(image, minutes)| Some((Scope::of_image(&image), minutes?)));
+    known.collect()
+}
+
 fn median_minutes(inventory: &Inventory, image: &ImageName) -> Option<u64> {
     let mut seconds = inventory.evidence.history.get(image)?.seconds.clone();
     seconds.sort_unstable();

@@ -111,7 +111,9 @@ fn credentials_hint(error: &CloudError) -> String {
         let partition = region.partition();
         return format!("provide AWS credentials of the partition `{partition}`");
     }
-    "provide AWS credentials: a profile, environment variables, or a role".to_owned()
+    "provide AWS credentials: set AWS_PROFILE, run `aws sso login`, or set AWS_ACCESS_KEY_ID and \
+     AWS_SECRET_ACCESS_KEY"
+        .to_owned()
 }
 
 /// Returns true for the errors of all services about the time of a request.
@@ -132,8 +134,10 @@ fn unreachable_hint(message: &str) -> &'static str {
     // rustls: `invalid peer certificate: UnknownIssuer`.
     if message.contains("peer certificate") {
         "set AWS_CA_BUNDLE to a file with the certificates of your network's authority"
+    } else if message.contains("AWS_ENDPOINT_URL") {
+        "unset AWS_ENDPOINT_URL to use AWS, or start the local EC2 with `bakeline sandbox up`"
     } else {
-        "check the network and AWS_ENDPOINT_URL; for the local EC2 run `bakeline sandbox up`"
+        "check the network, proxies and the name of the Region"
     }
 }
 
@@ -210,7 +214,11 @@ mod tests {
                 refused,
                 "is the Region eu-central-2 enabled",
             ),
-            ("eu-west-1", refused, "provide AWS credentials: a profile"),
+            (
+                "eu-west-1",
+                refused,
+                "provide AWS credentials: set AWS_PROFILE",
+            ),
             ("cn-north-1", refused, "of the partition `aws-cn`"),
             (
                 "af-south-1",

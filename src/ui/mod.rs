@@ -1,11 +1,10 @@
 //! Prints to the terminal: data to stdout, messages to stderr.
 
-#![expect(clippy::print_stderr, reason = "only this module prints")]
-
 pub mod code_quality;
 pub mod progress;
 pub mod snippet;
 pub mod table;
+pub mod width;
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -29,31 +28,77 @@ pub fn json(value: &impl serde::Serialize) {
     data(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
+/// Returns a number with its noun: `1 image`, `2 images`.
+#[must_use]
+pub fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// Prints a table to stdout, at the width of its terminal.
+pub fn table(table: &table::Table) {
+    data(&table.render(width::stdout_width()));
+}
+
+/// Prints a table to stderr, at the width of its terminal.
+pub fn say_table(table: &table::Table) {
+    say(&table.render(width::stderr_width()));
+}
+
 /// Prints a message to stderr.
 pub fn say(text: &str) {
-    eprintln!("{text}");
+    if progress::is_json() {
+        return line(&serde_json::json!({ "event": "message", "text": text }).to_string());
+    }
+    line(text);
+}
+
+/// Prints a line to stderr. Ignores a closed pipe.
+fn line(text: &str) {
+    let _ignored = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Prints a message to stderr, wrapped at the width of its terminal.
+pub fn say_wrapped(text: &str) {
+    let lines = width::wrap(text, width::stderr_width() - 2);
+    say(&lines.join("\n  "));
 }
 
 /// Prints an error with its causes and hints to stderr.
 pub fn error(error: &Error) {
     let chain = error.chain();
-    eprintln!("error: {}", chain.first().map_or("", String::as_str));
+    if progress::is_json() {
+        let (causes, hints) = (chain.get(1..), error.hints());
+        let object = serde_json::json!({
+            "event": "error", "text": chain.first(), "causes": causes, "hints": hints,
+        });
+        return line(&object.to_string());
+    }
+    line(&format!(
+        "error: {}",
+        chain.first().map_or("", String::as_str)
+    ));
     for cause in chain.iter().skip(1) {
-        eprintln!("  caused by: {cause}");
+        line(&format!("  caused by: {cause}"));
     }
     for hint in error.hints() {
-        eprintln!("hint: {hint}");
+        line(&format!("hint: {hint}"));
     }
 }
 
-/// Returns true if stdout supports colors.
+/// Returns true if stdout is a terminal on which colors are wanted (`NO_COLOR`, `CLICOLOR`).
 #[must_use]
-pub fn stdout_is_terminal() -> bool {
-    std::io::stdout().is_terminal()
+pub fn stdout_has_color() -> bool {
+    std::io::stdout().is_terminal() && console::colors_enabled()
 }
 
-/// Returns true if stderr supports colors and progress lines.
+/// Returns true if stderr is a terminal on which colors are wanted (`NO_COLOR`, `CLICOLOR`).
 #[must_use]
-pub fn stderr_is_terminal() -> bool {
+pub fn stderr_has_color() -> bool {
+    std::io::stderr().is_terminal() && console::colors_enabled_stderr()
+}
+
+/// Returns true if stderr shows progress lines that change.
+fn stderr_is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }

@@ -18,7 +18,15 @@ pub fn render(diagnostics: &[Diagnostic], texts: &BTreeMap<String, String>, colo
     };
     let snippets: Vec<String> = diagnostics
         .iter()
-        .map(|d| renderer.render(&snippet_groups(d, &texts)))
+        .map(|d| {
+            let text = renderer.render(&snippet_groups(d, &texts));
+            let has_source = d.span.line > 0 && texts.contains_key(&d.span.file);
+            // Without source lines, the renderer leaves no room for line numbers.
+            match has_source || d.related.is_some() {
+                true => text,
+                false => text.replace('\n', "\n "),
+            }
+        })
         .collect();
     snippets.join("\n\n")
 }
@@ -80,4 +88,17 @@ fn snippet_groups<'d>(
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Span;
+
+    #[test]
+    fn file_without_line_is_indented_like_others() {
+        let finding = Diagnostic::error(codes::SECRET, Span::file("images/a.yaml"), "wrong");
+        let text = render(&[finding], &BTreeMap::new(), false);
+        assert!(text.ends_with("\n --> images/a.yaml"), "{text}");
+    }
 }

@@ -71,7 +71,7 @@ def test_every_transition_matches_oracle(sandbox: Sandbox, scenario: Scenario) -
     scenario.do("promote", "jdk", "--to", "Prod")
     scenario.table.promote(two, "Prod")
     scenario.assert_matches()
-    scenario.do("revoke", "jdk", two)
+    scenario.do("revoke", "jdk", two, "--apply")
     scenario.table.revoke(two)
     scenario.assert_matches()
     assert_slack_message(sandbox, "revoked", two)
@@ -145,7 +145,7 @@ def test_refused_promotion_changes_nothing(sandbox: Sandbox, scenario: Scenario)
     for words, said in [
         (["promote", "jdk", "--to", "Test"], "lowest environment"),
         (["rollback", "jdk", "--env", "Prod", "--to", "20200101.1"], "no version 20200101.1"),
-        (["revoke", "jdk", "20200101.1"], "no version 20200101.1"),
+        (["revoke", "jdk", "20200101.1", "--apply"], "no version 20200101.1"),
         (["hold", "jdk", "20200101.1"], "no version 20200101.1"),
     ]:
         done = scenario.catalog.bakeline(*words, want=7)

@@ -87,7 +87,7 @@ class ReleaseProduct:
                 found.append(f"released, but the current AMI is {self.latest()}")
             if self.latest() == was:
                 found.append(f"exit 0, but {was} is still current")
-        elif re.search(r"^base\s+cleaned up$", done.err, re.MULTILINE) or "nothing was changed" in done.err:
+        elif re.search(r"^\S+Z base\s+cleaned up$", done.err, re.MULTILINE) or "nothing was changed" in done.err:
             difference = describe_difference(before, now)
             found += [f"cleaned up, but {difference}"] if difference else []
         if "stays current" in done.out and self.latest() != was:

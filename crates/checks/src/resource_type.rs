@@ -46,6 +46,8 @@ pub(crate) struct ResourceType {
     pub(crate) observe: fn(&ResourceRef, &str, &View<'_>) -> Observation,
     /// Returns a remark for the results, such as excluded paths.
     pub(crate) remark: fn(&ResourceRef, &View<'_>) -> Option<String>,
+    /// Returns details about a failed property, such as the output of a command.
+    pub(crate) details: fn(&ResourceRef, &str, &View<'_>) -> Option<String>,
 }
 
 /// Value of the key of a resource.
@@ -164,6 +166,7 @@ impl ResourceType {
             requests: no_requests,
             observe,
             remark: no_remark,
+            details: no_details,
         }
     }
 
@@ -173,6 +176,15 @@ impl ResourceType {
         remark: fn(&ResourceRef, &View<'_>) -> Option<String>,
     ) -> Self {
         self.remark = remark;
+        self
+    }
+
+    /// Sets the function that returns details about a failed property.
+    pub(crate) const fn with_details(
+        mut self,
+        details: fn(&ResourceRef, &str, &View<'_>) -> Option<String>,
+    ) -> Self {
+        self.details = details;
         self
     }
 
@@ -254,6 +266,10 @@ fn no_requests(_: &[RequestedResource<'_>]) -> Vec<String> {
 }
 
 fn no_remark(_: &ResourceRef, _: &View<'_>) -> Option<String> {
+    None
+}
+
+fn no_details(_: &ResourceRef, _: &str, _: &View<'_>) -> Option<String> {
     None
 }
 

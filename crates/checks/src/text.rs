@@ -44,6 +44,19 @@ pub(crate) fn truncate_message(bytes: &[u8]) -> String {
     truncate(bytes, 200)
 }
 
+/// Formats the last lines of an output for messages, if any: at most three lines of at most 200
+/// characters.
+pub(crate) fn last_lines(bytes: &[u8]) -> Option<String> {
+    let lines: Vec<&[u8]> = bytes
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let last = lines.iter().skip(lines.len().saturating_sub(3));
+    let last: Vec<String> = last.map(|line| truncate_message(line)).collect();
+    (!last.is_empty()).then(|| last.join(" | "))
+}
+
 fn truncate(bytes: &[u8], max: usize) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * max)]);
     let mut out = String::new();

@@ -137,7 +137,16 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     known
         .into_iter()
         .map(|k| (strsim::damerau_levenshtein(&word, &k.to_lowercase()), k))
-        .filter(|(distance, k)| *distance <= 1 + k.len().max(word.len()) / 4)
+        .filter(|(distance, k)| *distance <= most_edits(k.len().max(word.len())))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, k)| k)
+}
+
+/// Returns the largest number of edits after which a word of this length is still recognized. Short
+/// words with several edits, such as `base` and `name`, are different words.
+fn most_edits(length: usize) -> usize {
+    match length {
+        0..=2 => 0,
+        length => (length / 4).max(1),
+    }
 }

@@ -24,10 +24,11 @@ impl CallerConfig {
     /// Reads environment and profile as the AWS CLI does, without a call.
     ///
     /// # Errors
-    /// Fails if the profile needs an MFA code, or the CA certificates cannot be used.
+    /// Fails if the profile does not exist or needs an MFA code, or the CA certificates cannot be used.
     pub(in crate::adapters) async fn read(region: &Region) -> Result<Self> {
         let profile = ActiveProfile::read().await;
         if let Some(profile) = profile.as_ref().filter(|_| !has_aws_keys()) {
+            profile.reject_unknown()?;
             profile.reject_mfa()?;
         }
         let ca_bundle = CaBundle::load(profile.as_ref().and_then(|p| p.setting("ca_bundle")))?;
@@ -36,6 +37,13 @@ impl CallerConfig {
             .http_client(http_client(ca_bundle.as_ref())?);
         Ok(Self { loader, ca_bundle })
     }
+}
+
+/// Returns the Region of the active profile.
+pub(crate) async fn profile_region() -> Option<Region> {
+    let profile = ActiveProfile::read().await?;
+    let region = profile.setting("region").filter(|r| !r.is_empty());
+    region.map(Region::from)
 }
 
 /// Returns the default HTTP client of the SDK, with additional CA certificates if there is a bundle.

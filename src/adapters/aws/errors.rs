@@ -6,6 +6,8 @@ use crate::error::describe;
 use crate::model::{Region, encoded_details, omit_encoded_details};
 use crate::ports::{CloudError, CloudErrorKind, CloudResult, launch_refusal_kind};
 
+/// Part of the error of the SDK's chain of providers.
+const NO_CREDENTIALS: &str = "no credentials found in chain";
 /// Part of the answer to CopyImage while the snapshots are not shared with the caller.
 const NOT_SHARED: &str = "permission to access the storage of this ami";
 
@@ -22,7 +24,7 @@ where
     let message = match (error.code(), error.message()) {
         (Some(code), Some(text)) => format!("{code}: {text}"),
         (Some(code), None) => code.to_owned(),
-        _ => shorten_provider_error(describe(error)),
+        _ => name_endpoint(error, shorten_provider_error(describe(error))),
     };
     for details in encoded_details(&message) {
         tracing::debug!("encoded details of {action} in {region}: {details}");
@@ -50,6 +52,20 @@ where
         action,
         region: region.to_string(),
         message,
+    }
+}
+
+/// Adds the endpoint of the environment to the error of a connection that failed.
+fn name_endpoint<E>(error: &SdkError<E>, text: String) -> String {
+    let is_connection = matches!(
+        error,
+        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)
+    );
+    match crate::adapters::system::variable("AWS_ENDPOINT_URL") {
+        Some(url) if is_connection && !text.contains("credentials") => {
+            format!("{text} (AWS_ENDPOINT_URL is {url})")
+        }
+        _ => text,
     }
 }
 
@@ -82,6 +98,11 @@ pub(super) fn require_field<T>(
 /// Replaces the debug text of a failed credentials provider, such as AssumeRole, by its code and message.
 /// The text contains the ID of the request, so no two errors would be equal.
 fn shorten_provider_error(text: String) -> String {
+    // The chain lists the reason of each provider.
+    if text.contains(NO_CREDENTIALS) {
+        tracing::debug!("{text}");
+        return "no AWS credentials found".to_owned();
+    }
     let Some((before, rest)) = text.split_once("service error: ") else {
         return text;
     };
@@ -180,5 +201,8 @@ mod tests {
         }
         let missing = "no providers in chain provided credentials";
         assert_eq!(credentials_kind(missing), CloudErrorKind::Credentials);
+        let chain =
+            format!("dispatch failure: other: {NO_CREDENTIALS}. Attempted:\n  Environment: x");
+        assert_eq!(shorten_provider_error(chain), "no AWS credentials found");
     }
 }

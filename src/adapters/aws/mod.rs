@@ -3,7 +3,7 @@
 mod access;
 mod answer_check;
 mod clients;
-pub(in crate::adapters) mod config;
+pub(crate) mod config;
 mod copies;
 pub mod credentials;
 mod denials;

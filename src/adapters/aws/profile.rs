@@ -43,6 +43,24 @@ impl ActiveProfile {
         out
     }
 
+    /// Returns an error if the profile that the environment names is in no file. The SDK would
+    /// continue with the other sources of credentials.
+    pub(super) fn reject_unknown(&self) -> Result<()> {
+        let Some(name) = variable("AWS_PROFILE").filter(|name| !name.is_empty()) else {
+            return Ok(());
+        };
+        if self.set.get_profile(&name).is_some() {
+            return Ok(());
+        }
+        let known: Vec<&str> = self.set.profiles().collect();
+        let text = format!("the AWS profile `{name}` in AWS_PROFILE does not exist");
+        Err(Error::input(text).hint(if known.is_empty() {
+            "create it with `aws configure sso` or `aws configure`".to_owned()
+        } else {
+            format!("known profiles: {}", known.join(", "))
+        }))
+    }
+
     /// Returns an error if the profile asks for an MFA code. The SDK for Rust ignores the setting, and
     /// AWS would only answer that access is denied.
     pub(super) fn reject_mfa(&self) -> Result<()> {

@@ -184,6 +184,9 @@ pub(crate) fn find_environment(
     let names = || environments.iter().map(EnvName::as_str);
     let help = match nearest(&text.value, names()) {
         Some(near) => format!("did you mean `{near}`?"),
+        None if environments.is_empty() => {
+            "define it in `environments` of bakeline.yaml".to_owned()
+        }
         None => format!(
             "the environments are {}",
             names().collect::<Vec<_>>().join(" < ")

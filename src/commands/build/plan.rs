@@ -132,9 +132,9 @@ fn print_plan(loaded: &LoadedCatalog, plan: &Plan, inventory: &Inventory, format
             &loaded.files.folder_in_repository(),
         )),
         Format::Table => {
-            ui::data(&summary::decision_table(plan));
+            ui::table(&summary::decision_table(plan));
             for line in [wave_lines(&waves), instance_type_lines(catalog, plan)].concat() {
-                ui::say(&line);
+                ui::say_wrapped(&line);
             }
         }
     }

@@ -21,6 +21,7 @@ use crate::plan::step::PlanVerdict;
 use crate::ports::{Clock as _, CloudErrorKind, RoleSession, StoreErrorKind};
 use crate::steps::preflight::{Check, Group, Status, build_of};
 use crate::ui;
+use crate::ui::table::Table;
 
 /// Maximum number of roles that are assumed in parallel.
 const MAX_CONCURRENT: usize = 16;
@@ -83,19 +84,20 @@ pub(crate) async fn run(dir: &Path, args: &Preflight) -> Result<u8> {
 }
 
 fn print_table(checks: &[Check]) {
-    let row = |check: &Check| {
-        let cells = [
-            check.group.as_str(),
-            check.status.as_str(),
-            &check.object,
-            check.cause.as_deref().unwrap_or_default(),
-            &check.next_steps.join("; "),
-        ];
-        cells.map(str::to_owned).to_vec()
-    };
-    let rows: Vec<Vec<String>> = checks.iter().map(row).collect();
-    let header = ["GROUP", "STATUS", "OBJECT", "DETAIL", "NEXT STEP"];
-    ui::data(&ui::table::wrapped_columns(&header, &rows));
+    let mut table = Table::with_text(&["GROUP", "STATUS"], "OBJECT");
+    for check in checks {
+        let values = [check.group.as_str(), check.status.as_str()].map(str::to_owned);
+        let mut text = vec![check.object.clone()];
+        text.extend(check.cause.clone());
+        text.extend(
+            check
+                .next_steps
+                .iter()
+                .map(|step| format!("next step: {step}")),
+        );
+        table.push_text(values.to_vec(), text);
+    }
+    ui::table(&table);
 }
 
 /// Makes all checks for a release that builds the images, and for the environments up to one. Sorts

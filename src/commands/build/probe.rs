@@ -13,6 +13,7 @@ use crate::model::Probe;
 use crate::plan::probe::plan_probe;
 use crate::plan::step::PlanVerdict;
 use crate::ui;
+use crate::ui::table::Table;
 
 pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
@@ -52,19 +53,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     if args.json {
         ui::json(&probes);
     } else {
-        let rows: Vec<Vec<String>> = probes.iter().flat_map(update_rows).collect();
-        ui::data(&ui::table::columns(
-            &[
-                "IMAGE",
-                "VERSION",
-                "PACKAGE",
-                "CURRENT",
-                "CANDIDATE",
-                "SECURITY",
-                "ORIGIN",
-            ],
-            &rows,
-        ));
+        ui::table(&update_table(&probes));
         for probe in probes.iter().filter(|p| p.pending.is_empty()) {
             ui::say(&format!(
                 "{} {}: no pending updates",
@@ -85,24 +74,25 @@ fn scope_probe(end: &ScopeEnd) -> Option<Probe> {
     })
 }
 
-fn update_rows(probe: &Probe) -> Vec<Vec<String>> {
-    let or_dash = |text: &str| {
-        if text.is_empty() {
-            "-".to_owned()
-        } else {
-            text.to_owned()
+fn update_table(probes: &[Probe]) -> Table {
+    let mut table = Table::with_text(&["IMAGE", "VERSION", "PACKAGE", "SECURITY"], "UPDATE");
+    for probe in probes {
+        for update in &probe.pending {
+            let security = if update.security { "yes" } else { "-" };
+            let values = vec![
+                probe.image.to_string(),
+                probe.version.to_string(),
+                update.package.clone(),
+                security.to_owned(),
+            ];
+            let current = if update.current.is_empty() {
+                "-"
+            } else {
+                &update.current
+            };
+            let text = format!("{current} -> {} ({})", update.candidate, update.origin);
+            table.push_text(values, vec![text]);
         }
-    };
-    let row = |u: &crate::model::Update| {
-        vec![
-            probe.image.to_string(),
-            probe.version.to_string(),
-            u.package.clone(),
-            or_dash(&u.current),
-            u.candidate.clone(),
-            if u.security { "yes" } else { "-" }.to_owned(),
-            u.origin.clone(),
-        ]
-    };
-    probe.pending.iter().map(row).collect()
+    }
+    table
 }

@@ -45,7 +45,7 @@ pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
         None => plan_release(&loaded.catalog, &inventory, &request),
     };
     clock::warn_future_versions(&loaded.catalog.settings, &inventory);
-    ui::say(&summary::decision_table(&plan));
+    ui::say_table(&summary::decision_table(&plan));
     if let Some(blocked) = summary::blocked_error(&plan) {
         return Err(blocked);
     }

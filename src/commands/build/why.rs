@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::plan::change::is_digest;
 use crate::plan::release::{Explanation, InputComparison, explain_image};
 use crate::ui;
+use crate::ui::table::Table;
 
 pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
@@ -31,60 +32,79 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     if args.json {
         ui::json(&why);
     } else {
-        print_inputs(&why);
+        print_inputs(&why, args.all);
     }
     Ok(0)
 }
 
-fn print_inputs(why: &Explanation) {
+fn print_inputs(why: &Explanation, all: bool) {
     let commit = why
         .commit
         .as_ref()
         .map_or_else(String::new, |c| format!(" at commit {c}"));
-    ui::say(&format!(
+    ui::say_wrapped(&format!(
         "{} {} ({}) was built by run {}{commit}",
         why.image, why.version, why.ami, why.run
     ));
     if !why.build_reasons.is_empty() {
-        ui::say(&format!("reason: {}", why.build_reasons.join("; ")));
+        ui::say_wrapped(&format!("reason: {}", why.build_reasons.join("; ")));
     }
-    ui::say(&format!(
+    ui::say_wrapped(&format!(
         "next release: {} ({})",
         why.verdict,
         why.reasons.join("; ")
     ));
     if !why.manifest {
-        ui::say("the store has no manifest of this version; only digests are compared");
+        ui::say_wrapped("the store has no manifest of this version; only digests are compared");
     }
-    let rows: Vec<Vec<String>> = why
-        .digests
+    let controls = why
+        .controls
         .iter()
-        .chain(&why.inputs)
-        .map(|c| input_row(&c.input, c))
-        .chain(
-            why.controls
-                .iter()
-                .map(|c| input_row(&format!("control {}", c.input), c)),
-        )
+        .map(|c| (format!("control {}", c.input), c));
+    let inputs = why.digests.iter().chain(&why.inputs);
+    let compared: Vec<(String, &InputComparison)> = inputs
+        .map(|c| (c.input.clone(), c))
+        .chain(controls)
         .collect();
-    ui::data(&ui::table::columns(
-        &["INPUT", "CHANGED", "THEN", "NOW"],
-        &rows,
-    ));
+    let total = compared.len();
+    let shown: Vec<_> = compared
+        .into_iter()
+        .filter(|(_, c)| all || c.changed == Some(true))
+        .collect();
+    let hidden = total - shown.len();
+    if !shown.is_empty() {
+        ui::table(&input_table(&shown));
+    }
+    if hidden > 0 {
+        let word = if why.manifest {
+            "unchanged"
+        } else {
+            "unchanged or unknown"
+        };
+        ui::say_wrapped(&format!(
+            "{hidden} of {total} inputs are {word}; --all lists them"
+        ));
+    }
 }
 
-fn input_row(name: &str, compared: &InputComparison) -> Vec<String> {
-    let changed = match compared.changed {
-        Some(true) => "yes",
-        Some(false) => "-",
-        None => "?",
-    };
-    vec![
-        name.to_owned(),
-        changed.to_owned(),
-        abbreviate(compared.then.as_ref()),
-        abbreviate(compared.now.as_ref()),
-    ]
+fn input_table(compared: &[(String, &InputComparison)]) -> Table {
+    let mut table = Table::with_text(&["CHANGED"], "INPUT");
+    for (name, comparison) in compared {
+        let changed = match comparison.changed {
+            Some(true) => "yes",
+            Some(false) => "-",
+            None => "?",
+        };
+        let then = abbreviate(comparison.then.as_ref());
+        let now = abbreviate(comparison.now.as_ref());
+        let text = if comparison.changed == Some(false) {
+            format!("{name}: {now}")
+        } else {
+            format!("{name}: {then} -> {now}")
+        };
+        table.push_text(vec![changed.to_owned()], vec![text]);
+    }
+    table
 }
 
 /// Shortens digests to twelve characters. Other values are unchanged.

@@ -13,6 +13,7 @@ use crate::plan::permissions::{
     GitLab, Purpose, RoleDocument, Trust, list_permissions, role_documents, template,
 };
 use crate::ui;
+use crate::ui::table::Table;
 
 /// Maximum number of bytes of a template in a call (CloudFormation API Reference, `TemplateBody`).
 const MAX_BODY: usize = 51_200;
@@ -137,13 +138,10 @@ fn print_list(catalog: &Catalog, purposes: &[Purpose], account: Option<&str>, as
     if as_json {
         return ui::json(&list);
     }
-    let rows: Vec<Vec<String>> = list
-        .iter()
-        .map(|p| {
-            let cells = [p.action, p.account, &p.roles.join(","), p.caller, p.reason];
-            cells.map(str::to_owned).to_vec()
-        })
-        .collect();
-    let header = ["ACTION", "ACCOUNT", "ROLES", "CALLER", "REASON"];
-    ui::data(&ui::table::columns(&header, &rows));
+    let mut table = Table::with_text(&["ACTION", "ACCOUNT", "ROLES", "CALLER"], "REASON");
+    for p in &list {
+        let cells = [p.action, p.account, &p.roles.join(","), p.caller];
+        table.push_text(cells.map(str::to_owned).to_vec(), vec![p.reason.to_owned()]);
+    }
+    ui::table(&table);
 }

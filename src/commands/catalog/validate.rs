@@ -45,17 +45,17 @@ pub(crate) fn run(dir: &Path, args: &Validate) -> Result<u8> {
         ui::say(&ui::snippet::render(
             &findings,
             &context::source_texts(&opened, &findings),
-            ui::stderr_is_terminal(),
+            ui::stderr_has_color(),
         ));
     }
     match catalog {
         Some(catalog) if !errors => {
             if is_text && !catalog.images.is_empty() {
-                ui::say(&format!(
-                    "{}: {} images, all valid",
-                    catalog.settings.name,
-                    catalog.images.len()
-                ));
+                let images = match catalog.images.len() {
+                    1 => "1 image, valid".to_owned(),
+                    many => format!("{many} images, all valid"),
+                };
+                ui::say(&format!("{}: {images}", catalog.settings.name));
             }
             // The process ends here, and dropping a large catalog takes time.
             std::mem::forget(catalog);

@@ -63,7 +63,7 @@ pub(super) fn write_reports(
             None => ui::data(&terminal::write(
                 report,
                 terminal::Options {
-                    colour: ui::stdout_is_terminal(),
+                    colour: ui::stdout_has_color(),
                     passed: false,
                 },
             )),
@@ -84,7 +84,7 @@ pub(super) fn write_reports(
     ui::data(&terminal::write(
         report,
         terminal::Options {
-            colour: ui::stdout_is_terminal(),
+            colour: ui::stdout_has_color(),
             passed: false,
         },
     ));

@@ -11,6 +11,7 @@ use crate::lifecycle::doctor::Discrepancy;
 use crate::model::Inventory;
 use crate::plan::doctor::plan_repairs;
 use crate::ui;
+use crate::ui::table::Table;
 
 pub(crate) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     if args.apply && args.inventory.inventory.is_some() {
@@ -37,7 +38,7 @@ pub(crate) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     }
     let wrong: Vec<&Discrepancy> = findings.iter().filter(|f| !f.lost).collect();
     if wrong.is_empty() {
-        ui::say(agreement_message(&inventory));
+        ui::say(&agreement_message(&inventory, findings.len()));
         return Ok(0);
     }
     if args.apply && !plan.steps.is_empty() {
@@ -49,7 +50,10 @@ pub(crate) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
         )
         .await?;
         summary::exit_code(&ran)?;
-        ui::say(&format!("repaired {} findings", plan.steps.len()));
+        ui::say(&format!(
+            "repaired {}",
+            ui::count(plan.steps.len(), "finding")
+        ));
     }
     let left: Vec<&Discrepancy> = wrong
         .iter()
@@ -62,12 +66,15 @@ pub(crate) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     let mut error = if args.apply {
         Error::new(
             ErrorKind::Stuck,
-            format!("{} findings need manual repair", left.len()),
+            match left.len() {
+                1 => "1 finding needs manual repair".to_owned(),
+                many => format!("{many} findings need manual repair"),
+            },
         )
     } else {
         let error = Error::new(
             ErrorKind::Stuck,
-            format!("{} findings; nothing was changed", wrong.len()),
+            format!("{}; nothing was changed", ui::count(wrong.len(), "finding")),
         );
         if plan.steps.is_empty() {
             error
@@ -83,30 +90,39 @@ pub(crate) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
     Err(error)
 }
 
-/// Returns the message for an inventory without findings.
-fn agreement_message(inventory: &Inventory) -> &'static str {
-    match inventory.evidence.store {
-        Some(_) => "tags, pointers and store are consistent in all locations",
-        None => {
-            "tags and pointers are consistent in all locations; the recorded facts exclude the store"
+/// Returns the message for an inventory without differences that can be repaired. `lost` is the number
+/// of findings about lost evidence.
+fn agreement_message(inventory: &Inventory, lost: usize) -> String {
+    match (&inventory.evidence.store, lost) {
+        (None, _) => {
+            "tags and pointers are consistent in all locations; the recorded facts exclude \
+                      the store"
+                .to_owned()
+        }
+        (Some(_), 0) => "tags, pointers and store are consistent in all locations".to_owned(),
+        (Some(_), lost) => {
+            format!(
+                "tags and pointers are consistent in all locations; the store lacks evidence that \
+                 cannot be recreated ({})",
+                ui::count(lost, "finding")
+            )
         }
     }
 }
 
 fn print_findings(findings: &[Discrepancy]) {
-    let repair = |f: &Discrepancy| match &f.manual_action {
-        _ if f.lost => "none: this evidence cannot be recreated".to_owned(),
-        Some(by_hand) => by_hand.clone(),
-        None => "doctor --apply".to_owned(),
-    };
-    let rows: Vec<Vec<String>> = findings
-        .iter()
-        .map(|f| vec![f.location.clone(), f.description.clone(), repair(f)])
-        .collect();
-    if !rows.is_empty() {
-        ui::data(&ui::table::wrapped_columns(
-            &["LOCATION", "FINDING", "REPAIR"],
-            &rows,
-        ));
+    if findings.is_empty() {
+        return;
     }
+    let mut table = Table::with_text(&["LOCATION"], "FINDING");
+    for finding in findings {
+        let repair = match &finding.manual_action {
+            _ if finding.lost => "repair: none, this evidence cannot be recreated".to_owned(),
+            Some(by_hand) => format!("repair: {by_hand}"),
+            None => "repair: bakeline doctor --apply".to_owned(),
+        };
+        let text = vec![finding.description.clone(), repair];
+        table.push_text(vec![finding.location.clone()], text);
+    }
+    ui::table(&table);
 }

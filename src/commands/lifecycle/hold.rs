@@ -8,12 +8,11 @@ use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather, lock, run};
 use crate::error::Result;
 use crate::plan::hold::plan_hold;
-use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
     let name = context::find_image(&loaded.catalog, &args.image)?;
-    let run = lock::take_locks(&loaded, lock::LockScope::All).await?;
+    let run = lock::take_locks_if(!args.dry_run, &loaded, lock::LockScope::All).await?;
     let from = InventoryArgs {
         inventory: None,
         save_inventory: None,
@@ -22,7 +21,7 @@ pub(crate) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
         &loaded,
         &from,
         gather::Need::Images,
-        AccessMode::Change(&run),
+        AccessMode::change_if(!args.dry_run, "hold", &run),
     )
     .await?;
     let image = &loaded.catalog.images[&name];
@@ -39,14 +38,18 @@ pub(crate) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
     } else {
         "held"
     };
-    ui::say(&summary::decision_table(&plan));
+    summary::print_decisions(&plan, args.dry_run && !args.json);
     if let Some(blocked) = summary::refused_error(&plan, done) {
         return Err(blocked);
     }
-    if plan.steps.is_empty() {
-        summary::print_summary(
-            &summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None),
+    let is_preview = args.dry_run;
+    if is_preview || plan.steps.is_empty() {
+        let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None);
+        summary::print_unchanged(
+            &report,
+            &plan,
             args.json,
+            is_preview.then_some("run again without --dry-run to proceed"),
         );
         return Ok(0);
     }

@@ -9,14 +9,13 @@ use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather, lock, run};
 use crate::error::Result;
 use crate::plan::promote::plan_promotion;
-use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
     let images = context::find_images(&loaded.catalog, &args.images)?;
     let known = loaded.catalog.settings.environment_names();
     let to = context::find_environment(&known, &args.to)?;
-    let run = lock::take_locks(&loaded, lock::LockScope::UpTo(&to)).await?;
+    let run = lock::take_locks_if(!args.dry_run, &loaded, lock::LockScope::UpTo(&to)).await?;
     let from = InventoryArgs {
         inventory: None,
         save_inventory: None,
@@ -25,18 +24,22 @@ pub(crate) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
         &loaded,
         &from,
         gather::Need::Images,
-        AccessMode::Change(&run),
+        AccessMode::change_if(!args.dry_run, "promote", &run),
     )
     .await?;
     let plan = plan_promotion(&loaded.catalog, &inventory, &images, &to, run);
-    ui::say(&summary::decision_table(&plan));
+    summary::print_decisions(&plan, args.dry_run && !args.json);
     if let Some(blocked) = summary::refused_error(&plan, "promoted") {
         return Err(blocked);
     }
-    if plan.steps.is_empty() {
-        summary::print_summary(
-            &summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None),
+    let is_preview = args.dry_run;
+    if is_preview || plan.steps.is_empty() {
+        let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None);
+        summary::print_unchanged(
+            &report,
+            &plan,
             args.json,
+            is_preview.then_some("run again without --dry-run to proceed"),
         );
         return Ok(0);
     }

@@ -8,12 +8,11 @@ use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather, lock, run};
 use crate::error::Result;
 use crate::plan::revoke::plan_revocation;
-use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
     let name = context::parse_image_name(&loaded.catalog, &args.image)?;
-    let run = lock::take_locks_if(!args.dry_run, &loaded, lock::LockScope::All).await?;
+    let run = lock::take_locks_if(args.apply, &loaded, lock::LockScope::All).await?;
     let from = InventoryArgs {
         inventory: None,
         save_inventory: None,
@@ -22,18 +21,22 @@ pub(crate) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
         &loaded,
         &from,
         gather::Need::Images,
-        AccessMode::change_if(!args.dry_run, "revoke", &run),
+        AccessMode::change_if(args.apply, "revoke", &run),
     )
     .await?;
     let plan = plan_revocation(&loaded.catalog, &inventory, &name, args.which, run);
-    ui::say(&summary::decision_table(&plan));
+    summary::print_decisions(&plan, !args.apply && !args.json);
     if let Some(blocked) = summary::refused_error(&plan, "revoked") {
         return Err(blocked);
     }
-    if args.dry_run || plan.steps.is_empty() {
-        summary::print_summary(
-            &summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None),
+    let is_preview = !args.apply;
+    if is_preview || plan.steps.is_empty() {
+        let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None);
+        summary::print_unchanged(
+            &report,
+            &plan,
             args.json,
+            is_preview.then_some("run again with --apply to proceed"),
         );
         return Ok(0);
     }

@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::lock::LockHolder;
 use crate::model::EnvName;
 use crate::ui;
+use crate::ui::table::Table;
 
 /// Lock of an environment.
 #[derive(Debug, Serialize)]
@@ -87,10 +88,11 @@ fn state_name(state: &LockState) -> &'static str {
 }
 
 fn print_locks(rows: &[LockRow]) {
-    let cells = |row: &LockRow| {
+    let mut table = Table::new(&["ENV", "LOCK", "RUN", "HOST", "EXPIRES"]);
+    for row in rows {
         let holder = row.holder.as_ref();
         let text = |of: fn(&LockHolder) -> String| holder.map_or_else(|| "-".to_owned(), of);
-        vec![
+        table.push(vec![
             row.environment.to_string(),
             if row.released {
                 format!("{}, released", row.state)
@@ -100,11 +102,7 @@ fn print_locks(rows: &[LockRow]) {
             text(|h| h.run.to_string()),
             text(|h| format!("{} (pid {})", h.host, h.pid)),
             text(|h| h.expires.to_string()),
-        ]
-    };
-    let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    ui::data(&ui::table::columns(
-        &["ENV", "LOCK", "RUN", "HOST", "EXPIRES"],
-        &rows,
-    ));
+        ]);
+    }
+    ui::table(&table);
 }

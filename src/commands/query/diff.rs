@@ -20,6 +20,7 @@ use crate::plan;
 use crate::ports::{Store, Workspace as _};
 use crate::steps::check::controls::{CheckReport, evidence_file};
 use crate::ui;
+use crate::ui::table::Table;
 
 pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
@@ -52,12 +53,9 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         return Ok(0);
     }
     ui::say(&format!("{name} {from} -> {to}: {}", diff.summary()));
-    let rows = diff_rows(&diff);
-    if !rows.is_empty() {
-        ui::data(&ui::table::columns(
-            &["CHANGE", "NAME", "FROM", "TO"],
-            &rows,
-        ));
+    let table = diff_table(&diff);
+    if !table.is_empty() {
+        ui::table(&table);
     }
     for what in &diff.unknown {
         ui::say(&format!("not compared: {what}"));
@@ -204,30 +202,27 @@ pub(crate) async fn version_facts(
     serde_json::from_value(report.facts).map_err(unreadable)
 }
 
-fn diff_rows(diff: &BuildDiff) -> Vec<Vec<String>> {
-    let dash = || "-".to_owned();
-    let row = |what: &str, name: &String, from: String, to: String| {
-        vec![what.to_owned(), name.clone(), from, to]
+fn diff_table(diff: &BuildDiff) -> Table {
+    let mut table = Table::with_text(&["CHANGE", "NAME"], "FROM -> TO");
+    let mut push = |what: &str, name: &String, values: String| {
+        table.push_text(vec![what.to_owned(), name.clone()], vec![values]);
     };
-    let change = |what: &'static str| {
-        move |(name, change): (&String, &ValueChange)| {
-            row(what, name, change.from.clone(), change.to.clone())
+    for (name, value) in &diff.added {
+        push("added", name, value.clone());
+    }
+    for (name, value) in &diff.removed {
+        push("removed", name, value.clone());
+    }
+    for (what, changes) in [
+        ("upgraded", &diff.upgraded),
+        ("downgraded", &diff.downgraded),
+        ("unit", &diff.units),
+        ("account", &diff.users),
+        ("file", &diff.files),
+    ] {
+        for (name, ValueChange { from, to }) in changes {
+            push(what, name, format!("{from} -> {to}"));
         }
-    };
-    let mut out: Vec<Vec<String>> = diff
-        .added
-        .iter()
-        .map(|(n, v)| row("added", n, dash(), v.clone()))
-        .collect();
-    out.extend(
-        diff.removed
-            .iter()
-            .map(|(n, v)| row("removed", n, v.clone(), dash())),
-    );
-    out.extend(diff.upgraded.iter().map(change("upgraded")));
-    out.extend(diff.downgraded.iter().map(change("downgraded")));
-    out.extend(diff.units.iter().map(change("unit")));
-    out.extend(diff.users.iter().map(change("account")));
-    out.extend(diff.files.iter().map(change("file")));
-    out
+    }
+    table
 }

@@ -83,7 +83,7 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     if args.json {
         ui::json(&story);
     } else {
-        ui::data(&render_text(&story));
+        ui::data(&render_text(&story, ui::width::stdout_width()));
     }
     Ok(0)
 }
@@ -320,7 +320,10 @@ fn describe_ami(
     }
 }
 
-fn render_text(story: &VersionDetails) -> String {
+/// Width of the labels of `explain`.
+const LABEL_WIDTH: usize = 13;
+
+fn render_text(story: &VersionDetails, width: usize) -> String {
     let mut out = vec![format!(
         "{} {} ({}), {}",
         story.image,
@@ -330,7 +333,11 @@ fn render_text(story: &VersionDetails) -> String {
     )];
     let mut line = |label: &str, words: String| {
         if !words.is_empty() {
-            out.push(format!("  {label:<10} {words}"));
+            let room = width.saturating_sub(LABEL_WIDTH);
+            let mut lines = ui::width::wrap(&words, room).into_iter();
+            let first = lines.next().unwrap_or_default();
+            out.push(format!("  {label:<10} {first}"));
+            out.extend(lines.map(|more| format!("{:LABEL_WIDTH$}{more}", "")));
         }
     };
     line("base", story.lineage.join(" <- "));

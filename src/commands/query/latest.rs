@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::adapters::system;
 use crate::catalog::{self, Settings};
 use crate::cli::{CatalogArgs, Latest};
+use crate::commands::support::access::role_in_account;
 use crate::commands::support::context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{Record, lookup, tags};
@@ -24,9 +25,9 @@ pub(crate) struct LookupScope {
     pub(crate) settings: Option<Settings>,
 }
 
-/// Returns the catalog and Region from the command line, else from bakeline.yaml. The Region can
-/// also come from `AWS_REGION`.
-pub(crate) fn resolve_location(dir: &Path, args: &CatalogArgs) -> Result<LookupScope> {
+/// Returns the catalog and Region from the command line, else from bakeline.yaml. Without both, the
+/// Region comes from `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile, in this order.
+pub(crate) async fn resolve_location(dir: &Path, args: &CatalogArgs) -> Result<LookupScope> {
     let settings = match &args.catalog {
         Some(_) => None,
         None => Some(load_settings(dir)?),
@@ -43,18 +44,19 @@ pub(crate) fn resolve_location(dir: &Path, args: &CatalogArgs) -> Result<LookupS
         )
         .because(e)
     })?;
-    let environment =
-        || system::variable("AWS_REGION").or_else(|| system::variable("AWS_DEFAULT_REGION"));
-    let region = args
-        .region
-        .as_deref()
-        .map(Region::from)
-        .or(home)
-        .or_else(|| environment().map(Region));
-    let region = region.ok_or_else(|| {
-        Error::new(ErrorKind::Usage, "the Region is missing")
-            .hint("use --region, or set AWS_REGION")
-    })?;
+    let variable = |name| system::variable(name).filter(|region| !region.is_empty());
+    let given = args.region.as_deref().map(Region::from).or(home);
+    let region = given
+        .or_else(|| variable("AWS_REGION").map(Region))
+        .or_else(|| variable("AWS_DEFAULT_REGION").map(Region));
+    let region = match region {
+        Some(region) => region,
+        None => context::profile_region().await.ok_or_else(|| {
+            Error::new(ErrorKind::Usage, "the Region is missing").hint(
+                "use --region, or set AWS_REGION, AWS_DEFAULT_REGION or `region` in the profile",
+            )
+        })?,
+    };
     Ok(LookupScope {
         catalog,
         region,
@@ -62,7 +64,7 @@ pub(crate) fn resolve_location(dir: &Path, args: &CatalogArgs) -> Result<LookupS
     })
 }
 
-fn load_settings(dir: &Path) -> Result<Settings> {
+pub(super) fn load_settings(dir: &Path) -> Result<Settings> {
     let files = context::open_files(dir)?;
     match catalog::load_settings(&files) {
         (Some(settings), _) => Ok(settings),
@@ -70,7 +72,7 @@ fn load_settings(dir: &Path) -> Result<Settings> {
             ui::say(&ui::snippet::render(
                 &findings,
                 &context::source_texts(&files, &findings),
-                ui::stderr_is_terminal(),
+                ui::stderr_has_color(),
             ));
             Err(context::invalid_catalog(&findings)
                 .hint("or use --catalog, which needs no checkout"))
@@ -79,7 +81,7 @@ fn load_settings(dir: &Path) -> Result<Settings> {
 }
 
 pub(crate) async fn run(dir: &Path, args: &Latest) -> Result<u8> {
-    let location = resolve_location(dir, &args.lookup)?;
+    let location = resolve_location(dir, &args.lookup).await?;
     let env = resolve_environment(args, location.settings.as_ref())?;
     let image = ImageName::from(args.image.as_str());
     let arch = image.arch().unwrap_or(args.arch);
@@ -154,15 +156,7 @@ async fn find_current(
         )
     });
     let Some(record) = found.record else {
-        let text = format!(
-            "no `{image}` ({arch}) is current in `{env}` of catalog `{}` in {}",
-            location.catalog, location.region
-        );
-        return Err(match defect {
-            Some(defect) => Error::new(ErrorKind::NotFound, format!("{text}: {defect}"))
-                .hint("run `bakeline doctor` to see what is wrong"),
-            None => Error::new(ErrorKind::NotFound, text).hint("`bakeline list` shows what exists"),
-        });
+        return Err(not_current_error(&*cloud, location, (image, arch, env), defect).await);
     };
     if let Some(defect) = defect {
         ui::say(&format!(
@@ -175,6 +169,63 @@ async fn find_current(
         "ami": record.ami.id, "image": image, "version": record.version, "arch": arch, "environment": env,
         "region": location.region, "since": since, "name": record.ami.name,
     }))
+}
+
+/// Returns the error for an image that is not current. `defect` describes a pointer that names an
+/// unusable AMI.
+async fn not_current_error(
+    cloud: &dyn Cloud,
+    location: &LookupScope,
+    (image, arch, env): (&ImageName, Arch, &EnvName),
+    defect: Option<String>,
+) -> Error {
+    let account = cloud.identity(&location.region).await;
+    let account = account.map(|caller| caller.account).ok();
+    let place = account.as_ref().map(|own| format!(", account {own}"));
+    let text = format!(
+        "no `{image}` ({arch}) is current in `{env}` of catalog `{}` in {}{}",
+        location.catalog,
+        location.region,
+        place.unwrap_or_default()
+    );
+    match defect {
+        Some(defect) => Error::new(ErrorKind::NotFound, format!("{text}: {defect}"))
+            .hint("run `bakeline doctor` to see what is wrong"),
+        None => Error::new(ErrorKind::NotFound, text).hint(other_account_hint(
+            location,
+            env,
+            account.as_deref(),
+        )),
+    }
+}
+
+/// Returns the hint for an image that is not current in the caller's account and Region: the account
+/// and role of the environment, if the caller is elsewhere.
+fn other_account_hint(location: &LookupScope, env: &EnvName, own: Option<&str>) -> String {
+    let Some(settings) = &location.settings else {
+        return format!(
+            "`bakeline list --catalog {} --region {}` shows what exists in this account",
+            location.catalog, location.region
+        );
+    };
+    let found = settings.environment(env);
+    let accounts = found.map_or(&[][..], |env| env.accounts.as_slice());
+    let is_elsewhere = own.is_some_and(|own| accounts.iter().all(|account| account != own));
+    let is_listed = found.is_some_and(|env| env.regions.contains(&location.region));
+    let is_shared = found.is_some_and(crate::catalog::Environment::is_shared);
+    if accounts.is_empty() || is_shared || !is_elsewhere || !is_listed {
+        return "`bakeline list` shows what exists".to_owned();
+    }
+    let role = found.and_then(|env| env.read_role.as_ref().or(env.role.as_ref()));
+    let role = role.map_or_else(String::new, |role| {
+        let roles: Vec<String> = accounts.iter().map(|a| role_in_account(role, a)).collect();
+        format!("; assume the role {}", roles.join(" or "))
+    });
+    let plural = if accounts.len() == 1 { "" } else { "s" };
+    format!(
+        "`{env}` is in account{plural} {}{role}",
+        accounts.join(" and ")
+    )
 }
 
 /// Returns an AMI that another account shares with this one, and its version. The tags of the owner are

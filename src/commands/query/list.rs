@@ -1,62 +1,129 @@
-//! Implements `bakeline list`: lists the versions of images and their environments.
+//! Implements `bakeline list`: lists the versions of images in all locations of the catalog.
 
 use std::path::Path;
 
 use serde_json::json;
 
 use super::latest;
-use crate::cli::List;
-use crate::commands::support::context;
+use crate::catalog::Settings;
+use crate::cli::{CatalogArgs, List};
+use crate::commands::support::access::AccessMode;
+use crate::commands::support::gather::{self, ListedImages};
+use crate::commands::support::{context, unreachable};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lifecycle::{Record, tags};
-use crate::model::{ImageName, Tags};
+use crate::lifecycle::{Record, locations, tags};
+use crate::model::{Arch, CatalogName, EnvName, ImageName, Location, Region, State, Tags};
 use crate::ports::ImageQuery;
 use crate::ui;
+use crate::ui::table::Table;
 
 pub(crate) async fn run(dir: &Path, args: &List) -> Result<u8> {
-    let location = latest::resolve_location(dir, &args.lookup)?;
-    let cloud = context::connect_cloud(&location.region).await?;
-    let wanted = Tags::from([(tags::CATALOG.to_owned(), location.catalog.to_string())]);
-    let found = cloud
-        .images(
-            &location.region,
-            &ImageQuery {
-                tags: wanted,
-                ..ImageQuery::default()
-            },
+    let (catalog, listed) = list_amis(dir, args).await?;
+    let mut records = Record::read_all_published(&listed.images, &catalog);
+    let env = args.env.as_deref().map(EnvName::from);
+    records.retain(|record| {
+        let is_current = env.as_ref().is_none_or(|e| record.current.contains_key(e));
+        is_current && (args.images.is_empty() || args.images.iter().any(|n| is_named(record, n)))
+    });
+    let place = |record: &Record<'_>| locations::ami_location(record.ami, &listed.account);
+    // Locations in the order of the account and Region within one version.
+    records.sort_by_cached_key(|record| {
+        let version = std::cmp::Reverse(record.version);
+        (
+            record.image.clone(),
+            record.arch,
+            version,
+            place(record).account,
+            record.ami.region.clone(),
         )
-        .await;
-    let found = found.map_err(crate::steps::first_call_error)?;
-    let mut records = Record::read_all_published(&found, &location.catalog);
-    records.retain(|r| args.images.is_empty() || args.images.iter().any(|name| is_named(r, name)));
+    });
     if args.json {
-        ui::json(&records.iter().map(|r| record_json(r)).collect::<Vec<_>>());
+        ui::json(&records.iter().map(record_json).collect::<Vec<_>>());
     } else {
-        let rows: Vec<Vec<String>> = records.iter().map(record_row).collect();
-        ui::data(&ui::table::columns(
-            &[
-                "IMAGE",
-                "VERSION",
-                "ARCH",
-                "STATE",
-                "CURRENT IN",
-                "AMI",
-                "REGION",
-                "PARENT",
-            ],
-            &rows,
-        ));
+        ui::table(&record_table(&records, &listed.account));
     }
-    if records.is_empty() && !args.images.is_empty() {
-        let text = format!(
-            "catalog `{}` has no {} in {}",
-            location.catalog,
-            args.images.join(", "),
-            location.region
-        );
-        return Err(Error::new(ErrorKind::NotFound, text));
+    unreachable::warn_unread_locations(&listed.unread);
+    let ended = if records.is_empty() && !(args.images.is_empty() && env.is_none()) {
+        Err(not_found(args, &catalog))
+    } else {
+        Ok(0)
+    };
+    unreachable::require_read(&listed.unread, ended)
+}
+
+/// Returns the name of the catalog and its AMIs: those of all locations, or without a checkout those
+/// of one Region in the caller's account.
+async fn list_amis(dir: &Path, args: &List) -> Result<(CatalogName, ListedImages)> {
+    if args.catalog.is_none() {
+        let settings = latest::load_settings(dir)?;
+        let listed = list_locations(&settings, args).await?;
+        return Ok((settings.name, listed));
     }
-    Ok(0)
+    let lookup = CatalogArgs {
+        catalog: args.catalog.clone(),
+        region: args.region.clone(),
+    };
+    let scope = latest::resolve_location(dir, &lookup).await?;
+    let cloud = context::connect_cloud(&scope.region).await?;
+    let tags = Tags::from([(tags::CATALOG.to_owned(), scope.catalog.to_string())]);
+    let query = ImageQuery {
+        tags,
+        ..ImageQuery::default()
+    };
+    let found = cloud.images(&scope.region, &query).await;
+    let images = found.map_err(crate::steps::first_call_error)?;
+    let account = images.first().map(|ami| ami.owner.clone());
+    let listed = ListedImages {
+        account: account.unwrap_or_default(),
+        images,
+        unread: Vec::new(),
+    };
+    Ok((scope.catalog, listed))
+}
+
+/// Lists the AMIs at the locations that the arguments select.
+async fn list_locations(settings: &Settings, args: &List) -> Result<ListedImages> {
+    let env = match &args.env {
+        Some(name) => {
+            let known = settings.environment_names();
+            let found = context::find_environment(&known, name)?;
+            settings.environment(&found)
+        }
+        None => None,
+    };
+    let region = args.region.as_deref().map(Region::from);
+    if let Some(region) = &region {
+        let mut regions = settings.environments.iter().flat_map(|env| &env.regions);
+        if region != settings.home() && !regions.any(|known| known == region) {
+            let text = format!(
+                "catalog `{}` does not use the Region {region}",
+                settings.name
+            );
+            return Err(Error::new(ErrorKind::NotFound, text));
+        }
+    }
+    let clouds = context::connect_clouds(settings, AccessMode::Read("list")).await?;
+    let is_wanted = |own: &str, location: &Location| {
+        let in_env = |e| locations::in_environment(settings, e, own).contains(location);
+        env.is_none_or(in_env) && region.as_ref().is_none_or(|r| *r == location.region)
+    };
+    gather::list_images(settings, &clouds, &is_wanted).await
+}
+
+fn not_found(args: &List, catalog: &CatalogName) -> Error {
+    let what = if args.images.is_empty() {
+        "AMI".to_owned()
+    } else {
+        args.images.join(", ")
+    };
+    let env = args.env.as_ref().map(|env| format!(" current in `{env}`"));
+    let region = args.region.as_ref().map(|region| format!(" in {region}"));
+    let text = format!(
+        "catalog `{catalog}` has no {what}{}{}",
+        env.unwrap_or_default(),
+        region.unwrap_or_default()
+    );
+    Error::new(ErrorKind::NotFound, text)
 }
 
 /// Returns whether a name such as `jdk` or `jdk.arm64` means the image of an AMI.
@@ -65,41 +132,49 @@ fn is_named(record: &Record<'_>, name: &str) -> bool {
     record.image.as_str() == name.published() && name.arch().is_none_or(|arch| arch == record.arch)
 }
 
-fn record_row(record: &Record<'_>) -> Vec<String> {
-    let current: Vec<&str> = record.current.keys().map(|e| e.as_str()).collect();
-    vec![
-        record.image.to_string(),
-        record.version.to_string(),
-        record.arch.to_string(),
-        state_cell(record),
-        if current.is_empty() {
-            "-".to_owned()
-        } else {
-            current.join(",")
-        },
-        record.ami.id.to_string(),
-        record.ami.region.to_string(),
-        record
-            .parent
-            .as_ref()
-            .map_or_else(|| "-".to_owned(), |(i, v)| format!("{i}@{v}")),
-    ]
+/// Returns a table with one row for each AMI. Columns that are equal everywhere by default are left
+/// out.
+fn record_table(records: &[Record<'_>], own: &str) -> Table {
+    let has_arch = records.iter().any(|record| record.arch != Arch::default());
+    let mut header = vec!["IMAGE", "VERSION"];
+    header.extend(has_arch.then_some("ARCH"));
+    header.extend(["AMI", "LOCATION"]);
+    let mut table = Table::with_text(&header, "STATE");
+    for record in records {
+        let mut values = vec![record.image.to_string(), record.version.to_string()];
+        values.extend(has_arch.then(|| record.arch.to_string()));
+        values.push(record.ami.id.to_string());
+        values.push(locations::ami_location(record.ami, own).to_string());
+        table.push_text(values, vec![state_text(record)]);
+    }
+    table
 }
 
-/// Returns the state of a version, and the state of its AMI in EC2 unless it is available.
-fn state_cell(record: &Record<'_>) -> String {
+/// Describes the state of a version, the state of its AMI in EC2 unless it is available, and the
+/// environments in which it is current. A current version is released unless another state is shown.
+fn state_text(record: &Record<'_>) -> String {
     let state = record.state.as_str();
-    match record.ami.status.as_str() {
+    let text = match record.ami.status.as_str() {
         "available" => state.to_owned(),
         status => format!("{state} ({status})"),
+    };
+    let current: Vec<&str> = record.current.keys().map(EnvName::as_str).collect();
+    if current.is_empty() {
+        return text;
     }
+    let current = format!("current in {}", current.join(", "));
+    if text == State::Released.as_str() {
+        return current;
+    }
+    format!("{text}, {current}")
 }
 
 fn record_json(record: &Record<'_>) -> serde_json::Value {
     let parent = record.parent.as_ref().map(|(i, v)| format!("{i}@{v}"));
     json!({
         "image": record.image, "version": record.version, "arch": record.arch, "state": record.state, "status": record.ami.status,
-        "current": record.current, "ami": record.ami.id, "region": record.ami.region, "name": record.ami.name,
-        "created": record.ami.created, "parent": parent, "base": record.tag(tags::BASE), "run": record.tag(tags::RUN),
+        "current": record.current, "ami": record.ami.id, "region": record.ami.region, "account": record.ami.owner,
+        "name": record.ami.name, "created": record.ami.created, "parent": parent, "base": record.tag(tags::BASE),
+        "run": record.tag(tags::RUN),
     })
 }

@@ -42,7 +42,7 @@ pub(crate) async fn run(dir: &Path, args: &Prune) -> Result<u8> {
         Some((file, saved)) => verify_saved_prune(&loaded, &inventory, file, saved, run.clone())?,
         None => decide(&inventory),
     };
-    stages::print_decisions(&fates, args.json);
+    stages::print_decisions(&fates, stages::Detail::new(args.json, args.explain));
     for ami in foreign_images(&loaded.catalog.settings, &inventory) {
         ui::say(&format!(
             "ignored: {} in {} has the tags of this catalog but was not created by it ({})",
@@ -124,9 +124,9 @@ fn prune_limits(loaded: &LoadedCatalog, args: &Prune) -> Brakes {
 fn print_preview(fates: &[RetentionDecision], brake: Option<String>) {
     let going = fates.iter().filter(|f| !f.due_stages.is_empty()).count();
     if going > 0 {
-        let amis = if going == 1 { "AMI" } else { "AMIs" };
+        let amis = ui::count(going, "AMI");
         ui::say(&format!(
-            "{going} {amis} would move to the next retirement stage; run with --apply to proceed"
+            "{amis} would move to the next retirement stage; run with --apply to proceed"
         ));
     }
     if let Some(why) = brake {

@@ -40,11 +40,11 @@ pub(crate) async fn run(dir: &Path, args: &Retire) -> Result<u8> {
         let none = Error::new(ErrorKind::NotFound, text).hint("`bakeline list` shows what exists");
         return Err(unreachable::not_found_or_incomplete(&inventory, none));
     }
-    stages::print_decisions(&fates, args.json);
+    stages::print_decisions(&fates, stages::Detail::new(args.json, args.explain));
     if !args.apply {
         ui::say(&format!(
-            "{} AMIs would be retired; run with --apply to proceed",
-            fates.iter().filter(|f| f.retire).count()
+            "{} would be retired; run with --apply to proceed",
+            ui::count(fates.iter().filter(|f| f.retire).count(), "AMI")
         ));
         return Ok(0);
     }

@@ -14,36 +14,122 @@ use crate::model::{AmiId, ImageName, Region, RunId, Version};
 use crate::plan::Scope;
 use crate::ports::Workspace as _;
 use crate::ui;
+use crate::ui::table::Table;
 
-/// Prints the decisions as a table, or with the result of every rule as JSON.
-pub(crate) fn print_decisions(fates: &[RetentionDecision], as_json: bool) {
-    if as_json {
-        return ui::json(&fates);
-    }
-    let several = fates
-        .iter()
-        .any(|f| (&f.region, &f.owner) != (&fates[0].region, &fates[0].owner));
-    let mut head = vec!["IMAGE", "VERSION", "AMI", "ACTION", "REASON"];
-    if several {
-        head.insert(3, "LOCATION");
-    }
-    let row = |f: &RetentionDecision| {
-        let mut row = vec![
-            f.image.to_string(),
-            f.version.to_string(),
-            f.ami.to_string(),
-            f.action().to_owned(),
-            f.reason(),
-        ];
-        if several {
-            row.insert(3, format!("{} {}", f.region, f.owner));
+/// Form in which decisions are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// A table with the deciding reason of each version.
+    Reason,
+    /// A table with the result of every rule for each AMI.
+    Rules,
+    /// Everything as JSON.
+    Json,
+}
+
+impl Detail {
+    /// Returns the form that the flags `--json` and `--explain` select.
+    pub(crate) fn new(json: bool, explain: bool) -> Self {
+        match (json, explain) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Rules,
+            (false, false) => Self::Reason,
         }
-        row
-    };
-    ui::data(&ui::table::columns(
-        &head,
-        &fates.iter().map(row).collect::<Vec<_>>(),
-    ));
+    }
+}
+
+/// Prints the decisions.
+pub(crate) fn print_decisions(fates: &[RetentionDecision], detail: Detail) {
+    match detail {
+        Detail::Json => ui::json(&fates),
+        Detail::Rules => ui::table(&rule_table(fates)),
+        Detail::Reason => ui::table(&version_table(fates)),
+    }
+}
+
+/// Returns a table with one row for the AMIs of a version that have the same decision. AMIs that
+/// change are listed below their row.
+fn version_table(fates: &[RetentionDecision]) -> Table {
+    let mut table = Table::with_text(&["IMAGE", "VERSION", "ACTION", "AMI"], "REASON");
+    let place = LocationNames::new(fates);
+    let key = |f: &RetentionDecision| (f.image.clone(), f.version, f.action(), f.deciding_reason());
+    let mut groups: Vec<Vec<&RetentionDecision>> = Vec::new();
+    for fate in fates {
+        let same = groups.iter_mut().rev();
+        let mut same =
+            same.take_while(|g| (&g[0].image, g[0].version) == (&fate.image, fate.version));
+        match same.find(|group| key(group[0]) == key(fate)) {
+            Some(group) => group.push(fate),
+            None => groups.push(vec![fate]),
+        }
+    }
+    for group in groups {
+        let (image, version, action, reason) = key(group[0]);
+        let amis = match group.as_slice() {
+            [only] => only.ami.to_string(),
+            several => format!("{} AMIs", several.len()),
+        };
+        let values = vec![
+            image.to_string(),
+            version.to_string(),
+            action.to_owned(),
+            amis,
+        ];
+        table.push_text(values, vec![reason]);
+        let is_listed = group[0].retire && (group.len() > 1 || place.several);
+        for fate in group.iter().filter(|_| is_listed) {
+            table.push_detail(&place.describe(fate));
+        }
+    }
+    table
+}
+
+/// Returns a table with the result of every rule for every AMI.
+fn rule_table(fates: &[RetentionDecision]) -> Table {
+    let mut table = Table::with_text(&["AMI", "RULE", "KEEPS"], "FINDING");
+    let place = LocationNames::new(fates);
+    for fate in fates {
+        let title = format!(
+            "{} {} {}: {}",
+            fate.image,
+            fate.version,
+            place.describe(fate),
+            fate.action()
+        );
+        for result in &fate.results {
+            let keeps = if result.keep { "yes" } else { "-" };
+            let values = vec![title.clone(), result.rule.clone(), keeps.to_owned()];
+            table.push_text(values, vec![result.reason.clone()]);
+        }
+    }
+    table
+}
+
+/// Names of the locations of AMIs, as short as the decisions allow.
+struct LocationNames {
+    several: bool,
+    accounts: bool,
+}
+
+impl LocationNames {
+    fn new(fates: &[RetentionDecision]) -> Self {
+        let differs = |of: fn(&RetentionDecision) -> (&str, &str)| {
+            fates.iter().any(|fate| of(fate) != of(&fates[0]))
+        };
+        Self {
+            several: differs(|fate| (fate.region.as_str(), fate.owner.as_str())),
+            accounts: differs(|fate| (fate.owner.as_str(), "")),
+        }
+    }
+
+    /// Returns the ID of an AMI and its location.
+    fn describe(&self, fate: &RetentionDecision) -> String {
+        match (self.several, self.accounts) {
+            (false, _) => fate.ami.to_string(),
+            (true, false) => format!("{} in {}", fate.ami, fate.region),
+            (true, true) => format!("{} in {}, account {}", fate.ami, fate.region, fate.owner),
+        }
+    }
 }
 
 /// Result for one AMI.

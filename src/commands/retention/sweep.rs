@@ -21,6 +21,7 @@ use crate::model::{
 use crate::ports::{Clock as _, TemporaryQuery};
 use crate::steps::references::add_location;
 use crate::ui;
+use crate::ui::table::Table;
 
 pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
@@ -39,8 +40,8 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     }
     if !args.apply {
         ui::say(&format!(
-            "{} resources would be removed; run with --apply to remove them",
-            plan.steps.len()
+            "{} would be removed; run again with --apply to proceed",
+            ui::count(plan.steps.len(), "resource")
         ));
         return found.require_complete().map(|()| 0);
     }
@@ -51,10 +52,8 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         run::RunOptions::independent("sweep"),
     )
     .await?;
-    ui::say(&format!(
-        "removed {} resources",
-        ran.outcome.scopes.values().filter(|e| e.is_done()).count()
-    ));
+    let removed = ran.outcome.scopes.values().filter(|e| e.is_done()).count();
+    ui::say(&format!("removed {}", ui::count(removed, "resource")));
     match summary::exit_code(&ran)? {
         0 => found.require_complete().map(|()| 0),
         failure => Ok(failure),
@@ -83,8 +82,8 @@ pub(crate) async fn sweep_after_run(
         return;
     }
     ui::say(&format!(
-        "removing {} resources that dead runs left",
-        plan.steps.len()
+        "removing {} that dead runs left",
+        ui::count(plan.steps.len(), "resource")
     ));
     match run::execute_plan(
         loaded,
@@ -273,29 +272,25 @@ fn print_leftovers(found: &FoundLeftovers, as_json: bool) {
             "no temporary resources in the locations that could be listed"
         });
     }
-    let rows: Vec<Vec<String>> = leftovers
-        .iter()
-        .map(|l| {
-            let verdict = if l.remove { "remove" } else { "keep" };
-            let kind = l.resource.kind.as_str().to_owned();
-            let run = l
-                .resource
-                .tags
-                .get(tags::RUN)
-                .cloned()
-                .unwrap_or_else(|| "-".to_owned());
-            vec![
-                kind,
-                l.resource.id.clone(),
-                l.resource.region.to_string(),
-                run,
-                verdict.to_owned(),
-                l.reason.clone(),
-            ]
-        })
-        .collect();
-    ui::data(&ui::table::columns(
-        &["KIND", "ID", "REGION", "RUN", "ACTION", "REASON"],
-        &rows,
-    ));
+    ui::table(&leftover_table(leftovers));
+}
+
+fn leftover_table(leftovers: &[Leftover]) -> Table {
+    let mut table = Table::with_text(&["ACTION", "KIND", "ID", "LOCATION"], "REASON");
+    for leftover in leftovers {
+        let resource = &leftover.resource;
+        let location = Location {
+            account: resource.account.clone(),
+            region: resource.region.clone(),
+        };
+        let action = if leftover.remove { "remove" } else { "keep" };
+        let values = vec![
+            action.to_owned(),
+            resource.kind.as_str().to_owned(),
+            resource.id.clone(),
+            location.to_string(),
+        ];
+        table.push_text(values, vec![leftover.reason.clone()]);
+    }
+    table
 }

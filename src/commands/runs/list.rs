@@ -12,6 +12,7 @@ use crate::engine::recovery::ScopeStage;
 use crate::error::Result;
 use crate::model::RunId;
 use crate::ui;
+use crate::ui::table::Table;
 
 /// Run in the list.
 #[derive(Debug, Serialize)]
@@ -109,22 +110,20 @@ pub(super) fn describe_scopes(scopes: &BTreeMap<&'static str, usize>) -> String 
 }
 
 fn print_rows(rows: &[RunRow]) {
-    let cells = |row: &RunRow| {
+    if rows.is_empty() {
+        return ui::say("no runs in the store");
+    }
+    let mut table = Table::with_text(&["RUN", "COMMAND", "STATE"], "SCOPES");
+    for row in rows {
         let command = row.command.clone().unwrap_or_else(|| "-".to_owned());
         let detail = match &row.error {
             Some(error) => error.clone(),
             None => describe_scopes(&row.scopes),
         };
-        vec![row.run.to_string(), command, row.state.to_owned(), detail]
-    };
-    if rows.is_empty() {
-        return ui::say("no runs in the store");
+        let values = vec![row.run.to_string(), command, row.state.to_owned()];
+        table.push_text(values, vec![detail]);
     }
-    let table: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    ui::data(&ui::table::columns(
-        &["RUN", "COMMAND", "STATE", "SCOPES"],
-        &table,
-    ));
+    ui::table(&table);
     if let Some(row) = rows.iter().find(|row| row.state == "unfinished") {
         ui::say(&format!(
             "`bakeline resume {0}` continues an unfinished run, `bakeline abort {0}` undoes what it has begun",

@@ -25,6 +25,7 @@ use crate::plan::catalog_digests::catalog_digests;
 use crate::plan::{Action, Plan};
 use crate::ports::Store;
 use crate::ui;
+use crate::ui::table::Table;
 
 /// Commands whose runs can continue. They hold locks, so that no other run changes the same resources.
 const COMMANDS: [&str; 9] = [
@@ -242,15 +243,15 @@ fn print_scopes(ran: &RunResult, as_json: bool) {
     if as_json {
         return ui::json(&ran.outcome);
     }
-    let row = |(scope, end): (&crate::plan::Scope, &ScopeEnd)| {
+    let mut table = Table::new(&["SCOPE", "STATUS"]);
+    for (scope, end) in &ran.outcome.scopes {
         let status = match end {
             ScopeEnd::Done { .. } => "done",
             ScopeEnd::Failed { .. } | ScopeEnd::Cancelled { .. } => "undone",
             ScopeEnd::NotStarted { .. } => "not started",
             ScopeEnd::Stuck { .. } => "stuck",
         };
-        vec![scope.to_string(), status.to_owned()]
-    };
-    let rows: Vec<Vec<String>> = ran.outcome.scopes.iter().map(row).collect();
-    ui::data(&ui::table::columns(&["SCOPE", "STATUS"], &rows));
+        table.push(vec![scope.to_string(), status.to_owned()]);
+    }
+    ui::table(&table);
 }

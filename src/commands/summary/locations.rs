@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::engine::StepOutput;
 use crate::engine::outcome::{Outcome, ScopeEnd};
-use crate::model::{AmiId, ImageName, Location};
+use crate::lifecycle::{Record, locations};
+use crate::model::{AmiId, ImageName};
 use crate::plan::step::{Decision, PlanVerdict};
 use crate::plan::{Plan, Scope, ScopeSubject};
 
@@ -29,40 +30,88 @@ pub(super) fn location_summaries(
     decision: &Decision,
     done: &'static str,
 ) -> Vec<LocationSummary> {
-    let scope_location = |scope: &Scope| {
-        let is_revocation = matches!(scope.subject(), ScopeSubject::Revocation);
-        let is_own = scope.is_of_image(&decision.image)
-            || is_revocation && decision.verdict == PlanVerdict::Revoke;
-        scope.location().filter(|_| is_own).map(Location::to_string)
-    };
-    let all = outcome
-        .scopes
-        .iter()
-        .filter_map(|(scope, end)| Some((scope_location(scope)?, end)));
-    all.map(|(location, end)| {
-        let (status, failure) = match end {
-            ScopeEnd::Done { .. } => (done, None),
-            ScopeEnd::Failed { verb, error, .. } => {
-                ("failed", Some(format!("could not {verb}: {error}")))
-            }
-            ScopeEnd::Stuck { verb, error, .. } => {
-                ("stuck", Some(format!("could not {verb}: {error}")))
-            }
-            ScopeEnd::Cancelled { step, .. } => ("cancelled", Some(format!("cancelled at {step}"))),
-            ScopeEnd::NotStarted { because } => ("not started", Some(because.clone())),
-        };
+    let ends = outcome.scopes.iter();
+    let own = ends.filter(|(scope, _)| scope.is_of_image(&decision.image));
+    own.filter_map(|(scope, end)| {
+        let (status, failure) = describe_end(end, done);
         let made = match end {
             ScopeEnd::Done { outputs } => outputs.values().find_map(StepOutput::ami),
             _ => None,
         };
-        LocationSummary {
-            location,
+        Some(LocationSummary {
+            location: scope.location()?.to_string(),
             status,
             ami: made.cloned(),
             failure,
-        }
+        })
     })
     .collect()
+}
+
+/// Returns the results of a revocation: one for each AMI of the version, and one for each location
+/// without an AMI that failed.
+pub(super) fn revocation_summaries(
+    outcome: &Outcome,
+    decision: &Decision,
+    records: &[Record<'_>],
+    own: &str,
+    done: &'static str,
+) -> Vec<LocationSummary> {
+    let is_own = |r: &&Record<'_>| r.image == decision.image && Some(r.version) == decision.version;
+    let mut out: Vec<LocationSummary> = records
+        .iter()
+        .filter(is_own)
+        .map(|record| {
+            let location = locations::ami_location(record.ami, own);
+            let end = outcome.scopes.get(&Scope::of_revocation(&location));
+            // Without a scope, the AMI was revoked before.
+            let (status, failure) = end.map_or((done, None), |end| describe_end(end, done));
+            LocationSummary {
+                location: location.to_string(),
+                status,
+                ami: Some(record.ami.id.clone()),
+                failure,
+            }
+        })
+        .collect();
+    let image = format!(".{}.", decision.image.published());
+    for (scope, end) in outcome.scopes.iter().filter(|(_, end)| !end.is_done()) {
+        let Some(location) = scope.location().map(ToString::to_string) else {
+            continue;
+        };
+        let is_listed = out.iter().any(|at| at.location == location);
+        let is_own = match scope.subject() {
+            ScopeSubject::Revocation => true,
+            ScopeSubject::Pointer(_) => scope.to_string().contains(&image),
+            _ => false,
+        };
+        if is_own && !is_listed {
+            let (status, failure) = describe_end(end, done);
+            out.push(LocationSummary {
+                location,
+                status,
+                ami: None,
+                failure,
+            });
+        }
+    }
+    out.sort_by(|a, b| a.location.cmp(&b.location));
+    out
+}
+
+/// Returns the status of a scope, and its failure.
+fn describe_end(end: &ScopeEnd, done: &'static str) -> (&'static str, Option<String>) {
+    match end {
+        ScopeEnd::Done { .. } => (done, None),
+        ScopeEnd::Failed { verb, error, .. } => {
+            ("failed", Some(format!("could not {verb}: {error}")))
+        }
+        ScopeEnd::Stuck { verb, error, .. } => {
+            ("stuck", Some(format!("could not {verb}: {error}")))
+        }
+        ScopeEnd::Cancelled { step, .. } => ("cancelled", Some(format!("cancelled at {step}"))),
+        ScopeEnd::NotStarted { because } => ("not started", Some(because.clone())),
+    }
 }
 
 /// Returns whether the current version of an image may have changed although its scope at home did not

@@ -2,6 +2,7 @@
 
 mod locations;
 mod message;
+mod table;
 
 use serde::Serialize;
 
@@ -17,14 +18,16 @@ use crate::plan::step::{Decision, PlanVerdict};
 use crate::plan::{Plan, Scope};
 use crate::ports::Workspace as _;
 use crate::ui;
-use locations::{LocationSummary, location_summaries, may_have_moved};
+use locations::{LocationSummary, location_summaries, may_have_moved, revocation_summaries};
 use message::slack_values;
+use table::result_table;
+pub(super) use table::{base_cell, decision_table};
 
 /// Result for one image.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct ImageSummary {
     pub(super) image: ImageName,
-    /// `released`, `promoted`, `kept`, `failed`, `cancelled`, `not started`, `stuck`.
+    /// `released`, `promoted`, `kept`, `planned`, `failed`, `cancelled`, `not started`, `stuck`.
     pub(super) status: &'static str,
     pub(super) version: Option<Version>,
     pub(super) ami: Option<AmiId>,
@@ -79,10 +82,26 @@ impl RunSummary {
             .iter()
             .map(|d| image_summary(d, outcome, region, "released"))
             .collect();
+        let is_preview = outcome.is_none() && !plan.steps.is_empty();
+        for (decision, image) in plan.decisions.iter().zip(&mut images) {
+            if is_preview && decision.verdict != PlanVerdict::Keep {
+                image.status = "planned";
+            }
+        }
         let records = Record::read_all(&inventory.images, &catalog.settings);
+        let decided = plan.decisions.iter().zip(&mut images);
+        for (decision, image) in decided.filter(|(d, _)| d.verdict == PlanVerdict::Revoke) {
+            if let Some(outcome) = outcome {
+                let own = &inventory.account;
+                image.set_revoked(revocation_summaries(
+                    outcome, decision, &records, own, "released",
+                ));
+            }
+        }
         let lowest = &catalog.settings.environments[0].name;
         for report in images.iter_mut().filter(|i| {
-            !matches!(i.status, "released" | "kept") && !may_have_moved(plan, outcome, &i.image)
+            !matches!(i.status, "released" | "kept" | "planned")
+                && !may_have_moved(plan, outcome, &i.image)
         }) {
             let arch = catalog
                 .images
@@ -123,6 +142,17 @@ impl RunSummary {
             }
         }
         self
+    }
+}
+
+impl ImageSummary {
+    /// Sets the results of a revocation in all locations. The status of the image is the worst one.
+    fn set_revoked(&mut self, locations: Vec<LocationSummary>) {
+        let worst = locations.iter().find(|at| at.failure.is_some());
+        self.status = worst
+            .or(locations.first())
+            .map_or(self.status, |at| at.status);
+        self.locations = locations;
     }
 }
 
@@ -195,35 +225,6 @@ fn image_summary(
     report
 }
 
-/// Returns the table of decisions.
-pub(super) fn decision_table(plan: &Plan) -> String {
-    let dash = || "-".to_owned();
-    let rows: Vec<Vec<String>> = plan
-        .decisions
-        .iter()
-        .map(|d| {
-            let version = d.version.map_or_else(dash, |v| v.to_string());
-            vec![
-                d.image.to_string(),
-                d.verdict.as_str().to_owned(),
-                version,
-                base_cell(d),
-                d.reasons.join("; "),
-            ]
-        })
-        .collect();
-    ui::table::columns(&["IMAGE", "ACTION", "VERSION", "BASE", "REASON"], &rows)
-}
-
-/// Returns the base of an image and the reason for it.
-pub(super) fn base_cell(decision: &Decision) -> String {
-    match (&decision.base, &decision.base_because) {
-        (Some(base), Some(because)) => format!("{base} (because {because})"),
-        (Some(base), None) => base.clone(),
-        (None, _) => "-".to_owned(),
-    }
-}
-
 /// Returns an error if the plan of a release has a blocked image.
 pub(super) fn blocked_error(plan: &Plan) -> Option<Error> {
     let found = plan
@@ -283,50 +284,36 @@ pub(super) async fn finish_run(
     exit_code(ran)
 }
 
+/// Prints the decisions of a plan, on stdout if they are the result of the command.
+pub(super) fn print_decisions(plan: &Plan, is_result: bool) {
+    let table = decision_table(plan);
+    if is_result {
+        ui::table(&table);
+    } else {
+        ui::say_table(&table);
+    }
+}
+
+/// Prints the result of a command that changes nothing. `next` is the way to carry out the decisions
+/// of a preview, which are already on stdout.
+pub(super) fn print_unchanged(report: &RunSummary, plan: &Plan, as_json: bool, next: Option<&str>) {
+    if as_json || next.is_none() {
+        print_summary(report, as_json);
+    }
+    if let Some(next) = next {
+        ui::say(&match plan.steps.is_empty() {
+            true => "nothing to do".to_owned(),
+            false => format!("nothing was changed; {next}"),
+        });
+    }
+}
+
 /// Prints the result of each image on stdout.
 pub(super) fn print_summary(report: &RunSummary, as_json: bool) {
     if as_json {
         return ui::json(report);
     }
-    let dash = || "-".to_owned();
-    let rows: Vec<Vec<String>> = report
-        .images
-        .iter()
-        .flat_map(|i| {
-            let version = i.version.map_or_else(dash, |v| v.to_string());
-            let ami = i.ami.as_ref().map_or_else(dash, ToString::to_string);
-            let checks = i.checks.clone().unwrap_or_else(dash);
-            let status = match i.kept {
-                Some(version) => format!("{}, {version} stays current", i.status),
-                None => i.status.to_owned(),
-            };
-            let version = if i.failure.is_some() { dash() } else { version };
-            let mut rows = vec![vec![
-                i.image.to_string(),
-                status,
-                version.clone(),
-                ami,
-                i.region.to_string(),
-                checks,
-            ]];
-            rows.extend(i.locations.iter().map(|p| {
-                let ami = p.ami.as_ref().map_or_else(dash, ToString::to_string);
-                vec![
-                    i.image.to_string(),
-                    p.status.to_owned(),
-                    version.clone(),
-                    ami,
-                    p.location.clone(),
-                    dash(),
-                ]
-            }));
-            rows
-        })
-        .collect();
-    ui::data(&ui::table::columns(
-        &["IMAGE", "STATUS", "VERSION", "AMI", "REGION", "BOOT CHECKS"],
-        &rows,
-    ));
+    ui::table(&result_table(report));
 }
 
 /// Returns exit code 0, or the most severe failure as an error.
@@ -367,25 +354,10 @@ pub(super) fn exit_code(ran: &RunResult) -> Result<u8> {
 }
 
 fn outcome_headline(outcome: &Outcome) -> String {
-    let count =
-        |wanted: fn(&ScopeEnd) -> bool| outcome.scopes.values().filter(|e| wanted(e)).count();
-    let parts = [
-        (count(|e| matches!(e, ScopeEnd::Done { .. })), "done"),
-        (count(|e| matches!(e, ScopeEnd::Failed { .. })), "failed"),
-        (count(|e| matches!(e, ScopeEnd::Stuck { .. })), "stuck"),
-        (
-            count(|e| matches!(e, ScopeEnd::Cancelled { .. })),
-            "cancelled",
-        ),
-        (
-            count(|e| matches!(e, ScopeEnd::NotStarted { .. })),
-            "not started",
-        ),
-    ];
-    let words: Vec<String> = parts
+    let words: Vec<String> = outcome
+        .count_by_status()
         .iter()
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, what)| format!("{n} {what}"))
+        .map(|(status, count)| format!("{count} {status}"))
         .collect();
     format!("run {} failed: {}", outcome.run, words.join(", "))
 }

@@ -75,7 +75,7 @@ pub(crate) fn role_session(
 }
 
 /// Returns the ARN of the role with the same name in another account.
-fn role_in_account(role: &str, account: &str) -> String {
+pub(crate) fn role_in_account(role: &str, account: &str) -> String {
     let mut parts: Vec<&str> = role.splitn(6, ':').collect();
     if let Some(part) = parts.get_mut(4) {
         *part = account;

@@ -33,7 +33,7 @@ pub(crate) fn start_logging() {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     let _set = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(ui::stderr_is_terminal())
+        .with_ansi(ui::stderr_has_color())
         .with_writer(std::io::stderr)
         .try_init();
 }
@@ -103,7 +103,7 @@ pub(crate) fn load_or_report(files: &dyn Files, on_disk: &CatalogFiles) -> Resul
         ui::say(&ui::snippet::render(
             &findings,
             &source_texts(on_disk, &findings),
-            ui::stderr_is_terminal(),
+            ui::stderr_has_color(),
         ));
     }
     catalog.ok_or_else(|| invalid_catalog(&findings))
@@ -328,6 +328,18 @@ pub(crate) async fn session_end() -> Option<(Timestamp, String)> {
 /// Returns nothing: this build has no AWS client.
 #[cfg(not(feature = "live"))]
 pub(crate) async fn session_end() -> Option<(Timestamp, String)> {
+    None
+}
+
+/// Returns the Region of the active AWS profile.
+#[cfg(feature = "live")]
+pub(crate) async fn profile_region() -> Option<Region> {
+    crate::adapters::aws::config::profile_region().await
+}
+
+/// Returns nothing: this build reads no AWS profile.
+#[cfg(not(feature = "live"))]
+pub(crate) async fn profile_region() -> Option<Region> {
     None
 }
 

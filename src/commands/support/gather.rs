@@ -155,6 +155,50 @@ pub(crate) async fn query_selected(
     Ok(inventory)
 }
 
+/// AMIs of a catalog at several locations.
+pub(crate) struct ListedImages {
+    /// Account of the builder.
+    pub(crate) account: String,
+    /// AMIs of all locations that could be read.
+    pub(crate) images: Vec<Ami>,
+    /// Locations that could not be read, with the error.
+    pub(crate) unread: Vec<(Location, String)>,
+}
+
+/// Lists the AMIs of a catalog at the locations that `is_wanted` selects. Fails if home is one of them
+/// and cannot be read.
+pub(crate) async fn list_images(
+    settings: &Settings,
+    clouds: &Clouds,
+    is_wanted: &dyn Fn(&str, &Location) -> bool,
+) -> Result<ListedImages> {
+    let cloud = &*clouds.home;
+    let home = locations::home(settings);
+    let identity = cloud.identity(&home.region).await;
+    let account = identity.map_err(crate::steps::first_call_error)?.account;
+    let mut remote = RemoteFacts::default();
+    for location in locations::in_catalog(settings, &account) {
+        if !is_wanted(&account, &location) {
+            continue;
+        }
+        if location == home {
+            let found = catalog_images(cloud, settings, &home.region, None).await?;
+            remote.images.extend(found);
+            continue;
+        }
+        let facts = LocationFacts {
+            images: true,
+            parameters: false,
+        };
+        remote.collect(clouds, settings, location, facts).await;
+    }
+    Ok(ListedImages {
+        account,
+        images: remote.images,
+        unread: remote.unread,
+    })
+}
+
 /// Collects the facts about home that a plan of builds needs, without those of the store.
 pub(crate) async fn query_home(
     loaded: &LoadedCatalog,

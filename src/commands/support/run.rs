@@ -23,7 +23,7 @@ use crate::engine::outcome::Outcome;
 use crate::engine::recovery::StepState;
 use crate::engine::{Effects, Engine, Goal, Options};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Inventory, Region};
+use crate::model::{Inventory, Region, Timestamp};
 use crate::plan::{self, Plan, Scope, Step};
 use crate::ports::{Clock as _, ImageBuilder, Store};
 use crate::steps::preflight::planned_builds;
@@ -155,7 +155,7 @@ pub(crate) async fn execute_after(
         journal: mirror.clone().map_or(journal, |mirror| mirror as _),
         clock: Arc::new(SystemClock),
         events: Arc::new(FanOut(
-            Progress::new(crate::ui::stderr_is_terminal()),
+            Progress::new(plan::waves::expected_minutes(plan, inventory), present_time),
             EventLog,
             Arc::clone(&timer),
         )),
@@ -285,6 +285,14 @@ async fn fence_builder(
         }),
         None => inner,
     })
+}
+
+/// Returns the present time in seconds, for lines of progress.
+fn present_time() -> String {
+    let now = SystemClock.now();
+    Timestamp::from_second(now.as_second())
+        .unwrap_or(now)
+        .to_string()
 }
 
 /// Forwards events to the progress display, the log and the timer.

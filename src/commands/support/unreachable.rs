@@ -6,17 +6,34 @@ use crate::ui;
 
 /// Prints a warning for each location that could not be read.
 pub(crate) fn warn_unreachable(inventory: &Inventory) {
-    for (location, why) in &inventory.unreachable {
-        ui::say(&format!(
-            "warning: {location} could not be read and is skipped: {why}"
-        ));
-    }
+    warn_unread_locations(&inventory.unreachable);
     for (location, why) in &inventory.unread_references {
         ui::say(&format!(
             "warning: the references to the AMIs in {} could not be read, so these AMIs are kept: {why}",
             account_and_region(inventory, location)
         ));
     }
+}
+
+/// Prints a warning for each of these locations, which could not be read.
+pub(crate) fn warn_unread_locations(unread: &[(Location, String)]) {
+    for (location, why) in unread {
+        ui::say(&format!(
+            "warning: {location} could not be read and is skipped: {why}"
+        ));
+    }
+}
+
+/// Returns the result of a list, or an error if it succeeded but a location could not be read. The
+/// warnings contain the causes.
+pub(crate) fn require_read(unread: &[(Location, String)], result: Result<u8>) -> Result<u8> {
+    if unread.is_empty() {
+        return result;
+    }
+    let names: Vec<String> = unread.iter().map(|(at, _)| at.to_string()).collect();
+    let text = format!("the list is incomplete without {}", names.join(", "));
+    Err(Error::new(ErrorKind::StepFailed, text)
+        .hint("remove the cause in the warnings above, or select a Region with --region"))
 }
 
 /// Returns `not_found`, or another error if a location could not be read and may contain the

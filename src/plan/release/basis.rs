@@ -6,7 +6,7 @@ use super::steps::step_id;
 use crate::catalog::{Image, Origin, Source, SourceFilter};
 use crate::lifecycle::{Record, tags};
 use crate::model::{AmiId, Arch, ImageName, Region, SkippedAmis, Version};
-use crate::plan::step::AmiRef;
+use crate::plan::step::{AmiRef, Decision};
 use crate::plan::{StepId, StepName};
 
 /// AMI that a build starts from.
@@ -119,6 +119,26 @@ pub enum MissingBaseError {
     },
 }
 
+const FIRST_BUILD: &str = "first build";
+const RECIPE_CHANGED: &str = "the recipe changed";
+const NEWER_PARENT: &str = "the parent is newer";
+const NEWER_SOURCE: &str = "the source is newer";
+const UNCHANGED: &str = "its inputs are unchanged";
+
+/// Returns the reason for the base of a build, unless it follows from the reasons of the build.
+#[must_use]
+pub fn base_reason(decision: &Decision) -> Option<&str> {
+    let implied = [
+        FIRST_BUILD,
+        RECIPE_CHANGED,
+        NEWER_PARENT,
+        NEWER_SOURCE,
+        UNCHANGED,
+    ];
+    let reason = decision.base_because.as_deref()?;
+    (!implied.contains(&reason)).then_some(reason)
+}
+
 impl ReleasePlanner<'_> {
     /// Returns the base of a build: the last good build for an image that is only due, and the
     /// origin for any other.
@@ -129,7 +149,7 @@ impl ReleasePlanner<'_> {
         reasons: &[Reason],
     ) -> Result<BuildBase, MissingBaseError> {
         let Some(last) = last else {
-            return self.base_on_origin(image, "first build".to_owned());
+            return self.base_on_origin(image, FIRST_BUILD.to_owned());
         };
         match self.rebase_reason(image, last, reasons) {
             Some(why) => self.base_on_origin(image, why),
@@ -147,18 +167,18 @@ impl ReleasePlanner<'_> {
     ) -> Option<String> {
         let has_cause = |cause| reasons.iter().any(|r| r.cause == cause);
         if has_cause(Cause::First) {
-            return Some("first build".to_owned());
+            return Some(FIRST_BUILD.to_owned());
         }
         if has_cause(Cause::Recipe) {
-            return Some("the recipe changed".to_owned());
+            return Some(RECIPE_CHANGED.to_owned());
         }
         if has_cause(Cause::Origin) {
-            let what = if image.parent().is_some() {
-                "parent"
+            let newer = if image.parent().is_some() {
+                NEWER_PARENT
             } else {
-                "source"
+                NEWER_SOURCE
             };
-            return Some(format!("the {what} is newer"));
+            return Some(newer.to_owned());
         }
         if let Some(bad) = self.withdrawn_reason(image, last) {
             return Some(bad);
@@ -177,7 +197,7 @@ impl ReleasePlanner<'_> {
         BuildBase {
             ami: AmiRef::Known(last.ami.id.clone()),
             description: format!("last good build {}", last.version),
-            reason: "its inputs are unchanged".to_owned(),
+            reason: UNCHANGED.to_owned(),
             parent: Some(last.tag(tags::PARENT).to_owned()).filter(|p| !p.is_empty()),
             after: None,
             depth: self.chain_depth(last) + 1,

@@ -15,7 +15,7 @@ mod steps;
 mod tests;
 mod why;
 
-pub use basis::MissingBaseError;
+pub use basis::{MissingBaseError, base_reason};
 pub use decide::{PLAN_SCHEMA, plan_release, plan_release_as_of};
 pub use planner::ReleaseRequest;
 pub use released::ReleasedVersions;

@@ -40,7 +40,7 @@ impl StepEffect for Recheck<'_> {
         checked.map_err(|error| match error.kind {
             ErrorKind::ChecksFailed => error.hint(format!(
                 "{version} stays current: correct the check, release a version that passes, or \
-                 withdraw this version with `bakeline revoke {image} {version}`"
+                 withdraw this version with `bakeline revoke {image} {version} --apply`"
             )),
             _ => error,
         })

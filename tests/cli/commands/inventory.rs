@@ -206,9 +206,13 @@ fn plan_reports_source_that_the_inventory_lacks() {
     );
     let plan = catalog.run(&["plan", "--inventory", inventory]);
     assert_eq!(plan.code, 1, "{}", plan.stderr);
-    let row = plan.stdout.lines().find(|line| line.starts_with("new "));
-    let row = row.unwrap_or_default();
+    // The table is wrapped.
+    let words: Vec<&str> = plan.stdout.split_whitespace().collect();
+    let row = words.join(" ");
     let expected = "the inventory has no vendor AMI for `new`; record a new one with \
                     `bakeline plan --save-inventory FILE`";
-    assert!(row.contains("blocked") && row.contains(expected), "{row}");
+    assert!(
+        row.contains("new blocked - ") && row.contains(expected),
+        "{row}"
+    );
 }

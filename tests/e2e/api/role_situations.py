@@ -52,8 +52,8 @@ def move(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
         ["hold", image, TWO, "--release-hold"],
         ["doctor", "--apply"],
         # The second one revokes the only version that is left, so the pointers are deleted.
-        ["revoke", image, TWO],
-        ["revoke", image, ONE],
+        ["revoke", image, TWO, "--apply"],
+        ["revoke", image, ONE, "--apply"],
     ):
         yield enforced.run("promote", *words)
 

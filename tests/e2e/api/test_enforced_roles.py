@@ -21,7 +21,7 @@ CHANGES = (
     ["promote", "IMAGE", "--to", "Prod"],
     ["rollback", "IMAGE", "--env", "Prod"],
     ["hold", "IMAGE", TWO, "--release-hold"],
-    ["revoke", "IMAGE", TWO],
+    ["revoke", "IMAGE", TWO, "--apply"],
     ["doctor", "--apply"],
     ["prune", "--apply", "--keep", "1"],
     ["sweep", "--apply"],

@@ -54,7 +54,7 @@ class FaultyRun:
     def false_statements(self) -> list[str]:
         said = self.done.out + "\n" + self.done.err
         found = [*self._false_rows(), *self._false_counts()]
-        for scope in re.findall(r"^(\S+)\s+(?:cancelled at \S+, )?cleaned up$", said, re.MULTILINE):
+        for scope in re.findall(r"^\S+Z (\S+)\s+(?:cancelled at \S+, )?cleaned up$", said, re.MULTILINE):
             found += self._changes_of(scope)
         for scope in re.findall(r"^hint: (\S+): nothing was changed there", said, re.MULTILINE):
             found += self._changes_of(scope)
@@ -82,15 +82,25 @@ class FaultyRun:
         same = self.before.of(place, self.name) == self.now.of(place, self.name)
         return [] if same else [f"{scope} cleaned up"]
 
+    def _rows(self) -> list[tuple[str, str]]:
+        """Returns the locations and statuses of the table of results."""
+        out, home = self.done.out, self.product.sandbox.region
+        if self.product.command not in DONE or "STATUS" not in out:
+            return []
+        ami, more = r"(?:ami-[0-9a-f]+|-)", r"([a-z][^\n]*(?:\n {10,}[^\n]*)*)"
+        if "LOCATION" in out:
+            found = re.findall(rf"(?:^|\s){ami}\s+((?:\d{{12}}\.)?[a-z]+-[a-z]+-\d)\s+{more}", out)
+        else:
+            found = [(home, text) for text in re.findall(rf"^{self.name}\s+\S+\s+{ami}\s+{more}", out, re.MULTILINE)]
+        assert found, out
+        return [(place, " ".join(text.split())) for place, text in found]
+
     def _false_rows(self) -> list[str]:
-        """Checks the rows of the table: IMAGE, STATUS, VERSION, AMI, REGION."""
+        """Checks the rows of the table."""
         product, found = self.product, []
-        for line in self.done.out.splitlines():
-            cells = re.split(r"\s{2,}", line.strip())
-            if product.command not in DONE or len(cells) < 5 or cells[0] != self.name:
-                continue
-            status, _, kept = cells[1].partition(", ")
-            place = self.place(f"{self.name}@{cells[4]}")
+        for location, line in self._rows():
+            status, _, kept = line.partition(", ")
+            place = self.place(f"{self.name}@{location}")
             assert place, line
             view = product.observer.view(place, self.name)
             if status == DONE[product.command] and view != self.after.view(place):
@@ -105,7 +115,7 @@ class FaultyRun:
     def _false_counts(self) -> list[str]:
         """Checks "removed N resources" and "N deregistered"."""
         gone, found = self.before.without(self.now), []
-        removed = re.search(r"^removed (\d+) resources$", self.done.err, re.MULTILINE)
+        removed = re.search(r"^removed (\d+) resources?$", self.done.err, re.MULTILINE)
         if removed:
             permissions = {tuple(ident.split(" ")[:1]) for _, kind, ident in gone if kind == "permission"}
             things = [key for key in gone if key[1] != "permission"]
@@ -176,7 +186,7 @@ class FaultProduct(SeededHistory):
         return {
             "promote": ("promote", name, "--to", "Prod"),
             "rollback": ("rollback", name, "--env", "Prod"),
-            "revoke": ("revoke", name, TWO),
+            "revoke": ("revoke", name, TWO, "--apply"),
             "prune": ("prune", "--apply"),
             "sweep": ("sweep", "--apply"),
         }[self.command]

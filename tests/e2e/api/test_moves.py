@@ -3,12 +3,7 @@ with boto3 in every location."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import struct
-import subprocess
-import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +14,7 @@ from support.run import BAKELINE, HANG, wait_until
 from support.sandbox import Sandbox
 from support.seeded_history import ONE, TWO, SeededHistory, create_catalog
 from support.state import OTHER, OWN
+from support.terminal import run_on_terminal
 
 FULL = os.environ.get("BAKELINE_MATRIX") == "1"
 
@@ -288,27 +284,10 @@ def test_table_of_doctor_fits_the_terminal(history: SeededHistory) -> None:
         name = f"/bakeline/{history.catalog.name}/{image}/Prod/x86_64"
         history.observer.client("ssm", place).delete_parameter(Name=name)
     plain = history.catalog.bakeline("doctor", want=5).out
-    assert max(len(line) for line in plain.splitlines()) > 100, plain
+    assert 70 < max(len(line) for line in plain.splitlines()) <= 80, plain
     shown = run_on_terminal([BAKELINE, "doctor"], history.catalog.at, history.sandbox.env, columns=100)
     lines = shown.splitlines()
     rows = [at for at, line in enumerate(lines) if line.startswith("LOCATION")]
     assert rows, shown
     ends = next(at for at, line in enumerate(lines) if line.startswith("error:"))
     assert max(len(line) for line in lines[rows[0] : ends]) <= 100, shown
-
-
-def run_on_terminal(args: list[str], cwd: Path, env: dict[str, str], columns: int) -> str:
-    """Runs a program on a terminal of this width and returns what it prints."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    with subprocess.Popen(args, cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as started:
-        os.close(theirs)
-        shown = b""
-        try:
-            while chunk := os.read(ours, 65536):
-                shown += chunk
-        except OSError:
-            pass  # The terminal closes when the program ends.
-        started.wait(timeout=HANG)
-    os.close(ours)
-    return shown.decode().replace("\r\n", "\n")

@@ -97,7 +97,7 @@ COMMANDS = {
         ["rollback", "IMAGE", "--env", "Prod"],
         ["hold", "IMAGE", TWO],
         ["doctor", "--apply"],
-        ["revoke", "IMAGE", TWO],
+        ["revoke", "IMAGE", TWO, "--apply"],
     ),
     "prune": (["prune", "--apply", "--keep", "1"], ["sweep", "--apply"]),
 }

@@ -23,13 +23,13 @@ READS = {
     "doctor": ("doctor",),
     "prune": ("prune",),
     "sweep": ("sweep",),
-    "revoke": ("revoke", "IMAGE", TWO, "--dry-run"),
+    "revoke": ("revoke", "IMAGE", TWO),
 }
 CHANGES = {
     "promote": ("promote", "IMAGE", "--to", "Prod"),
     "hold": ("hold", "IMAGE", TWO),
     "rollback": ("rollback", "IMAGE", "--env", "Prod", "--to", ONE),
-    "revoke": ("revoke", "IMAGE", TWO),
+    "revoke": ("revoke", "IMAGE", TWO, "--apply"),
     "doctor": ("doctor", "--apply"),
     "sweep": ("sweep", "--apply"),
     "prune": ("prune", "--apply", "--percent", "100"),

@@ -128,7 +128,7 @@ def test_revoked_version_cannot_be_launched(shared: SharedCatalog) -> None:
     for region in (shared.sandbox.region, SECOND):
         assert shared.pointer(OTHER, region) == shared.ami("20260102.1", region)
         assert shared.can_launch(OTHER, region, shared.ami("20260102.1", region))
-    shared.catalog.bakeline("revoke", "base", "20260102.1", want=0)
+    shared.catalog.bakeline("revoke", "base", "20260102.1", "--apply", want=0)
     for region in (shared.sandbox.region, SECOND):
         revoked, first = (shared.ami(version, region) for version in ("20260102.1", "20260101.1"))
         for account in (OTHER, MEMBER):

@@ -145,7 +145,7 @@ HOSTILE = (
     "bakeline release --force",
     "bakeline promote web --to Prod",
     "bakeline hold web $VERSION",
-    "bakeline revoke web $VERSION",
+    "bakeline revoke web $VERSION --apply",
     "bakeline doctor --apply",
     "bakeline prune --apply --keep 1",
     "bakeline sweep --apply",

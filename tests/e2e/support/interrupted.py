@@ -65,7 +65,7 @@ def command(kind: str, image: str) -> list[str]:
     return {
         "promote": ["promote", image, "--to", "Prod"],
         "rollback": ["rollback", image, "--env", "Prod"],
-        "revoke": ["revoke", image, TWO],
+        "revoke": ["revoke", image, TWO, "--apply"],
     }[kind]
 
 

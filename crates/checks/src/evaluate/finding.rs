@@ -75,14 +75,18 @@ pub(super) fn compare(
             let result = match matcher.matches(&value, context) {
                 Err(error @ MatchError::Missing { .. }) => missing(error.to_string()),
                 Err(error) => (Outcome::Error, format!("{property}: {error}")),
-                Ok(matched) => (
-                    if matched {
-                        Outcome::Passed
-                    } else {
-                        Outcome::Failed
-                    },
+                Ok(true) => (
+                    Outcome::Passed,
                     format!("{property}: expected {expected}, actual {display}"),
                 ),
+                Ok(false) => {
+                    let offenders = matcher.offenders(&value, context);
+                    let offenders = offenders.map_or_else(String::new, |o| format!("; {o}"));
+                    (
+                        Outcome::Failed,
+                        format!("{property}: expected {expected}, actual {display}{offenders}"),
+                    )
+                }
             };
             actual = Some(display);
             result
@@ -107,6 +111,20 @@ pub(super) fn add_remark(finding: Finding, remark: Option<String>) -> Finding {
         actual: finding.actual.map(|actual| format!("{actual}; {remark}")),
         message: format!("{}; {remark}", finding.message),
         ..finding
+    }
+}
+
+/// Adds details to the message of a failed finding, such as the output of a command.
+pub(super) fn add_details(finding: Finding, details: impl FnOnce() -> Option<String>) -> Finding {
+    if finding.outcome != Outcome::Failed {
+        return finding;
+    }
+    match details() {
+        Some(details) => Finding {
+            message: format!("{}; {details}", finding.message),
+            ..finding
+        },
+        None => finding,
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod definition;
 mod describe;
 pub(crate) mod error;
 mod json_pointer;
+mod offenders;
 pub(crate) mod operand;
 pub(crate) mod parse;
 pub(crate) mod pattern;

@@ -23,6 +23,34 @@ const SYNONYMS: &[(&str, &str, &str)] = &[
     ("aarch64", "arm64", ""),
 ];
 
+/// Keys of other tools, and the key with this meaning.
+const KEY_SYNONYMS: &[(&str, &str)] = &[
+    ("base", "parent"),
+    ("from", "parent"),
+    ("extends", "parent"),
+    ("inherits", "parent"),
+    ("source_ami", "source"),
+    ("src", "source"),
+    ("dest", "destination"),
+    ("dst", "destination"),
+    ("target", "destination"),
+    ("permissions", "mode"),
+    ("script", "scripts"),
+    ("shell", "scripts"),
+    ("run", "scripts"),
+    ("package", "packages"),
+    ("apt", "packages"),
+    ("file", "files"),
+    ("stages", "environments"),
+    ("envs", "environments"),
+    ("environment", "env"),
+    ("environment_vars", "env"),
+    ("env_vars", "env"),
+];
+
+/// Keys for environment variables in an image file, where only scripts have them.
+const VARIABLE_KEYS: &[&str] = &["env", "environment", "environment_vars", "env_vars"];
+
 /// Keys whose durations are usually days.
 const DAYS: &[&str] = &["max_age", "soak", "disable_after", "deregister_after"];
 
@@ -50,6 +78,9 @@ pub(super) fn help_for_wrong_type(
             let example = example(rules).or_else(|| required_map(rules))?;
             Some(format!("write a map, such as `{example}`"))
         }
+        (_, Value::Map(_)) if !types.iter().any(|t| ["object", "array"].contains(t)) => {
+            help_for_map(node, what)
+        }
         _ => None,
     }
 }
@@ -61,6 +92,49 @@ pub(super) fn help_for_synonym(text: &str, words: &[&str]) -> Option<String> {
         .iter()
         .find(|(synonym, word, _)| *synonym == name && words.contains(word))?;
     Some(format!("use `{word}`{reason}"))
+}
+
+/// Returns the help for an unknown key that other tools use.
+pub(super) fn help_for_key<'k>(
+    key: &str,
+    known: impl Iterator<Item = &'k str> + Clone,
+) -> Option<String> {
+    let key = key.to_ascii_lowercase();
+    let is_known = |wanted: &str| known.clone().any(|one| one == wanted);
+    let mut synonyms = KEY_SYNONYMS.iter();
+    if let Some((_, wanted)) = synonyms.find(|(other, wanted)| *other == key && is_known(wanted)) {
+        return Some(format!("did you mean `{wanted}`?"));
+    }
+    (VARIABLE_KEYS.contains(&key.as_str()) && is_known("scripts")).then(|| {
+        "set variables for each script: `scripts: [{path: …, env: {NAME: value}}]`".to_owned()
+    })
+}
+
+/// Returns the help for a map in place of a scalar: `package: {name: nginx}`.
+fn help_for_map(node: &Node, what: &str) -> Option<String> {
+    let key = what.strip_prefix('`')?.strip_suffix('`')?;
+    let Value::Map(entries) = &node.value else {
+        return None;
+    };
+    match entries.as_slice() {
+        [
+            (
+                _,
+                Node {
+                    value: Value::Scalar { text, .. },
+                    ..
+                },
+            ),
+        ] if !text.is_empty() => {
+            let text = crate::catalog::checker::quote_text(text);
+            Some(format!("write `{key}: {text}`"))
+        }
+        [(first, _), ..] => Some(format!(
+            "write one value after `{key}:`; other keys, such as `{}`, stand next to it",
+            crate::catalog::checker::quote_text(&first.text)
+        )),
+        [] => None,
+    }
 }
 
 /// Returns true if the pattern of a text requires a unit of time. See `syntax::DURATION`.

@@ -159,14 +159,14 @@ impl<'a> SchemaValidator<'a, '_> {
     }
 
     fn report_unknown_key<'k>(&mut self, key: &Key, known: impl Iterator<Item = &'k str> + Clone) {
-        let help = match nearest(&key.text, known.clone()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known keys: {}", quote_list(known)),
+        let synonym = helps::help_for_key(&key.text, known.clone());
+        let help = match (synonym, nearest(&key.text, known.clone())) {
+            (Some(help), _) => help,
+            (None, Some(near)) => format!("did you mean `{near}`?"),
+            (None, None) => format!("known keys: {}", quote_list(known)),
         };
-        let message = format!(
-            "unknown key `{}`",
-            crate::catalog::checker::quote_text(&key.text)
-        );
+        let name = crate::catalog::checker::quote_text(&key.text);
+        let message = format!("unknown key `{name}`");
         self.error(codes::UNKNOWN_KEY, key.span.clone(), message)
             .help(help);
     }

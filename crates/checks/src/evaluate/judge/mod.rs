@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::conditions::Conditions;
 use super::observe::{observe, select_input};
 use crate::evaluate::finding::{
-    absent_finding, add_remark, boxed_control_finding, combine_findings, compare, control_finding,
-    mask_actual, mask_all,
+    absent_finding, add_details, add_remark, boxed_control_finding, combine_findings, compare,
+    control_finding, mask_actual, mask_all,
 };
 use crate::evaluate::verdict::{Finding, Outcome, Verdict};
 use crate::facts::Facts;
@@ -285,6 +285,12 @@ impl ControlEvaluation<'_> {
                 self.view.context(),
             ),
         };
+        let details = || {
+            self.view.reset_secret_flag();
+            let details = (kind.details)(target, name, self.view)?;
+            (!self.view.has_read_secret()).then_some(details)
+        };
+        let finding = add_details(finding, details);
         let finding = add_remark(finding, (kind.remark)(target, self.view));
         match (self.is_sensitive(expected), secret) {
             (true, _) => mask_all(finding),

@@ -124,7 +124,7 @@ fn lines(value: &Value) -> Vec<String> {
 }
 
 /// Returns the items of a list; a single setting is split at commas.
-fn items(value: &Value) -> Vec<String> {
+pub(super) fn items(value: &Value) -> Vec<String> {
     match value {
         Value::Setting(values) if values.len() == 1 => values[0]
             .split(',')
@@ -143,7 +143,7 @@ fn to_set(items: &[String]) -> BTreeSet<String> {
 }
 
 /// Converts an item to a value.
-fn item_value(item: &str) -> Value {
+pub(super) fn item_value(item: &str) -> Value {
     Value::Setting(vec![item.to_owned()])
 }
 

@@ -211,7 +211,7 @@ mod tests {
         let line = judge_check("{passwd: all, roots: {same_set: [root]}}", text);
         assert_eq!(
             line,
-            "failed  passwd:all  roots: expected exactly \"root\", actual \"root\", \"toor\""
+            "failed  passwd:all  roots: expected exactly \"root\", actual \"root\", \"toor\"; not allowed: \"toor\""
         );
     }
 }

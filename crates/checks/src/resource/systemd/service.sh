@@ -1,3 +1,17 @@
+# units...: the last lines in the journal of each unit that failed or waits for its next start.
+journals() {
+  command -v journalctl >/dev/null || return
+  for state in $(limit 20 systemctl is-active -- "$@" 2>/dev/null); do
+    case $state in
+    failed | activating)
+      lines=$(limit 20 journalctl --no-pager --quiet --output=cat --lines=10 --unit="$1" 2>/dev/null | without_secrets)
+      put journal "$(printf %s "$1" | hex)" 0 "$lines"
+      ;;
+    esac
+    shift
+  done
+}
+
 # units...: one call with a running service manager, else one call for each unit, which also works
 # in a chroot.
 services() {
@@ -21,5 +35,6 @@ services() {
     done)
   fi
   put services - 0 "$(printf '%s\n' "$@" && printf '\n%s\n' "$rows")"
+  case $rows in *ActiveState=failed* | *ActiveState=activating*) journals "$@" ;; esac
 }
 

@@ -9,7 +9,7 @@ use crate::resource_type::{
     InvalidValue, Parameter, Property, RequestedResource, ResourceRef, ResourceType, Subject,
     ValueType,
 };
-use crate::text::{hex, sh_quote};
+use crate::text::{hex, last_lines, sh_quote};
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "command",
@@ -36,6 +36,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Property::new("stderr", ValueType::Text, "Standard error."),
 ])
 .with_implied(&[("succeeds", &["succeeds", "exit_status"])])
+.with_details(details)
 .without_directories("commands can't be run in a directory")
 .with_collection(include_str!("../command.sh"), requests);
 
@@ -117,6 +118,26 @@ fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation
     blob.map_or_else(Observation::not_collected, |reading| {
         Observation::blob(&reading.body)
     })
+}
+
+/// Returns the last lines of stderr and stdout of a command that ended with another status.
+fn details(target: &ResourceRef, property: &str, view: &View<'_>) -> Option<String> {
+    if !matches!(property, "succeeds" | "exit_status") {
+        return None;
+    }
+    let shown = |name: &str, kind: &str| {
+        let reading = view.reading(kind, &target.subject)?;
+        if reading.body.is_secret() {
+            return None;
+        }
+        let lines = last_lines(reading.body.bytes())?;
+        Some(format!("{name}: {lines}"))
+    };
+    let parts: Vec<String> = [("stderr", "err"), ("stdout", "out")]
+        .into_iter()
+        .filter_map(|(name, kind)| shown(name, kind))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ fn commands_are_judged_by_status_and_output() {
     );
     assert_eq!(
         ok("{command: x, exit_status: {not: 0}}"),
-        "failed  command:x  exit_status: expected not 0, actual 0"
+        "failed  command:x  exit_status: expected not 0, actual 0; stderr: fine; stdout: a b"
     );
     let missing = judge_check(
         "{command: x, stdout: {include: b}}",
@@ -37,6 +37,21 @@ fn commands_are_judged_by_status_and_output() {
     let line = "failed  command:x  stdout: expected a value including \"b\", actual \"\"; succeeds: \
         expected true, actual false (exit status 127)";
     assert_eq!(missing, line);
+}
+
+#[test]
+fn failed_command_shows_its_last_output() {
+    let long = format!("{}\n1\n2\n\n  3  \n", "x".repeat(900));
+    let failed = judge_check("{command: x}", (1, "-"), ("-", &long), "jq: error\n");
+    assert_eq!(
+        failed,
+        "failed  command:x  succeeds: expected true, actual false (exit status 1); stderr: jq: error; stdout: 1 | 2 | 3"
+    );
+    let silent = judge_check("{command: x}", (1, "-"), ("-", ""), &"y".repeat(900));
+    assert!(
+        silent.contains("stderr: yyy") && silent.len() < 400,
+        "{silent}"
+    );
 }
 
 #[test]

@@ -10,8 +10,8 @@ use crate::phase::Phase;
 use crate::resource_type::{
     InvalidValue, Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
 };
-use crate::text::sh_quote;
 use crate::text::truncate_for_display;
+use crate::text::{last_lines, sh_quote};
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "service",
@@ -35,7 +35,14 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
 .with_presence("exists")
 .with_phases(&[Phase::Boot])
 .without_directories("a directory has no service manager")
-.with_collection(include_str!("../service.sh"), requests);
+.with_details(details)
+.with_collection(
+    concat!(
+        include_str!("../../process/redact.sh"),
+        include_str!("../service.sh")
+    ),
+    requests,
+);
 
 /// Unit file states for which `systemctl is-enabled` exits with status 0 (table in systemctl(1)).
 const ENABLED: &[&str] = &[
@@ -183,6 +190,16 @@ fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation
                 },
             ))
         })
+}
+
+/// Returns the last lines in the journal of a unit that does not run.
+fn details(target: &ResourceRef, property: &str, view: &View<'_>) -> Option<String> {
+    let unit = unit_name(&target.subject);
+    let journal = view.reading("journal", &unit)?;
+    if property != "running" || journal.body.is_secret() {
+        return None;
+    }
+    last_lines(journal.body.bytes()).map(|lines| format!("journal: {lines}"))
 }
 
 #[cfg(test)]

@@ -30,7 +30,8 @@ fn one_answer_covers_all_units() {
         ),
         (
             "{service: ssh.socket, running: true}",
-            "failed  service:ssh.socket  running: expected true, actual false (failed)",
+            "failed  service:ssh.socket  running: expected true, actual false (failed); \
+                journal: two | three | no such file",
         ),
         (
             "{service: ssh.socket, enabled: true}",
@@ -53,7 +54,18 @@ fn one_answer_covers_all_units() {
     for (yaml, line) in table {
         let verdicts = lines(
             &format!("- {yaml}"),
-            &[IDENTITY, ("services", "", 0, "-", show)],
+            &[
+                IDENTITY,
+                ("services", "", 0, "-", show),
+                (
+                    "journal",
+                    "ssh.socket",
+                    0,
+                    "-",
+                    "one\ntwo\nthree\nno such file\n",
+                ),
+                ("journal", "slow.service", 0, "-", ""),
+            ],
         );
         assert_eq!(verdicts.join("\n"), line, "{yaml}");
     }
