@@ -230,7 +230,7 @@ def assert_kept(catalog: Catalog, image: str, *says: str) -> None:
     assert retire is False and any(word in because for word in says), (retire, because)
     shown = catalog.bakeline("prune", "--apply", "--keep", "1", want=0)
     assert image in [ami["ImageId"] for ami in catalog.images()], shown
-    assert any(word in shown.out + shown.err for word in says), shown
+    assert any(word in shown.words + shown.err for word in says), shown
 
 
 def test_prune_retires_only_its_own_catalog(sandbox: Sandbox, pair: tuple[Catalog, Catalog]) -> None:

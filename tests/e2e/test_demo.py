@@ -223,7 +223,7 @@ def test_changed_variable_rebuilds_only_the_image_that_uses_it(demo: Demo, tmp_p
     image.write_text(re.sub(r"\{greeting: .*\}", "{greeting: The next greeting.}", text))
     env = {**demo.sandbox.env, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
     planned = run([BAKELINE, "plan"], tmp_path, env, want=0)
-    assert "variable greeting changed" in planned.out, planned.out
+    assert "variable greeting changed" in planned.words, planned.out
     mark = demo.sandbox.mark()
     run([BAKELINE, "release"], tmp_path, env, timeout=HANG, want=0)
     calls = [call["action"] for call in demo.sandbox.api(mark)]

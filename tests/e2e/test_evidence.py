@@ -238,7 +238,7 @@ def test_explain_matches_tags(sandbox: Sandbox, chain: Chain) -> None:
     because = "; ".join(says[0]["built"]["because"])
     assert "forced" in because and CALLING in because, because
     assert "2 passed" in says[0]["checks"] and "0 failed" in says[0]["checks"], says[0]["checks"]
-    shown = chain.catalog.bakeline("explain", "app", want=0).out
+    shown = chain.catalog.bakeline("explain", "app", want=0).words
     assert chain.version(1) in shown and one["ImageId"] in shown and two["ImageId"] in shown, shown
     chain.catalog.bakeline("explain", "ami-0123456789abcdef0", want=6)
     chain.catalog.bakeline("explain", "app@20200101.1", want=6)

@@ -131,4 +131,4 @@ def test_changed_volume_builds_again(built: Built) -> None:
     image = built.catalog.at / "images/app.yaml"
     image.write_text(image.read_text().replace('"size": 12', '"size": 13'))
     planned = built.catalog.bakeline("plan", want=0)
-    assert "volume root changed: 12 GiB" in planned.out, planned
+    assert "volume root changed: 12 GiB" in planned.words, planned

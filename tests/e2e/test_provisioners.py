@@ -181,7 +181,7 @@ def test_changed_role_rebuilds_its_image_and_children(released: Released) -> Non
     try:
         path.write_text("other data\n")
         said = released.catalog.bakeline("plan", want=0).out
-        lines = {line.split()[0]: line.split()[1] for line in said.splitlines()[1:]}
+        lines = {line.split()[0]: line.split()[1] for line in said.splitlines()[1:] if line[0] != " "}
         assert (lines["ground"], lines["played"], lines["puppeted"]) == ("keep", "build", "build"), said
     finally:
         path.write_text(before)

@@ -163,7 +163,7 @@ def test_protecting_fact_keeps_ami(seeded: SeededAmis, trap: Trap) -> None:
     assert verdict == "stays" and reason in because, (verdict, because)
     before = seeded.amis_by_id()
     shown = seeded.catalog.bakeline("prune", "--apply", want=0)
-    assert seeded.amis_by_id() == before and reason in shown.out, shown
+    assert seeded.amis_by_id() == before and reason in shown.words, shown
     remove_trap()
     assert seeded.prune_decision(old)[0] == "goes", seeded.prune_decision(old)
     shown = seeded.catalog.bakeline("prune", "--apply", want=0)

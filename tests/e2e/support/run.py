@@ -37,6 +37,11 @@ class CompletedRun:
     err: str
     seconds: float
 
+    @property
+    def words(self) -> str:
+        """The output with one blank between words, because tables wrap their texts."""
+        return " ".join(self.out.split())
+
     def __str__(self) -> str:
         said = f"exit {self.code} in {self.seconds:.1f} s\n-- stdout\n{self.out}\n-- stderr\n{self.err}"
         return f"{' '.join(self.args)}\n{said}"
