@@ -36,7 +36,7 @@ cat "$output"
 
 CUSTODIAN=$(scripts/custodian.sh)
 export CUSTODIAN
-# Two workers, each with its own local EC2. Tests of a file run on one worker.
+# Three workers, each with its own local EC2: instances mostly wait. Tests of a file run on one worker.
 # The products on the local EC2 have not run as a whole yet, so their sample is the same in each commit.
 export BAKELINE_SAMPLE_OFFSET=${given:-75}
-timed "end to end" .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=40 --ignore tests/e2e/clients tests/e2e
+timed "end to end" .venv/bin/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations=40 --ignore tests/e2e/clients tests/e2e
