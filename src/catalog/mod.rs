@@ -34,5 +34,5 @@ pub use load::{load_settings, load_with_unused};
 pub use loaded::{LoadedCatalog, load, profile_diagnostics};
 pub use schema::schemas;
 pub use show::{ImageView, InheritedView, ValueView, show_image};
-pub use starter::Starter;
+pub use starter::{Starter, example_image, example_profile};
 pub use types::*;

@@ -56,7 +56,10 @@ impl Starter {
             out.push((format!("images/{name}.yaml"), text));
         }
         if let Some((base, _)) = self.bases.first() {
-            out.push(("images/example.yaml".to_owned(), example_image(base)));
+            out.push((
+                "images/example.yaml".to_owned(),
+                example_image("example", base),
+            ));
         }
         if let Some(component) = &self.gitlab_component {
             out.push((".gitlab/bakeline.yml".to_owned(), component.clone()));
@@ -139,14 +142,28 @@ impl Starter {
     }
 }
 
-/// Returns the file of an image on top of a base image.
-fn example_image(base: &str) -> String {
+/// Returns the file of a new image on top of another one.
+#[must_use]
+pub fn example_image(name: &str, parent: &str) -> String {
     format!(
         "# yaml-language-server: $schema=../schema/image.schema.json\n\
-         # An image on top of another one. Copy this file to define your own.\n\
-         description: Example with the JSON processor jq\n\
-         parent: {base}\n\
+         description: {name}, an example with the JSON processor jq\n\
+         parent: {parent}\n\
          packages: [jq]\n\
+         # files:\n#   - {{source: files/{name}.conf, destination: /etc/{name}.conf}}\n\
+         # scripts: [scripts/{name}.sh]\n\
          checks:\n  - {{command: jq --version, stdout: {{match: \"^jq-\"}}}}\n"
+    )
+}
+
+/// Returns the file of a new profile.
+#[must_use]
+pub fn example_profile(name: &str) -> String {
+    format!(
+        "# yaml-language-server: $schema=../schema/profile.schema.json\n\
+         # An image uses the profile with `profiles: [{name}]`.\n\
+         title: Checks of {name}\n\
+         checks:\n  - id: {name}-01\n    title: Only root changes the users\n    \
+         file: /etc/passwd\n    owner: root\n    mode: \"0644\"\n"
     )
 }

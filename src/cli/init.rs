@@ -8,7 +8,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  bakeline init images --region eu-central-1 --region eu-west-1 \\\n      \
---account 111111111111 --prod-account 222222222222 --os debian-13 --os ubuntu-24-04"
+--account 111111111111 --prod-account 222222222222"
 )]
 pub struct Init {
     /// Directory of the catalog. Is created if it does not exist [default: the working directory].

@@ -6,6 +6,7 @@ mod inspect;
 mod internal;
 mod inventory;
 mod lifecycle;
+mod new;
 mod permissions;
 mod plan;
 mod prune;
@@ -24,6 +25,7 @@ pub use inspect::{Diff, Explain, Sweep};
 pub use internal::{CheckBuild, Play, Supervise};
 pub use inventory::InventoryArgs;
 pub use lifecycle::{Doctor, Hold, Revoke, Rollback, Unlock};
+pub use new::{New, NewFile, NewImage, NewProfile};
 pub use permissions::{PermissionFormat, PermissionRole, Permissions};
 pub use plan::{Format, Plan, Preflight, Probe, Release, Why};
 pub use prune::{Prune, Restore, Retire};
@@ -80,6 +82,8 @@ pub enum ProgressForm {
 pub enum Command {
     /// Start a catalog: write its settings, base images and an example image.
     Init(Init),
+    /// Add an image or a profile to the catalog.
+    New(New),
     /// Validate the catalog and show all problems.
     Validate(Validate),
     /// Show an image after inheritance and the replacement of variables, with the origin of each

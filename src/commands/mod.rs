@@ -62,6 +62,7 @@ async fn dispatch(cli: Cli) -> Result<u8> {
     };
     match cli.command {
         Command::Init(args) => catalog::init::run(&dir, &args),
+        Command::New(args) => catalog::new::run(&dir, &args),
         Command::Validate(args) => catalog::validate::run(&dir, &args),
         Command::Show(args) => catalog::show::run(&dir, &args),
         Command::Plan(args) => Box::pin(build::plan::run(&dir, &args)).await,

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use super::new_files::create_files;
 use crate::adapters::{assets, system};
 use crate::catalog::{Starter, schemas};
 use crate::cli::Init;
-use crate::commands::support::context;
 use crate::diagnostic::nearest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ui;
@@ -23,17 +23,7 @@ pub(crate) fn run(start: &Path, args: &Init) -> Result<u8> {
             .into_iter()
             .map(|(path, text)| (path.to_owned(), text)),
     );
-    refuse_existing(dir, &files)?;
-    let written = write_files(dir, &files);
-    let checked =
-        written.and_then(|()| context::load_catalog(&Path::new(".").join(dir)).map(|_| ()));
-    if let Err(error) = checked {
-        remove_files(dir, &files);
-        return Err(error.hint("the files that were written are removed"));
-    }
-    for (path, _) in &files {
-        ui::say(&format!("wrote {}", dir.join(path).display()));
-    }
+    create_files(dir, &files)?;
     print_next_steps(dir, &starter);
     Ok(0)
 }
@@ -97,34 +87,6 @@ fn base_image(name: &str) -> Result<(String, String)> {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error.hint(format!("known systems: {}", names.join(", "))),
     })
-}
-
-/// Refuses a directory that already has one of the files or a catalog.
-fn refuse_existing(dir: &Path, files: &[(String, String)]) -> Result<()> {
-    let paths = files.iter().map(|(path, _)| dir.join(path));
-    let existing: Vec<String> = paths
-        .filter(|path| system::exists(path))
-        .map(|path| path.display().to_string())
-        .collect();
-    if existing.is_empty() {
-        return Ok(());
-    }
-    let text = format!("these files already exist: {}", existing.join(", "));
-    Err(Error::input(text).hint("nothing was written; use another directory: `bakeline init DIR`"))
-}
-
-fn write_files(dir: &Path, files: &[(String, String)]) -> Result<()> {
-    for (path, text) in files {
-        system::write_atomically(&dir.join(path), text.as_bytes(), 0o644)
-            .map_err(|e| Error::new(ErrorKind::StepFailed, "cannot write a file").because(e))?;
-    }
-    Ok(())
-}
-
-fn remove_files(dir: &Path, files: &[(String, String)]) {
-    for (path, _) in files {
-        system::remove_file(&dir.join(path));
-    }
 }
 
 fn print_next_steps(dir: &Path, starter: &Starter) {

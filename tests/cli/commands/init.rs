@@ -1,4 +1,4 @@
-//! Tests `bakeline init`.
+//! Tests `bakeline init` and `bakeline new`.
 
 use std::fs;
 
@@ -87,6 +87,80 @@ fn pipeline_includes_the_component_with_the_roles() {
         "{pipeline}"
     );
     assert!(read("acme/.gitlab/bakeline.yml").contains("read_role:"));
+}
+
+#[test]
+fn new_image_and_profile_are_valid() {
+    let catalog = TestCatalog::new();
+    let image = catalog.run(&["new", "image", "web", "--parent", "jdk"]);
+    assert!(
+        image.stderr.contains("bakeline plan web"),
+        "{}",
+        image.stderr
+    );
+    let profile = catalog.run(&["new", "profile", "company"]);
+    assert!(
+        profile.stderr.contains("--profile company local"),
+        "{}",
+        profile.stderr
+    );
+    let more = "description: x\nparent: web\nprofiles: [company]\n";
+    catalog.write("images/shop.yaml", more);
+    assert_eq!(
+        catalog.run(&["validate"]).stderr,
+        "acme: 4 images, all valid\n"
+    );
+    let checked = catalog.run(&["check", "--profile", "company", "local"]);
+    assert_eq!(checked.code, 0, "{}{}", checked.stdout, checked.stderr);
+    // Nothing is overwritten.
+    let web = fs::read_to_string(catalog.path().join("images/web.yaml")).expect("file");
+    catalog
+        .run(&["new", "image", "web", "--parent", "base"])
+        .assert_fails(1, &["already has an image `web`"]);
+    assert_eq!(
+        fs::read_to_string(catalog.path().join("images/web.yaml")).expect("file"),
+        web
+    );
+    catalog
+        .run(&["new", "profile", "company"])
+        .assert_fails(1, &["profiles/company.yaml already exists"]);
+}
+
+#[test]
+fn invalid_new_files_are_refused() {
+    let catalog = TestCatalog::new();
+    for (words, code, message) in [
+        (
+            vec!["image", "web", "--parent", "bse"],
+            1,
+            "did you mean `base`?",
+        ),
+        (
+            vec!["image", "Web", "--parent", "base"],
+            2,
+            "`Web` is not a valid name of an image",
+        ),
+        (vec!["image", "../x", "--parent", "base"], 2, "`../x`"),
+        (vec!["image", "web"], 2, "--parent"),
+        (
+            vec!["profile", "ssh-baseline"],
+            1,
+            "`extends: [ssh-baseline]`",
+        ),
+        (
+            vec!["profile", "a/b"],
+            2,
+            "`a/b` is not a valid name of a profile",
+        ),
+    ] {
+        let words = [vec!["new"], words].concat();
+        catalog.run(&words).assert_fails(code, &[message]);
+    }
+    assert!(!catalog.path().join("images/web.yaml").exists());
+    catalog.write("images/jdk.yaml", "parent: nope\n");
+    catalog
+        .run(&["new", "image", "web", "--parent", "base"])
+        .assert_fails(1, &["`nope`", "1 error"]);
 }
 
 #[test]
