@@ -91,6 +91,7 @@ codes! {
     VARIABLE_CYCLE = "CAT113", "a cycle of variables";
     VARIABLE_TYPE = "CAT114", "a list or map as part of a text";
     MATRIX = "CAT115", "an invalid matrix";
+    UNUSED_OVERRIDE = "CAT116", "a file below `templates` that replaces no shipped template";
 }
 
 #[cfg(test)]

@@ -86,8 +86,7 @@ pub enum Command {
     New(New),
     /// Validate the catalog and show all problems.
     Validate(Validate),
-    /// Show an image after inheritance and the replacement of variables, with the origin of each
-    /// value.
+    /// Show an image with the origin of each value, or the shipped templates and profiles.
     Show(Show),
     /// Show which images a release would build, and why.
     Plan(Plan),
@@ -191,6 +190,28 @@ pub struct Show {
 pub enum ShowSubject {
     /// Show one image: its own values, those of bakeline.yaml, and those that it inherits.
     Image(ShowImage),
+    /// List the shipped templates and profiles, and which of them the catalog replaces.
+    Files(ShowFiles),
+    /// Print a template or profile.
+    File(ShowFile),
+}
+
+/// Arguments of `show files`.
+#[derive(Debug, Args)]
+pub struct ShowFiles {
+    /// Print the list as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `show file`.
+#[derive(Debug, Args)]
+pub struct ShowFile {
+    /// Path, such as `profiles/ssh-baseline.yaml`.
+    pub path: String,
+    /// Print the shipped file also if the catalog replaces it.
+    #[arg(long)]
+    pub shipped: bool,
 }
 
 /// Arguments of `show image`.

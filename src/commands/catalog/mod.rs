@@ -6,4 +6,5 @@ mod new_files;
 pub(super) mod permissions;
 pub(super) mod schema;
 pub(super) mod show;
+mod show_files;
 pub(super) mod validate;

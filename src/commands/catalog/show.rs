@@ -1,10 +1,11 @@
-//! Implements `bakeline show image`: prints an image as a build sees it.
+//! Implements `bakeline show`, and `show image`: prints an image as a build sees it.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::Value as Json;
 
+use super::show_files;
 use crate::catalog::{ImageView, ValueView, show_image};
 use crate::cli::{Show, ShowImage, ShowSubject};
 use crate::commands::support::context;
@@ -12,7 +13,15 @@ use crate::error::{Error, Result};
 use crate::ui;
 
 pub(crate) fn run(dir: &Path, args: &Show) -> Result<u8> {
-    let ShowSubject::Image(ShowImage { name, json }) = &args.subject;
+    match &args.subject {
+        ShowSubject::Image(image) => print_image(dir, image),
+        ShowSubject::Files(args) => show_files::list(dir, args),
+        ShowSubject::File(args) => show_files::print(dir, args),
+    }
+}
+
+fn print_image(dir: &Path, args: &ShowImage) -> Result<u8> {
+    let ShowImage { name, json } = args;
     let loaded = context::load_catalog(dir)?;
     let name = context::find_image(&loaded.catalog, name)?;
     let view = show_image(&loaded.files, &loaded.catalog, &name)

@@ -5,11 +5,13 @@ use std::path::Path;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::adapters::assets;
+use crate::adapters::catalog_files::CatalogFiles;
 use crate::adapters::system::SystemClock;
-use crate::catalog::{Catalog, codes};
+use crate::catalog::{Catalog, Files as _, codes};
 use crate::cli::{Validate, ValidateFormat};
 use crate::commands::support::{context, templates};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, nearest};
 use crate::error::Result;
 use crate::ports::Clock as _;
 use crate::ui;
@@ -19,6 +21,7 @@ pub(crate) fn run(dir: &Path, args: &Validate) -> Result<u8> {
     let (catalog, mut findings) = templates::load_and_render(&opened);
     if let Some(catalog) = &catalog {
         findings.extend(missing_images(catalog));
+        findings.extend(unused_overrides(&opened));
         findings.extend(expired_waivers(
             catalog,
             SystemClock.now().to_zoned(TimeZone::UTC).date(),
@@ -72,6 +75,28 @@ fn missing_images(catalog: &Catalog) -> Option<Diagnostic> {
         Diagnostic::warning(codes::NO_IMAGES, Span::file("images"), message)
             .help("add images/NAME.yaml with `source` or `parent`; examples/bases has base images")
     })
+}
+
+/// Returns a warning for each file in a folder of shipped templates that replaces none of them.
+fn unused_overrides(files: &CatalogFiles) -> Vec<Diagnostic> {
+    let shipped = assets::shipped_paths();
+    let folders = [
+        "templates/provision",
+        "templates/notify",
+        "templates/report",
+    ];
+    let own = folders.into_iter().flat_map(|folder| files.list(folder));
+    own.filter(|path| !shipped.contains(path))
+        .map(|path| {
+            let message = format!("`{path}` replaces no shipped template, so it is not used");
+            let near = nearest(&path, shipped.iter().map(String::as_str));
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`? `bakeline show files` lists all"),
+                None => "`bakeline show files` lists the shipped templates".to_owned(),
+            };
+            Diagnostic::warning(codes::UNUSED_OVERRIDE, Span::file(&path), message).help(help)
+        })
+        .collect()
 }
 
 /// Returns a warning for each expired waiver.

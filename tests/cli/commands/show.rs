@@ -1,4 +1,4 @@
-//! Tests `bakeline show image`: own, inherited, shared and default values with their origins.
+//! Tests `bakeline show`: values of an image with their origins, and shipped files.
 
 use serde_json::json;
 
@@ -83,4 +83,55 @@ fn show_prints_default_type_of_other_architecture() {
         "name: acme\nregions: [eu-west-1]\nbuilder: {instance_types: [m7i.large, m7g.large]}\n",
     );
     line("builder.instance_type: m7g.large  # bakeline.yaml:3:39");
+}
+
+#[test]
+fn shipped_files_are_listed_and_printed() {
+    let catalog = TestCatalog::new();
+    let profile = "profiles/ssh-baseline.yaml";
+    let shipped = include_str!("../../../profiles/ssh-baseline.yaml");
+    let list = catalog.run(&["show", "files"]).stdout;
+    for path in [profile, "templates/packer/amazon-ebs.pkr.json"] {
+        assert!(list.contains(path), "{list}");
+    }
+    assert_eq!(catalog.run(&["show", "file", profile]).stdout, shipped);
+    catalog.write(profile, "title: Mine\nchecks: []\n");
+    let files = catalog.run(&["show", "files", "--json"]).json();
+    let replaced = |one: &&serde_json::Value| one["overridden"] == json!(true);
+    let found: Vec<_> = files
+        .as_array()
+        .expect("list")
+        .iter()
+        .filter(replaced)
+        .collect();
+    assert_eq!(found, [&json!({"path": profile, "overridden": true})]);
+    let own = catalog.run(&["show", "file", profile]).stdout;
+    assert!(own.starts_with("title: Mine"), "{own}");
+    assert_eq!(
+        catalog.run(&["show", "file", profile, "--shipped"]).stdout,
+        shipped
+    );
+    catalog
+        .run(&["show", "file", "profiles/ssh-baselin.yaml"])
+        .assert_fails(6, &["did you mean `profiles/ssh-baseline.yaml`?"]);
+}
+
+#[test]
+fn file_that_replaces_no_template_is_a_warning() {
+    let catalog = TestCatalog::new();
+    catalog.write("templates/provision/debian/harden.sh", "true\n");
+    assert_eq!(
+        catalog.run(&["validate"]).stderr,
+        "acme: 2 images, all valid\n"
+    );
+    catalog.write("templates/provision/debian/hardenx.sh", "true\n");
+    let done = catalog.run(&["validate"]);
+    assert_eq!(done.code, 0);
+    for text in [
+        "CAT116",
+        "hardenx.sh` replaces no",
+        "`templates/provision/debian/harden.sh`?",
+    ] {
+        assert!(done.stderr.contains(text), "{}", done.stderr);
+    }
 }
