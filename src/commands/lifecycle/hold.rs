@@ -42,15 +42,8 @@ pub(crate) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
     if let Some(blocked) = summary::refused_error(&plan, done) {
         return Err(blocked);
     }
-    let is_preview = args.dry_run;
-    if is_preview || plan.steps.is_empty() {
-        let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None);
-        summary::print_unchanged(
-            &report,
-            &plan,
-            args.json,
-            is_preview.then_some("run again without --dry-run to proceed"),
-        );
+    let preview = args.dry_run.then_some(summary::WITHOUT_DRY_RUN);
+    if summary::report_unexecuted(&loaded, &inventory, &plan, args.json, preview) {
         return Ok(0);
     }
     let ran = run::execute_plan(

@@ -32,15 +32,8 @@ pub(crate) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
     if let Some(blocked) = summary::refused_error(&plan, "promoted") {
         return Err(blocked);
     }
-    let is_preview = args.dry_run;
-    if is_preview || plan.steps.is_empty() {
-        let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None);
-        summary::print_unchanged(
-            &report,
-            &plan,
-            args.json,
-            is_preview.then_some("run again without --dry-run to proceed"),
-        );
+    let preview = args.dry_run.then_some(summary::WITHOUT_DRY_RUN);
+    if summary::report_unexecuted(&loaded, &inventory, &plan, args.json, preview) {
         return Ok(0);
     }
     // A failed location does not stop the others.

@@ -29,15 +29,8 @@ pub(crate) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
     if let Some(blocked) = summary::refused_error(&plan, "revoked") {
         return Err(blocked);
     }
-    let is_preview = !args.apply;
-    if is_preview || plan.steps.is_empty() {
-        let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, None);
-        summary::print_unchanged(
-            &report,
-            &plan,
-            args.json,
-            is_preview.then_some("run again with --apply to proceed"),
-        );
+    let preview = (!args.apply).then_some(summary::WITH_APPLY);
+    if summary::report_unexecuted(&loaded, &inventory, &plan, args.json, preview) {
         return Ok(0);
     }
     let ran = run::execute_plan(

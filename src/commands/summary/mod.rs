@@ -7,8 +7,9 @@ mod table;
 use serde::Serialize;
 
 use crate::catalog::Catalog;
+use crate::commands::support::context::{self, LoadedCatalog};
 use crate::commands::support::run::RunResult;
-use crate::commands::support::{context, stored_evidence};
+use crate::commands::support::stored_evidence;
 use crate::engine::StepOutput;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::error::{Error, ErrorKind, Result};
@@ -294,18 +295,36 @@ pub(super) fn print_decisions(plan: &Plan, is_result: bool) {
     }
 }
 
-/// Prints the result of a command that changes nothing. `next` is the way to carry out the decisions
-/// of a preview, which are already on stdout.
-pub(super) fn print_unchanged(report: &RunSummary, plan: &Plan, as_json: bool, next: Option<&str>) {
-    if as_json || next.is_none() {
-        print_summary(report, as_json);
+/// Next step after the preview of a command with `--dry-run`.
+pub(super) const WITHOUT_DRY_RUN: &str = "run again without --dry-run to proceed";
+/// Next step after the preview of a command with `--apply`.
+pub(super) const WITH_APPLY: &str = "run again with --apply to proceed";
+
+/// Prints the result of a plan that is not executed: a preview, or a plan without steps. `preview` is
+/// the next step after a preview, whose decisions are already on stdout. Returns false if the plan has
+/// to be executed.
+pub(super) fn report_unexecuted(
+    loaded: &LoadedCatalog,
+    inventory: &Inventory,
+    plan: &Plan,
+    as_json: bool,
+    preview: Option<&str>,
+) -> bool {
+    let has_steps = !plan.steps.is_empty();
+    if has_steps && preview.is_none() {
+        return false;
     }
-    if let Some(next) = next {
-        ui::say(&match plan.steps.is_empty() {
-            true => "nothing to do".to_owned(),
-            false => format!("nothing was changed; {next}"),
+    if as_json || preview.is_none() {
+        let report = RunSummary::new(&loaded.catalog, inventory, plan, None);
+        print_summary(&report, as_json);
+    }
+    if let Some(next) = preview {
+        ui::say(&match has_steps {
+            false => "nothing to do".to_owned(),
+            true => format!("nothing was changed; {next}"),
         });
     }
+    true
 }
 
 /// Prints the result of each image on stdout.
