@@ -56,12 +56,16 @@ class Sandbox:
         self.read()
 
     def up_with_vendor_roots(self) -> None:
-        """Starts it with the vendor roots of an existing cache."""
-        there = [at / "cache" for at in (SHARED, FIRST) if at != self.dir and (at / "cache").exists()]
-        if there and not (self.dir / "cache").exists():
-            self.dir.mkdir(parents=True, exist_ok=True)
-            subprocess.run(["cp", "-a", str(there[0]), str(self.dir / "cache.part")], check=True)
-            (self.dir / "cache.part").rename(self.dir / "cache")
+        """Starts it with the vendor roots of an existing cache. Another worker may be building roots there, as hidden directories."""
+        there = [at / "cache" for at in (SHARED, FIRST) if at != self.dir]
+        complete = [sorted(cache.glob("[!.]*-*")) for cache in there]
+        roots = next((found for found in complete if found), [])
+        if roots and not (self.dir / "cache").exists():
+            part = self.dir / "cache.part"
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            subprocess.run(["cp", "-a", *map(str, roots), str(part)], check=True)
+            part.rename(self.dir / "cache")
         self.up()
 
     def read(self) -> None:
