@@ -99,10 +99,10 @@ def test_lock_of_a_run_on_another_machine_is_taken_over_after_its_lease(catalog:
 
 
 def test_unlock_releases_live_holder_only_with_force(catalog: Catalog) -> None:
-    assert "free" in catalog.bakeline("unlock", want=0).out
+    assert "free" in catalog.bakeline("unlock", want=0).words
     first, run = start_release(catalog, "slow")
     refused = catalog.bakeline("unlock", "--env", "Test", want=7)
-    assert run.name in refused.out and str(first.pid) in refused.out and "--force" in refused.err, refused
+    assert run.name in refused.words and str(first.pid) in refused.words and "--force" in refused.err, refused
     assert "000001-end.json" not in names_of(catalog)
     os.kill(first.pid, signal.SIGKILL)
     first.wait(timeout=HANG)

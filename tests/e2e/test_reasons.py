@@ -111,7 +111,7 @@ def test_changed_script_plans_image_and_descendants(catalog: Catalog) -> None:
             "checks": False,
             "parent": False,
         }
-        assert "script scripts/middle.sh" in catalog.bakeline("why", "middle", want=0).out
+        assert "script scripts/middle.sh" in catalog.bakeline("why", "middle", want=0).words
     finally:
         write_images(catalog)
     assert verdicts(plan(catalog)) == KEEP

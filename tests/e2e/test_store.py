@@ -111,12 +111,12 @@ def test_doctor_recreates_removes_and_reports_evidence(sandbox: Sandbox, catalog
 
     delete_objects(recipe, facts, result)
     said = catalog.bakeline("doctor", want=5)
-    assert all(word in said.out for word in ("the recipe of base", "the facts of base", "the result of run")), said
+    assert all(word in said.words for word in ("the recipe of base", "the facts of base", "the result of run")), said
     assert not {recipe, facts, result} & read_objects(sandbox).keys(), "it only looks"
     catalog.bakeline("doctor", "--apply", want=0)
     assert_unchanged(read_objects(sandbox))
     replace_recipe()
-    assert "does not match its tags" in catalog.bakeline("doctor", want=5).out
+    assert "does not match its tags" in catalog.bakeline("doctor", want=5).words
     catalog.bakeline("doctor", "--apply", want=0)
     assert_unchanged(read_objects(sandbox))
     # The catalog has changed and the runs were on another machine, so the evidence cannot be recreated.
@@ -128,7 +128,7 @@ def test_doctor_recreates_removes_and_reports_evidence(sandbox: Sandbox, catalog
     catalog.bakeline("doctor", "--apply", want=0)
     assert not {recipe, facts, result} & read_objects(sandbox).keys()
     gone = catalog.bakeline("doctor", want=0)
-    assert all(word in gone.out for word in ("no recipe of base", "no facts of base", "no result of the run")), gone
+    assert all(word in gone.words for word in ("no recipe of base", "no facts of base", "no result of the run")), gone
 
 
 def test_unusable_bucket_is_reported_before_any_change(sandbox: Sandbox, catalog: Catalog) -> None:
