@@ -83,7 +83,7 @@ class ReleaseProduct:
     def false_statements(self, done: CompletedRun, before: Listing, was: str) -> list[str]:
         now, found = list_cloud(self.sandbox), []
         if done.code == 0:
-            if not re.search(r"^base +released +\S+ +" + self.latest() + r"\b", done.out, re.MULTILINE):
+            if not re.search(r"^base +\S+ +" + self.latest() + r" +released\b", done.out, re.MULTILINE):
                 found.append(f"released, but the current AMI is {self.latest()}")
             if self.latest() == was:
                 found.append(f"exit 0, but {was} is still current")
