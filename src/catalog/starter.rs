@@ -103,7 +103,7 @@ impl Starter {
                 );
             }
             None => out.push_str(
-                "# Uncomment to refuse the credentials of other accounts than that of the builds.\n\
+                "# Uncomment to refuse credentials of any account except that of the builds.\n\
                  # account: \"111111111111\"\n",
             ),
         }

@@ -183,6 +183,17 @@ impl Outcome {
         counts.filter(|(_, count)| *count > 0).collect()
     }
 
+    /// Returns the number of scopes with each status as text: `2 done, 1 failed`.
+    #[must_use]
+    pub fn counts_text(&self) -> String {
+        let counts = self.count_by_status();
+        let texts: Vec<String> = counts
+            .iter()
+            .map(|(status, count)| format!("{count} {status}"))
+            .collect();
+        texts.join(", ")
+    }
+
     /// Returns the worst kind of failure, if there is one.
     #[must_use]
     pub fn kind(&self) -> Option<ErrorKind> {

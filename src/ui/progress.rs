@@ -212,16 +212,11 @@ fn event_json(event: &Event) -> Value {
 
 /// Returns the number of scopes by their end, and the duration of a run.
 fn run_summary(outcome: &Outcome) -> String {
-    let counts: Vec<String> = outcome
-        .count_by_status()
-        .iter()
-        .map(|(status, count)| format!("{count} {status}"))
-        .collect();
     let seconds = outcome.ended.as_second() - outcome.started.as_second();
     let seconds = u64::try_from(seconds).unwrap_or(0);
     format!(
-        "{}, in {}",
-        counts.join(", "),
+        "{} in {}",
+        outcome.counts_text(),
         duration(Duration::from_secs(seconds))
     )
 }

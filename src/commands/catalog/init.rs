@@ -98,8 +98,12 @@ fn print_next_steps(dir: &Path, starter: &Starter) {
         Some("") => String::new(),
         _ => format!("  cd {}\n", dir.display()),
     };
+    let pipeline = match starter.gitlab_component {
+        Some(_) => "\nReplace `image` in .gitlab-ci.yml before the first pipeline.\n",
+        None => "",
+    };
     ui::say(&format!(
-        "\nNext:\n{enter}  \
+        "{pipeline}\nNext:\n{enter}  \
          bakeline validate      # check the files\n  \
          bakeline plan          # show what a release would build, {account}\n  \
          bakeline release       # build, check and release to Test\n\n\

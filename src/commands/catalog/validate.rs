@@ -72,8 +72,9 @@ pub(crate) fn run(dir: &Path, args: &Validate) -> Result<u8> {
 fn missing_images(catalog: &Catalog) -> Option<Diagnostic> {
     let message = format!("the catalog `{}` has no images", catalog.settings.name);
     catalog.images.is_empty().then(|| {
-        Diagnostic::warning(codes::NO_IMAGES, Span::file("images"), message)
-            .help("add images/NAME.yaml with `source` or `parent`; examples/bases has base images")
+        Diagnostic::warning(codes::NO_IMAGES, Span::file("images"), message).help(
+            "add images/NAME.yaml with `source` or `parent`; `bakeline init DIR` writes examples",
+        )
     })
 }
 

@@ -373,10 +373,5 @@ pub(super) fn exit_code(ran: &RunResult) -> Result<u8> {
 }
 
 fn outcome_headline(outcome: &Outcome) -> String {
-    let words: Vec<String> = outcome
-        .count_by_status()
-        .iter()
-        .map(|(status, count)| format!("{count} {status}"))
-        .collect();
-    format!("run {} failed: {}", outcome.run, words.join(", "))
+    format!("run {} failed: {}", outcome.run, outcome.counts_text())
 }

@@ -174,8 +174,7 @@ pub(crate) async fn list_images(
 ) -> Result<ListedImages> {
     let cloud = &*clouds.home;
     let home = locations::home(settings);
-    let identity = cloud.identity(&home.region).await;
-    let account = identity.map_err(crate::steps::first_call_error)?.account;
+    let account = context::home_identity(cloud, settings).await?.account;
     let mut remote = RemoteFacts::default();
     for location in locations::in_catalog(settings, &account) {
         if !is_wanted(&account, &location) {

@@ -15,6 +15,7 @@ COMMANDS = (
     ("why", "base"),
     ("probe", "base"),
     ("explain", "base"),
+    ("list",),
     ("promote", "base", "--to", "Prod"),
     ("rollback", "base", "--env", "Prod"),
     ("hold", "base", "20260101.1"),

@@ -128,6 +128,7 @@ def test_tables_fit_80_columns_and_list_each_ami_once(history: SeededHistory) ->
 
 
 def test_doctor_does_not_call_lost_evidence_consistent(history: SeededHistory) -> None:
+    history.image(promoted=False)
     done = history.catalog.bakeline("doctor", "--apply")
     done = history.catalog.bakeline("doctor", want=0)
     last = done.err.splitlines()[-1]
@@ -138,7 +139,7 @@ def test_progress_has_times_or_is_json(history: SeededHistory) -> None:
     image, _ = history.image(promoted=False)
     held = history.catalog.bakeline("hold", image, TWO, want=0)
     lines = re.findall(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (\S+) (.+)$", held.err, re.MULTILINE)
-    assert (image, "hold started") in lines and lines[-1][0] == "run" and lines[-1][1].startswith("1 done, in "), held
+    assert (image, "hold started") in lines and lines[-1][0] == "run" and lines[-1][1].startswith("1 done in "), held
     words = ["hold", image, TWO, "--release-hold"]
     done = history.catalog.bakeline("--progress", "json", *words, want=0)
     events = [json.loads(line) for line in done.err.splitlines()]
@@ -146,7 +147,7 @@ def test_progress_has_times_or_is_json(history: SeededHistory) -> None:
     assert {"message", "run_started", "step_succeeded", "scope_finished", "run_finished"} <= set(kinds), done
     assert "release hold" in done.err
     shown = run_on_terminal([BAKELINE, "hold", image, TWO], history.catalog.at, history.catalog.env, columns=80)
-    assert re.search(rf"{image} +done in [\d.]+ s", shown) and "1 done, in" in shown, shown
+    assert re.search(rf"{image} +done in [\d.]+ s", shown) and "1 done in" in shown, shown
 
 
 def test_colors_follow_no_color(history: SeededHistory, tmp_path: Path) -> None:
