@@ -93,6 +93,7 @@ impl Engine {
             started,
             ended: self.clock.now(),
             interrupted,
+            lock_lost: self.effects.lock_loss().is_some(),
             scopes: ends,
         };
         self.events.on_event(&Event::RunFinished {

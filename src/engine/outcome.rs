@@ -154,11 +154,21 @@ pub struct Outcome {
     pub ended: Timestamp,
     /// True if the user interrupted the run.
     pub interrupted: bool,
+    /// True if the run lost its lock, so that another run may be changing the same resources.
+    #[serde(skip)]
+    pub lock_lost: bool,
     /// End of each scope.
     pub scopes: BTreeMap<Scope, ScopeEnd>,
 }
 
 impl Outcome {
+    /// Returns whether the run may remove what other runs left: the user does not wait for its end, and
+    /// it still holds its locks.
+    #[must_use]
+    pub fn allows_sweep(&self) -> bool {
+        !self.interrupted && !self.lock_lost
+    }
+
     /// Returns the end of a scope.
     ///
     /// # Panics

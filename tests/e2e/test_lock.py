@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,15 +24,32 @@ from support.running_release import (
 from support.sandbox import Sandbox
 
 LEASE = 15
+CHANGES = (
+    "CreateTags",
+    "PutParameter",
+    "DeregisterImage",
+    "TerminateInstances",
+    "DeleteKeyPair",
+    "DeleteSecurityGroup",
+)
+
+
+def is_by_bakeline(call: dict[str, object]) -> bool:
+    """Returns whether bakeline made a call itself, not Packer."""
+    return "app/bakeline" in str(call["user_agent"])
+
+
+def create_catalog(sandbox: Sandbox, at: Path, lease: str) -> Catalog:
+    sandbox.reset()
+    made = Catalog(sandbox, at, "lock", lease=lease)
+    made.file("scripts/slow.sh", WAIT)
+    made.image("slow", source=VENDOR, scripts=["scripts/slow.sh"])
+    return made
 
 
 @pytest.fixture
-def catalog(sandbox: Sandbox, tmp_path: Path) -> Iterator[Catalog]:
-    sandbox.reset()
-    made = Catalog(sandbox, tmp_path / "lock", "lock", lease=f"{LEASE}s")
-    made.file("scripts/slow.sh", WAIT)
-    made.image("slow", source=VENDOR, scripts=["scripts/slow.sh"])
-    yield made
+def catalog(sandbox: Sandbox, tmp_path: Path) -> Catalog:
+    return create_catalog(sandbox, tmp_path / "lock", f"{LEASE}s")
 
 
 def names_of(catalog: Catalog, env: str = "Test") -> list[str]:
@@ -115,17 +131,36 @@ def test_unlock_releases_live_holder_only_with_force(catalog: Catalog) -> None:
     catalog.bakeline("unlock", "--env", "Moon", want=1)
 
 
-def test_forced_unlock_stops_a_live_run_before_its_next_change(sandbox: Sandbox, catalog: Catalog) -> None:
-    first, run = start_release(catalog, "slow")
+def force_unlock(catalog: Catalog) -> None:
     move_holder_to_other_machine(catalog)
     catalog.bakeline("unlock", want=7)
     catalog.bakeline("unlock", "--force", want=0)
+
+
+def test_forced_unlock_stops_a_live_run_at_its_next_renewal(sandbox: Sandbox, catalog: Catalog) -> None:
+    first, run = start_release(catalog, "slow")
+    force_unlock(catalog)
+    # The build waits for something that never comes.
+    assert first.wait(timeout=HANG) == 7
+    said = (catalog.at / "out.log").read_text()
+    assert "released by another process" in said, said
+    assert not [image for image in named_images(sandbox) if run.name in str(image["Name"])]
+
+
+def test_forced_unlock_stops_a_live_run_before_its_next_change(sandbox: Sandbox, tmp_path: Path) -> None:
+    # The first renewal would be after 40 minutes.
+    catalog = create_catalog(sandbox, tmp_path / "lock", "2h")
+    first, run = start_release(catalog, "slow")
+    force_unlock(catalog)
     mark = sandbox.mark()
     resume_build(sandbox, run, "slow")
     assert first.wait(timeout=HANG) == 7
     said = (catalog.at / "out.log").read_text()
     assert "released by another process" in said, said
-    assert [call for call in sandbox.api(mark) if call["action"] in ("CreateTags", "PutParameter")] == [], said
+    [image] = [image for image in named_images(sandbox) if run.name in str(image["Name"])]
+    assert image["State"] == "available", "Packer was not interrupted"
+    own = [call["action"] for call in sandbox.api(mark) if call["action"] in CHANGES and is_by_bakeline(call)]
+    assert own == [] and "cleaned up" not in said.replace("not cleaned up", ""), said
 
 
 def test_emptied_store_never_gives_the_lock_to_two_runs(sandbox: Sandbox, catalog: Catalog) -> None:

@@ -79,7 +79,7 @@ pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
             .with_times(&ran);
     changelog::add_changelog(&mut report, &loaded.catalog, &inventory, &ran).await;
     let ended = summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await;
-    if !ran.outcome.interrupted {
+    if ran.outcome.allows_sweep() {
         sweep::sweep_after_run(&loaded, &inventory, None).await;
     }
     ended

@@ -76,7 +76,7 @@ async fn recover(dir: &Path, args: &Recover, goal: Goal) -> Result<u8> {
         Goal::Undo => finish_abort(&ran, args.json),
         Goal::Continue => finish(&loaded, &inventory, &plan, (&description, &ran), args.json).await,
     };
-    if !ran.outcome.interrupted && !has_stuck(&ran) {
+    if ran.outcome.allows_sweep() && !has_stuck(&ran) {
         // The store may lack the last lines of the killed run, so that their effects are unknown.
         sweep::sweep_after_run(&loaded, &inventory, Some(run)).await;
     }
