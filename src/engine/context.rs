@@ -1,5 +1,6 @@
 //! Defines what a run needs from outside, and the state that its tasks share.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,14 +14,16 @@ use super::lock::loss::LockLoss;
 use super::output::{Outputs, StepOutput};
 use super::recovery::Recovery;
 use crate::error::Result;
-use crate::model::AmiId;
-use crate::plan::{Scope, Step};
+use crate::model::{AmiId, Timestamp};
+use crate::plan::{Scope, Step, StepId};
 use crate::ports::{Clock, Journal};
 
 /// Inputs of a running step.
 pub struct StepContext<'e> {
     /// Outputs of the earlier steps.
     pub outputs: Outputs,
+    /// Time at which the step first started, from the journal. A resumed run has the same time.
+    pub started: Timestamp,
     /// Token that ends the step early. The step then cleans up what it can and fails.
     pub cancel: CancellationToken,
     /// Function that reports progress within the step.
@@ -76,6 +79,8 @@ pub(super) struct Shared {
     pub(super) engine: Engine,
     pub(super) recorder: Mutex<Recorder>,
     pub(super) outputs: Mutex<Outputs>,
+    /// Times at which the steps first started.
+    pub(super) started: Mutex<BTreeMap<StepId, Timestamp>>,
     pub(super) cancel: CancellationToken,
     pub(super) keep_failed: bool,
     pub(super) undo_patience: Duration,
@@ -143,6 +148,12 @@ pub(super) fn note_function<'s>(
 
 pub(super) fn current_outputs(shared: &Shared) -> Outputs {
     lock_mutex(&shared.outputs).clone()
+}
+
+/// Returns the time at which a step first started.
+pub(super) fn started_at(shared: &Shared, step: &StepId) -> Timestamp {
+    let known = lock_mutex(&shared.started).get(step).copied();
+    known.unwrap_or_else(|| shared.engine.clock.now())
 }
 
 pub(super) fn elapsed_since(shared: &Shared, started: crate::model::Timestamp) -> Duration {

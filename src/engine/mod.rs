@@ -77,6 +77,7 @@ impl Engine {
             engine: self.clone(),
             recorder: Mutex::new(Recorder::continue_after(lines)),
             outputs: Mutex::new(recovery.progress.outputs()),
+            started: Mutex::new(recovery.progress.start_times()),
             cancel: CancellationToken::new(),
             keep_failed: options.keep_failed,
             undo_patience: options.undo_patience,

@@ -6,6 +6,7 @@ use super::journal::{JournalLine, Phase};
 use super::outcome::ScopeEnd;
 use super::output::{Outputs, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::Timestamp;
 use crate::plan::{Plan, Scope, Step, StepId};
 
 /// Last recorded state of a step.
@@ -27,6 +28,7 @@ pub enum StepState {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ScopeProgress {
     states: BTreeMap<StepId, StepState>,
+    started: BTreeMap<StepId, Timestamp>,
     error: Option<String>,
 }
 
@@ -92,6 +94,12 @@ impl RunProgress {
             .collect()
     }
 
+    /// Returns the times at which the steps first started.
+    pub(super) fn start_times(&self) -> BTreeMap<StepId, Timestamp> {
+        let started = self.scopes.values().flat_map(|scope| scope.started.clone());
+        started.collect()
+    }
+
     /// Returns the outputs of all steps that are done.
     pub(super) fn outputs(&self) -> Outputs {
         let mut outputs = Outputs::default();
@@ -109,7 +117,10 @@ impl RunProgress {
 impl ScopeProgress {
     fn add(&mut self, line: &JournalLine) -> serde_json::Result<()> {
         let state = match line.phase {
-            Phase::Started => StepState::Begun,
+            Phase::Started => {
+                self.started.entry(line.step.clone()).or_insert(line.time);
+                StepState::Begun
+            }
             Phase::Succeeded => StepState::Done(serde_json::from_value(line.data.clone())?),
             Phase::Failed => {
                 let text = line.data.get("error").and_then(serde_json::Value::as_str);

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::context::{
     EndedStep, Shared, StepContext, current_outputs, elapsed_since, emit, lock_mutex,
-    note_function, with_journal,
+    note_function, started_at, with_journal,
 };
 use super::event::Event;
 use super::journal::{FinishedStep, StartedStep};
@@ -78,6 +78,8 @@ pub(super) async fn run_scope(shared: &Shared, steps: &[Step], permits: &Semapho
 async fn start_step<'s>(shared: &Shared, step: &'s Step) -> (Option<EndedStep<'s>>, Option<Error>) {
     let data = json!({ "action": step.action, "reason": step.reason });
     let started = with_journal(shared, &data, |recorder, line| {
+        let mut times = lock_mutex(&shared.started);
+        times.entry(step.id.clone()).or_insert(line.time);
         recorder.start(&step.id, line)
     });
     // A step that is not in the journal has not started and needs no undo.
@@ -115,6 +117,7 @@ async fn run_step(
     let note = note_function(shared, step);
     let context = StepContext {
         outputs: current_outputs(shared),
+        started: started_at(shared, &step.id),
         cancel: shared.cancel.clone(),
         note: &note,
     };

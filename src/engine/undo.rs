@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::{
     EndedStep, Engine, Shared, StepContext, current_outputs, elapsed_since, emit, note_function,
-    with_journal,
+    started_at, with_journal,
 };
 use super::event::Event;
 use super::output::StepOutput;
@@ -131,6 +131,7 @@ pub(super) async fn repeat_undo(
     // An undo is never cancelled: it would leave a partly undone scope.
     let context = StepContext {
         outputs: current_outputs(shared),
+        started: started_at(shared, &step.id),
         cancel: CancellationToken::new(),
         note: &note,
     };

@@ -52,6 +52,31 @@ pub struct Move {
     pub untag: Vec<String>,
 }
 
+impl Move {
+    /// Returns the move with the time at which it happens, in seconds, instead of the time of the
+    /// plan. The planned time stays if it is later: it is later than that of the previous version.
+    #[must_use]
+    pub fn starting_at(&self, time: Timestamp) -> Self {
+        let text = self.tags.get(tags::CURRENT).map_or("", String::as_str);
+        let planned = current::parse(text).get(&self.env).copied();
+        let actual = Timestamp::from_second(time.as_second()).ok();
+        let mut out = self.clone();
+        let Some((planned, actual)) = planned.zip(actual).filter(|(old, new)| new > old) else {
+            return out;
+        };
+        // A rollback marks the versions with the same time, and a revocation moves several environments.
+        let holders = out.from.iter_mut().map(|holder| &mut holder.after);
+        for tags in holders.chain([&mut out.tags]) {
+            for key in [tags::CURRENT, tags::ROLLED_BACK] {
+                if let Some(text) = tags.get_mut(key) {
+                    *text = current::replace_time(text, planned, actual);
+                }
+            }
+        }
+        out
+    }
+}
+
 /// Launch permissions of one AMI for the receivers of an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchGrant {

@@ -55,6 +55,7 @@ impl StepEffect for MoveCurrent<'_> {
     ) -> Result<()> {
         let Self { moves } = *self;
         for movement in moves {
+            let movement = &movement.starting_at(context.started);
             let to = context.outputs.ami(&movement.to)?;
             let previous = movement.from.first().map(|holder| &holder.ami);
             let now = find_moved(steps, step, movement, &to).await?;
@@ -133,20 +134,17 @@ pub(in crate::steps) async fn make_current(
     movement: &Move,
     context: &StepContext<'_>,
 ) -> Result<AmiId> {
+    let movement = &movement.starting_at(context.started);
     let to = context.outputs.ami(&movement.to)?;
     let ami = crate::steps::ami::require_ami(steps, step, &to).await?;
-    require_unchanged(
-        &ami.tags,
-        &movement.before,
-        &movement.tags,
-        &to,
-        &step.region,
-    )?;
+    let mut seen = without_times(&ami.tags, &movement.tags);
+    require_unchanged(&seen, &movement.before, &movement.tags, &to, &step.region)?;
     let mut holders = Vec::new();
     for holder in &movement.from {
         let now = crate::steps::ami::require_ami(steps, step, &holder.ami).await?;
+        seen = without_times(&now.tags, &holder.after);
         require_unchanged(
-            &now.tags,
+            &seen,
             &holder.before,
             &holder.after,
             &holder.ami,
@@ -182,6 +180,20 @@ pub(in crate::steps) async fn make_current(
         apply_tags(steps, step, std::slice::from_ref(&holder), after).await?;
     }
     Ok(to)
+}
+
+/// Returns tags with the values that this move sets, where they differ only in their times: another move
+/// of the step, or an earlier attempt, whose line the journal in the store may lack, has set them.
+fn without_times(now: &Tags, after: &Tags) -> Tags {
+    let mut out = now.clone();
+    for key in [tags::CURRENT, tags::ROLLED_BACK] {
+        if let (Some(seen), Some(wanted)) = (out.get_mut(key), after.get(key))
+            && current::has_same_environments(seen, wanted)
+        {
+            seen.clone_from(wanted);
+        }
+    }
+    out
 }
 
 /// Fails if the tags that a decision is based on have changed. A change by this step itself is

@@ -8,13 +8,14 @@ use super::faults::second_release;
 use crate::adapters::fake::FakeCloudState;
 use crate::engine::{Effects, Outputs, StepContext, StepOutput};
 use crate::lifecycle::tags;
-use crate::model::RunId;
+use crate::model::{RunId, Timestamp};
 use crate::plan::Step;
 use crate::steps::Steps;
 
 fn context(outputs: &Outputs) -> StepContext<'static> {
     StepContext {
         outputs: outputs.clone(),
+        started: Timestamp::UNIX_EPOCH,
         cancel: CancellationToken::new(),
         note: &|_| {},
     }

@@ -19,7 +19,7 @@ use crate::engine::outcome::Outcome;
 use crate::engine::recovery::{RunProgress, ScopeStage};
 use crate::engine::{Engine, Goal, Recovery, journal};
 use crate::evidence::keys;
-use crate::lifecycle::tags;
+use crate::lifecycle::{current, tags};
 use crate::matrix;
 use crate::model::Ami;
 use crate::plan::{Plan, Scope};
@@ -63,10 +63,12 @@ impl Journal for KilledJournal {
 fn engine(setup: &TestEnv, plan: &Plan, journal: Arc<dyn Journal>, attempt: i64) -> Engine {
     let mut steps = setup.steps(&plan.run);
     steps.attempt = attempt;
+    // A run is continued an hour later.
+    let now = setup.now + jiff::SignedDuration::from_hours(i64::from(attempt > 0));
     Engine {
         effects: locked_effects(steps),
         journal,
-        clock: Arc::new(FakeClock(std::sync::Mutex::new(setup.now))),
+        clock: Arc::new(FakeClock(std::sync::Mutex::new(now))),
         events: Arc::clone(&setup.events) as _,
     }
 }
@@ -155,6 +157,21 @@ fn evidence(setup: &TestEnv) -> Vec<String> {
     keys.cloned().collect()
 }
 
+/// Asserts that the current AMI of an image has the time at which its step first started.
+fn assert_current_since_first_start(setup: &TestEnv, image: &str, context: &str) {
+    let lines = journal::read(&setup.journal.text()).expect("a valid journal");
+    let is_move = |line: &&journal::JournalLine| {
+        line.step.to_string() == format!("{image}/release") && line.phase == Phase::Started
+    };
+    let started = lines.iter().find(is_move).expect("a started step").time;
+    let current = setup.latest(image, "Test").1.expect("a current AMI");
+    let tags = setup
+        .cloud
+        .state(|state| state.images[&current].tags.clone());
+    let since = current::parse(&tags[tags::CURRENT])[&super::test_env()];
+    assert_eq!(since.as_second(), started.as_second(), "{context}: {image}");
+}
+
 #[tokio::test]
 async fn killed_release_continues_or_is_undone() {
     let start = second_release().await;
@@ -194,6 +211,7 @@ async fn killed_release_continues_or_is_undone() {
             for (image, _) in IMAGES {
                 let (pointer, found) = again.latest(image, "Test");
                 assert_eq!(pointer, found.map(|ami| ami.0), "{context}: {image}");
+                assert_current_since_first_start(&again, image, &context);
             }
             assert_eq!(evidence(&again), evidence(&clean), "{context}");
         }
