@@ -1,7 +1,8 @@
 //! Finds and deregisters an AMI by its ID.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Ami, AmiId};
+use crate::lifecycle::tags;
+use crate::model::{Ami, AmiId, Tags, Timestamp};
 use crate::plan::Step;
 use crate::ports::{CloudErrorKind, ImageQuery};
 use crate::steps::context::Steps;
@@ -72,9 +73,30 @@ fn is_new(steps: &Steps, ami: &Ami) -> bool {
     steps.creations.is_new(ami.id.as_str(), steps.clock.now())
 }
 
+/// Gives an AMI of this catalog without tags, and its snapshots, the tag of the catalog: roles may delete
+/// only resources with this tag. packer-plugin-amazon before 1.1.0 tags an AMI last, so a build that
+/// fails or is killed can leave one. If the deletion does not follow, the next sweep finds an expired AMI.
+async fn mark_as_own(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
+    let mut ids = vec![ami.id.to_string()];
+    ids.extend(ami.snapshots.iter().map(ToString::to_string));
+    let expired = Timestamp::from_second(steps.clock.now().as_second()).unwrap_or_default();
+    let catalog = steps.catalog.settings.name.to_string();
+    let marks = Tags::from([
+        (tags::CATALOG.to_owned(), catalog),
+        (tags::EXPIRES.to_owned(), expired.to_string()),
+    ]);
+    let cloud = steps.cloud_for(step)?.change(&step.region).await?;
+    Ok(cloud.tag(&step.region, &ids, &marks).await?)
+}
+
 /// Deregisters an AMI with its snapshots. If snapshots remain, the error contains the commands that
 /// delete them.
 pub(in crate::steps) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
+    if ami.tags.is_empty()
+        && let Err(error) = mark_as_own(steps, step, ami).await
+    {
+        tracing::debug!(%error, ami = %ami.id, "an AMI without tags cannot be tagged before its removal");
+    }
     let (cloud, never, begun) = (
         steps.cloud_for(step)?,
         tokio_util::sync::CancellationToken::new(),

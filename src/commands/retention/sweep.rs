@@ -231,6 +231,12 @@ async fn find_referrers(
             .collect(),
         Err(e) => {
             let why = format!("its references are unknown: {}", e.one_line());
+            // The sweep after a release does not show what it keeps.
+            ui::say(&format!(
+                "warning: {} without tags cannot be removed: the references are unknown: {}",
+                ui::count(ids.len(), "AMI"),
+                e.one_line()
+            ));
             ids.into_iter().map(|id| (id.0, why.clone())).collect()
         }
     }

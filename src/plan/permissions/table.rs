@@ -63,15 +63,15 @@ table! {
     Sdk "ec2:DescribeKeyPairs" LIST LIST Always, "leftovers of dead runs", Regions;
     Sdk "ec2:DescribeLaunchTemplates" LIST USAGE Always, "users of AMIs", Regions;
     Sdk "ec2:DescribeLaunchTemplateVersions" LIST USAGE Always, "users of AMIs", Regions;
-    Sdk "ec2:DescribeImageReferences" USAGE USAGE Always, "users of AMIs", Regions;
+    Sdk "ec2:DescribeImageReferences" LIST USAGE Always, "users of AMIs", Regions;
     Sdk "autoscaling:DescribeLaunchConfigurations" LIST USAGE Always, "users of AMIs", Regions;
     Sdk "ssm:DescribeParameters" LIST LIST Always, "parameters that name AMIs", Regions;
     Sdk "ssm:GetParameters" LIST LIST Always, "parameters that name AMIs", AllParameters;
     // DescribeImageReferences searches Image Builder with the permissions of the caller
     // (AmazonEC2ImageReferencesAccessPolicy).
-    Aws "imagebuilder:ListImageRecipes" USAGE USAGE Always, "users of AMIs", Regions;
-    Aws "imagebuilder:ListContainerRecipes" USAGE USAGE Always, "users of AMIs", Regions;
-    Aws "imagebuilder:GetContainerRecipe" USAGE USAGE Always, "users of AMIs", Regions;
+    Aws "imagebuilder:ListImageRecipes" LIST USAGE Always, "users of AMIs", Regions;
+    Aws "imagebuilder:ListContainerRecipes" LIST USAGE Always, "users of AMIs", Regions;
+    Aws "imagebuilder:GetContainerRecipe" LIST USAGE Always, "users of AMIs", Regions;
     Sdk "ec2:DescribeImageAttribute" ALL USAGE Always, "launch permissions", Regions;
     Sdk "ec2:DescribeSnapshotAttribute" PUBLISH NONE CopyAccounts, "permissions before a copy",
         Regions;

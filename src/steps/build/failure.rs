@@ -83,8 +83,8 @@ pub(super) async fn explain_denials(steps: &Steps, region: &Region, errors: &mut
     }
 }
 
-/// Returns the error lines without Packer's own summary, or all lines if nothing else remains. The
-/// last lines of a script are more useful than the summary.
+/// Returns the error lines without Packer's own summary and cleanup, or all lines if nothing else
+/// remains. The last lines of a script are more useful than the summary.
 pub(super) fn informative_lines(errors: &[String]) -> Vec<&str> {
     let is_summary = |text: &&str| {
         // With `-on-error=abort`, Packer reports each step (packer-plugin-sdk, `multistep_runner.go`).
@@ -96,6 +96,9 @@ pub(super) fn informative_lines(errors: &[String]) -> Vec<&str> {
                 "Some builds didn't complete",
                 "Build 'amazon-ebs.",
                 "Provisioning step had errors",
+                // Removal of the AMI after another error (packer-plugin-amazon, `step_create_ami.go`).
+                "Error deregistering existing AMI",
+                "Error deleting existing snapshot",
             ]
             .iter()
             .any(|words| text.contains(words))
@@ -173,6 +176,20 @@ mod tests {
                 "aborted: skipping cleanup of step \"StepNetworkInfo\""
             ],
             "nothing more specific"
+        );
+    }
+
+    #[test]
+    fn cause_of_a_build_precedes_errors_of_its_cleanup() {
+        let errors = [
+            "==> amazon-ebs.web: Error modify AMI attributes: UnauthorizedOperation: denied",
+            "==> amazon-ebs.web: Error deregistering existing AMI: UnauthorizedOperation: denied",
+            "Build 'amazon-ebs.web' errored: Error deregistering existing AMI: UnauthorizedOperation",
+        ]
+        .map(str::to_owned);
+        assert_eq!(
+            informative_lines(&errors),
+            ["Error modify AMI attributes: UnauthorizedOperation: denied"]
         );
     }
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from support.enforced_roles import EnforcedRoles
-from support.leftovers import LONG_AGO, create_leftovers, tag_list
-from support.missing_actions import MissingAction, Situation, fault
+from support.leftovers import LONG_AGO, create_leftovers, create_references, tag_list
+from support.missing_actions import MissingAction, Situation, faults
 from support.run import CompletedRun
 from support.seeded_history import ONE, SECOND, TWO
 from support.state import OTHER, OWN, Location
@@ -34,14 +34,6 @@ def read_everything(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
     )
     for words in commands:
         yield enforced.run("read", *words)
-
-
-def create_references(enforced: EnforcedRoles, place: Location) -> None:
-    """Creates a launch template and a parameter, unless they exist."""
-    ec2, ssm = (enforced.history.observer.client(service, place) for service in ("ec2", "ssm"))
-    if not ec2.describe_launch_templates()["LaunchTemplates"]:
-        ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={"ImageId": "ami-00000000000000001"})
-    ssm.put_parameter(Name="/team/other", Value="x", Type="String", Overwrite=True)
 
 
 def move(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
@@ -77,7 +69,7 @@ def move_without_imds(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
 def undo_moves(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
     """The pointers cannot be written, so the copies are removed."""
     image, _ = enforced.image()
-    with fault(enforced, action="PutParameter", region=SECOND):
+    with faults(enforced, {"action": "PutParameter", "region": SECOND}):
         yield enforced.run("promote", "promote", image, "--to", "Prod")
 
 
@@ -118,7 +110,7 @@ def retire(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
     yield enforced.run("prune", "prune", "--apply", "--keep", "1", "--shared-ok")
     (enforced.catalog.at / f"images/{image}.yaml").unlink()
     # The pointers that the first try removes are written again.
-    with fault(enforced, action="EnableImageDeprecation"):
+    with faults(enforced, {"action": "EnableImageDeprecation"}):
         yield enforced.run("prune", "retire", image, "--apply", "--shared-ok")
     yield enforced.run("prune", "retire", image, "--apply", "--shared-ok")
 

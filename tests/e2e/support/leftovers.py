@@ -1,4 +1,4 @@
-"""Creates the resources that a dead run left."""
+"""Creates the resources that a dead run left, and references to AMIs."""
 
 from __future__ import annotations
 
@@ -35,3 +35,11 @@ def create_leftovers(enforced: EnforcedRoles, place: Location) -> None:
     }
     its = {tag["Key"]: tag["Value"] for tag in tags} | {"bakeline:state": "candidate", "bakeline:schema": "1"}
     enforced.sandbox.control("images", [{**facts, "tags": its}])  # type: ignore[arg-type]
+
+
+def create_references(enforced: EnforcedRoles, place: Location) -> None:
+    """Creates a launch template and a parameter, unless they exist."""
+    ec2, ssm = (enforced.history.observer.client(service, place) for service in ("ec2", "ssm"))
+    if not ec2.describe_launch_templates()["LaunchTemplates"]:
+        ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={"ImageId": "ami-00000000000000001"})
+    ssm.put_parameter(Name="/team/other", Value="x", Type="String", Overwrite=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -55,9 +55,10 @@ def list_actions(enforced: EnforcedRoles, purpose: str) -> list[MissingAction]:
 
 
 @contextmanager
-def fault(enforced: EnforcedRoles, **facts: Any) -> Iterator[None]:
-    """Makes calls of one action fail for good."""
-    enforced.sandbox.control("faults", {"faults": [{"code": "InvalidRequest", "status": 400, "times": 99, **facts}]})
+def faults(enforced: EnforcedRoles, *calls: Mapping[str, Any]) -> Iterator[None]:
+    """Makes calls fail for good, each of one action."""
+    failing = [{"code": "InvalidRequest", "status": 400, "times": 99, **call} for call in calls]
+    enforced.sandbox.control("faults", {"faults": failing})
     try:
         yield
     finally:

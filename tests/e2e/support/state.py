@@ -3,6 +3,7 @@ APIs (tags, SSM) in every Region and account. It neither imports nor runs bakeli
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +13,8 @@ from .sandbox import Sandbox
 OWN, OTHER = "123456789012", "222222222222"
 Location = tuple[str, str]
 """Account and Region."""
+SESSION = 3600
+"""Seconds of a session of the judge."""
 
 
 @dataclass(frozen=True)
@@ -141,15 +144,19 @@ class CloudObserver:
     def __init__(self, sandbox: Sandbox, catalog: str, key: str = "Environment") -> None:
         self.sandbox, self.catalog, self.key = sandbox, catalog, key
         self._clients: dict[tuple[str, str, str], Any] = {}
+        self._expiry = 0.0
 
     def client(self, service: str, place: Location) -> Any:
         account, region = place
         if account == OWN:
             return self.sandbox.client(service, region)
+        if time.monotonic() > self._expiry:
+            self._clients, self._expiry = {}, time.monotonic() + SESSION / 2
         known = (service, *place)
         if known not in self._clients:
             arn = f"arn:aws:iam::{account}:role/judge"
-            role = self.sandbox.client("sts").assume_role(RoleArn=arn, RoleSessionName="judge")["Credentials"]
+            words = {"RoleArn": arn, "RoleSessionName": "judge", "DurationSeconds": SESSION}
+            role = self.sandbox.client("sts").assume_role(**words)["Credentials"]
             self._clients[known] = self.sandbox.client(
                 service,
                 region,
