@@ -42,6 +42,11 @@ pub const MAX_TAGS_OF_EC2: usize = 50;
 pub const RESERVED_TAGS: usize = 25;
 /// Number of builds on top of the previous version before a build starts from the origin again.
 pub const REBASE_AFTER: u32 = 10;
+/// Longest time of a build.
+pub const BUILD_TIMEOUT: SignedDuration = SignedDuration::from_hours(4);
+/// Largest `builder.timeout`. A sweep removes the resources of a build after 12 hours, and the checks
+/// of the AMI need some time, too.
+pub const MAX_BUILD_TIMEOUT: SignedDuration = SignedDuration::from_hours(10);
 /// Validity of a lock without a renewal.
 pub const LEASE: SignedDuration = SignedDuration::from_mins(10);
 /// Directory of the store.
@@ -112,5 +117,6 @@ pub fn builder() -> Builder {
         tags: Tags::new(),
         kms_keys: BTreeMap::new(),
         access: Access::Cidrs(CIDRS.map(str::to_owned).to_vec()),
+        timeout: BUILD_TIMEOUT,
     }
 }

@@ -1,6 +1,7 @@
 //! Defines the port that builds images: Packer.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,8 @@ pub struct BuildJob {
     pub secrets: Vec<Secret>,
     /// Keeps the instance of a failed build for inspection.
     pub keep_failed: bool,
+    /// Longest time of the build. After it, the builder stops and cleans up.
+    pub timeout: Duration,
 }
 
 /// Result of a build.
@@ -34,10 +37,20 @@ pub struct BuildOutcome {
     pub errors: Vec<String>,
     /// Set if bakeline cancelled the build.
     pub cancelled: bool,
+    /// Set if the build took longer than its timeout.
+    pub timed_out: bool,
     /// Set if Packer sent a request to launch its instance.
     pub launched: bool,
     /// Instance of the build, if Packer reported its ID.
     pub instance: Option<InstanceId>,
+}
+
+impl BuildOutcome {
+    /// Returns whether bakeline stopped the build before its end.
+    #[must_use]
+    pub fn was_stopped(&self) -> bool {
+        self.cancelled || self.timed_out
+    }
 }
 
 /// A builder that cannot be used.
@@ -63,7 +76,7 @@ pub trait ImageBuilder: Send + Sync {
     async fn check(&self) -> Result<Vec<String>, BuilderError>;
     /// Validates a job without changes in the cloud.
     async fn validate(&self, job: &BuildJob) -> Result<(), BuilderError>;
-    /// Runs a job. After a cancellation the builder cleans up.
+    /// Runs a job. After a cancellation or the timeout, the builder cleans up.
     async fn build(
         &self,
         job: &BuildJob,

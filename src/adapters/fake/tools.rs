@@ -189,8 +189,9 @@ impl ImageBuilder for FakeBuilder {
             behavior,
             BuildBehavior::Endless | BuildBehavior::EndlessPending
         ) {
-            cancel.cancelled().await;
-            outcome.cancelled = true;
+            let stopped = tokio::time::timeout(job.timeout, cancel.cancelled()).await;
+            outcome.cancelled = stopped.is_ok();
+            outcome.timed_out = stopped.is_err();
         }
         outcome.instance = (behavior != BuildBehavior::KilledEarly).then(|| id.clone());
         if matches!(behavior, BuildBehavior::Killed | BuildBehavior::KilledEarly) {

@@ -216,15 +216,11 @@ impl ImageBuilder for Packer {
         // Bytes, because the output of a build may not be valid UTF-8.
         let mut stdout = BufReader::new(stdout).split(b'\n');
         let mut stderr = BufReader::new(stderr).split(b'\n');
-        let mut outcome = BuildOutcome {
-            code: None,
-            artifacts: Vec::new(),
-            errors: Vec::new(),
-            cancelled: false,
-            launched: false,
-            instance: None,
-        };
-        let (mut stdout_open, mut stopped) = (true, false);
+        let mut outcome = BuildOutcome::default();
+        let mut stdout_open = true;
+        // How the build was stopped, if it was: cancelled, or after its timeout.
+        let mut stopped = None;
+        let mut stop = std::pin::pin!(tokio::time::timeout(job.timeout, cancel.cancelled()));
         while stdout_open {
             tokio::select! {
                 line = stdout.next_segment() => match line {
@@ -237,18 +233,18 @@ impl ImageBuilder for Packer {
                 Ok(Some(raw)) = stderr.next_segment() => {
                     write_line(&mut log, &mask_secrets(&decode_line(&raw), &secrets())).await;
                 }
-                () = cancel.cancelled(), if !stopped => {
-                    stopped = true;
-                    stop_build(&child, on_line);
+                why = &mut stop, if stopped.is_none() => {
+                    stop_build(&child, why.is_ok(), on_line);
+                    stopped = Some(why);
                 }
             }
         }
         let status = loop {
             tokio::select! {
                 status = child.wait() => break status,
-                () = cancel.cancelled(), if !stopped => {
-                    stopped = true;
-                    stop_build(&child, on_line);
+                why = &mut stop, if stopped.is_none() => {
+                    stop_build(&child, why.is_ok(), on_line);
+                    stopped = Some(why);
                 }
             }
         };
@@ -258,7 +254,10 @@ impl ImageBuilder for Packer {
         outcome.code = status.code();
         outcome.artifacts.sort();
         outcome.artifacts.dedup();
-        outcome.cancelled = stopped && !has_built(&outcome);
+        if !has_built(&outcome) {
+            outcome.cancelled = matches!(stopped, Some(Ok(())));
+            outcome.timed_out = matches!(stopped, Some(Err(_)));
+        }
         Ok(outcome)
     }
 }
@@ -308,8 +307,12 @@ fn start_build(job: &BuildJob, credentials: &PackerCredentials) -> Result<Child,
 }
 
 /// Stops Packer, which cleans up first.
-fn stop_build(child: &Child, on_line: OnLine<'_>) {
-    on_line("cancelling, Packer cleans up");
+fn stop_build(child: &Child, is_cancelled: bool, on_line: OnLine<'_>) {
+    on_line(if is_cancelled {
+        "cancelling, Packer cleans up"
+    } else {
+        "the build takes too long, Packer stops and cleans up"
+    });
     super::system::terminate_process(child.id());
 }
 
@@ -360,10 +363,8 @@ mod tests {
                 .iter()
                 .map(|(region, ami)| ((*region).into(), (*ami).into()))
                 .collect(),
-            errors: Vec::new(),
-            cancelled: false,
             launched: true,
-            instance: None,
+            ..BuildOutcome::default()
         };
         let ami = [("eu-west-1", "ami-1")];
         assert!(has_built(&outcome(Some(0), &ami)));

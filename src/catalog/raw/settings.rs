@@ -178,6 +178,10 @@ pub(crate) struct RawBuilder {
     pub(crate) kms_key: Option<Spanned<RawKmsKey>>,
     /// Access to the instances. Default: SSH from the private address ranges.
     pub(crate) access: Option<Spanned<RawAccess>>,
+    /// Longest time of a build, at most `10h`. After it, the build fails and Packer cleans up. Default: 4
+    /// hours.
+    #[schemars(regex(pattern = syntax::DURATION.pattern))]
+    pub(crate) timeout: Option<Text>,
 }
 
 /// Versions of the instance metadata service (IMDS).

@@ -46,7 +46,24 @@ pub(super) fn parse_builder(
         tags: checker.check_tags(&raw.tags, environment_key),
         kms_keys: parse_builder_keys(raw.kms_key.as_ref(), regions, checker),
         access,
+        timeout: raw
+            .timeout
+            .as_ref()
+            .and_then(|limit| parse_timeout(limit, checker))
+            .unwrap_or(default.timeout),
     }
+}
+
+fn parse_timeout(text: &Text, checker: &mut Checker<'_, '_>) -> Option<jiff::SignedDuration> {
+    let limit = checker.parse_duration(text)?;
+    if limit > defaults::MAX_BUILD_TIMEOUT {
+        let message = format!("`timeout` of `{}` is longer than 10 hours", text.value);
+        checker
+            .error(codes::TIME, &text.span, message)
+            .help("use at most `10h`: a sweep removes the resources of a build after 12 hours");
+        return None;
+    }
+    Some(limit)
 }
 
 /// Returns the instance types of `instance_type` or `instance_types`, by architecture. Reports both

@@ -145,6 +145,7 @@ fn settings_are_checked() {
         ("retention: {keep: 3.0}\n", vec!["CAT021 3:19"]),
         ("max_age: 1h30\n", vec!["CAT092 3:10"]),
         ("max_age: 99999w1s\n", vec!["CAT092 3:10"]),
+        ("builder: {timeout: 11h}\n", vec!["CAT092 3:20"]),
         ("on_failure: halt\n", vec!["CAT023 3:13"]),
         ("on_failure: Continue\n", vec!["CAT023 3:13"]),
         ("notifiers: [{slack: {}}]\n", vec!["CAT022 3:21"]),

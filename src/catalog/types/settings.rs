@@ -268,6 +268,8 @@ pub struct Builder {
     pub kms_keys: BTreeMap<Region, String>,
     /// Access to the instances.
     pub access: Access,
+    /// Longest time of a build.
+    pub timeout: SignedDuration,
 }
 
 impl Builder {

@@ -70,7 +70,7 @@ impl StepEffect for Build<'_> {
             let outcome = run_packer(steps, &step.region, &job, context).await?;
             record_instance(steps, step, self.image, &outcome);
             let refusal = launch_refusal(&outcome.errors)
-                .filter(|_| !outcome.cancelled && outcome.artifacts.is_empty());
+                .filter(|_| !outcome.was_stopped() && outcome.artifacts.is_empty());
             match refusal {
                 Some(refusal) if outcome.code != Some(0) => {
                     (context.note)(&search.refuse(values.placement.clone(), refusal));
@@ -90,6 +90,9 @@ impl StepEffect for Build<'_> {
                 ErrorKind::Interrupted,
                 "cancelled; Packer removed its temporary resources",
             ));
+        }
+        if outcome.timed_out {
+            return Err(timeout_error(&job));
         }
         match outcome
             .artifacts
@@ -148,13 +151,26 @@ impl StepEffect for Build<'_> {
 fn record_instance(steps: &Steps, step: &Step, image: &ImageName, outcome: &BuildOutcome) {
     let has_ended = outcome.code == Some(0) && !outcome.artifacts.is_empty();
     // Packer does not report the ID if it is stopped during the call.
-    let is_unknown = outcome.launched && (outcome.cancelled || outcome.code.is_none());
+    let is_unknown = outcome.launched && (outcome.was_stopped() || outcome.code.is_none());
     if has_ended || outcome.instance.is_none() && !is_unknown {
         return;
     }
     let id = outcome.instance.as_ref().map(|id| id.0.clone());
     let key = boot::instance_key(step, image);
     steps.creations.record(key, id, steps.clock.now());
+}
+
+/// Returns the error of a build that was stopped after its timeout.
+fn timeout_error(job: &BuildJob) -> Error {
+    let limit = jiff::SignedDuration::try_from(job.timeout).unwrap_or_default();
+    Error::new(
+        ErrorKind::StepFailed,
+        format!("the build did not end within {limit:#} (`builder.timeout`)"),
+    )
+    .hint(format!(
+        "find what it waited for at the end of {}; raise `builder.timeout` if the build needs more time",
+        job.log.display()
+    ))
 }
 
 fn require_image<'s>(steps: &'s Steps, build: &Build<'_>) -> Result<&'s Image> {
@@ -251,6 +267,7 @@ fn write_job(steps: &Steps, step: &Step, image: &Image, values: &RunValues) -> R
             .join(format!("{}/packer.log", step.scope)),
         secrets: vec![Secret::new(String::from_utf8_lossy(&key).trim())],
         keep_failed: steps.keep_failed,
+        timeout: steps.builder_of(&step.scope).timeout.unsigned_abs(),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::faults::second_release;
-use super::{TestEnv, catalog};
+use super::{TestEnv, catalog, catalog_with};
 use crate::adapters::fake::BuildBehavior;
 use crate::engine::outcome::ScopeEnd;
 use crate::error::ErrorKind;
@@ -87,6 +87,22 @@ async fn cancellation_within_build_or_check_is_not_a_failure() {
         );
         setup.assert_clean(if within_build { "build" } else { "check" });
     }
+}
+
+#[tokio::test]
+async fn build_that_takes_too_long_fails_and_is_undone() {
+    let settings = "name: acme\nregions: [eu-west-1]\nbuilder: {timeout: 1s}\n";
+    let setup = TestEnv::new().next_run(catalog_with(settings, &[]), "2026-11-22T12:00:00Z");
+    setup.watch_invariants();
+    set_behavior(&setup, "base", BuildBehavior::Endless);
+    let outcome = setup.release("run1").await;
+    assert_eq!(outcome.kind(), Some(ErrorKind::StepFailed), "{outcome:?}");
+    let ScopeEnd::Failed { error, hints, .. } = outcome.end_of("base") else {
+        panic!("{:?}", outcome.end_of("base"));
+    };
+    assert_eq!(error, "the build did not end within 1s (`builder.timeout`)");
+    assert!(hints[0].contains("packer.log"), "{hints:?}");
+    setup.assert_clean("a build that takes too long");
 }
 
 #[tokio::test]
