@@ -47,7 +47,7 @@ bench: ## measure release and lookup against scripts doing the same
 fuzz: ## hostile bytes into every parser of what others write (SECONDS=60 for each)
 	@FUZZ_SECONDS=$(or $(SECONDS),60) scripts/fuzz.sh
 
-lint: ## formatting, clippy, ruff, mypy, generated files, book
+lint: ## formatting, clippy, ruff, mypy, shellcheck, generated files, book
 	@scripts/lint.sh
 
 docs: ## regenerate the output blocks and reference tables of README and book
