@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BAKELINE := $(or $(CARGO_TARGET_DIR),target)/debug/bakeline
 
-.PHONY: help demo tour test api clients core matrix chaos faults realistic aws-smoke bench fuzz lint docs book clean
+.PHONY: help demo tour test api clients core matrix chaos faults realistic aws-smoke bench fuzz lint docs book recording clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
@@ -56,6 +56,10 @@ docs: ## regenerate the output blocks and reference tables of README and book
 
 book: ## build the book into target/book; links and anchors must hold
 	@scripts/book.sh
+
+recording: ## record `make demo` on a terminal and render docs/demo.svg
+	@scripts/venv.sh
+	@.venv/bin/python scripts/record-demo.py
 
 clean: ## end the local EC2 and remove what demo and tests made
 	@scripts/clean.sh
