@@ -16,7 +16,7 @@ pub fn can_ask() -> bool {
 /// # Errors
 /// Fails if the terminal cannot be read.
 pub fn ask(question: &str) -> io::Result<Option<String>> {
-    let mut stderr = io::stderr().lock();
+    let mut stderr = io::stderr();
     write!(stderr, "{question}")?;
     stderr.flush()?;
     let mut line = Vec::new();
