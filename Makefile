@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BAKELINE := $(or $(CARGO_TARGET_DIR),target)/debug/bakeline
 
-.PHONY: help demo tour test api clients core matrix chaos faults realistic aws-smoke bench fuzz lint docs book clean
+.PHONY: help demo tour test api clients core matrix chaos faults realistic aws-smoke bench fuzz lint docs book recording clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
@@ -47,7 +47,7 @@ bench: ## measure release and lookup against scripts doing the same
 fuzz: ## hostile bytes into every parser of what others write (SECONDS=60 for each)
 	@FUZZ_SECONDS=$(or $(SECONDS),60) scripts/fuzz.sh
 
-lint: ## formatting, clippy, ruff, mypy, generated files, book
+lint: ## formatting, clippy, ruff, mypy, shellcheck, generated files, book
 	@scripts/lint.sh
 
 docs: ## regenerate the output blocks and reference tables of README and book
@@ -56,6 +56,10 @@ docs: ## regenerate the output blocks and reference tables of README and book
 
 book: ## build the book into target/book; links and anchors must hold
 	@scripts/book.sh
+
+recording: ## record `make demo` on a terminal and render docs/demo.svg
+	@scripts/venv.sh
+	@.venv/bin/python scripts/record-demo.py
 
 clean: ## end the local EC2 and remove what demo and tests made
 	@scripts/clean.sh

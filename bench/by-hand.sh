@@ -7,6 +7,7 @@ export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 CHECKPOINT_DISABLE=1
 query() { aws --output text "$@"; }
 
 checks() {
+    # shellcheck disable=SC2087 # $3 is a value of this side
     ssh -F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
         -o LogLevel=ERROR -o ConnectTimeout=5 -i "$2" "admin@$1" sudo -n sh -s <<CHECKS
 set -e

@@ -205,7 +205,7 @@ if [ -n "${AWS_SMOKE_ENDPOINT:-}" ]; then
     PAUSE=2
 fi
 export AWS_REGION=$HOME_REGION AWS_DEFAULT_REGION=$HOME_REGION AWS_PAGER=
-[ "$HOME_REGION" != "${COPY_REGION:-}" ] && [ -n "${COPY_REGION:-}" ] || fail "AWS_SMOKE_REGIONS needs two Regions"
+if [ -z "${COPY_REGION:-}" ] || [ "$HOME_REGION" = "$COPY_REGION" ]; then fail "AWS_SMOKE_REGIONS needs two Regions"; fi
 print_estimate
 verify_account
 [ -x "$BAKELINE" ] || cargo build

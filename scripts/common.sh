@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Functions and paths for the other scripts. Source it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

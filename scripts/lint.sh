@@ -1,7 +1,25 @@
 #!/usr/bin/env bash
-# Checks formatting, clippy with and without the SDK and of the fuzz targets, ruff, mypy, generated
-# files, and the links of the book.
+# Checks formatting, clippy with and without the SDK and of the fuzz targets, ruff, mypy, shellcheck,
+# generated files, and the links of the book. Usage: lint.sh [rust|scripts|full]... Without arguments,
+# all parts run. Only `full` compiles the SDK.
 . "$(dirname "$0")/common.sh"
+
+rust_lint() {
+    timed "rustfmt" cargo fmt --all --check
+    timed "clippy without the SDK" cargo clippy --no-default-features --all-targets -- -D warnings
+}
+
+python_lint() {
+    .venv/bin/ruff check sandbox tests scripts bench
+    .venv/bin/ruff format --check sandbox tests scripts bench
+    (cd sandbox && ../.venv/bin/mypy bakeline_sandbox)
+}
+
+scripts_lint() {
+    timed "python environment" scripts/venv.sh
+    timed "python lint" python_lint
+    timed "shellcheck" scripts/shellcheck.sh
+}
 
 clippy_full() {
     # `cargo clippy` compiles all dependencies again: 4 minutes and 7 GB for the AWS SDK. With the
@@ -10,18 +28,24 @@ clippy_full() {
         cargo build --all-targets
 }
 
-python_lint() {
-    scripts/venv.sh
-    .venv/bin/ruff check sandbox tests scripts bench
-    .venv/bin/ruff format --check sandbox tests scripts bench
-    (cd sandbox && ../.venv/bin/mypy bakeline_sandbox)
+full_lint() {
+    timed "clippy of the fuzz targets" cargo clippy -p bakeline-fuzz -- -D warnings
+    timed "clippy with the SDK" clippy_full
+    timed "python environment" scripts/venv.sh
+    timed "schemas up to date" "$BAKELINE" schema --check
+    timed "pages up to date" scripts/docs.py --check
+    timed "book" scripts/book.sh
 }
 
-timed "rustfmt" cargo fmt --all --check
-timed "clippy without the SDK" cargo clippy --no-default-features --all-targets -- -D warnings
-timed "clippy of the fuzz targets" cargo clippy -p bakeline-fuzz -- -D warnings
-timed "clippy with the SDK" clippy_full
-timed "python lint" python_lint
-timed "schemas up to date" "$BAKELINE" schema --check
-timed "pages up to date" scripts/docs.py --check
-timed "book" scripts/book.sh
+[ $# -gt 0 ] || set -- rust scripts full
+for part in "$@"; do
+    case $part in
+    rust) rust_lint ;;
+    scripts) scripts_lint ;;
+    full) full_lint ;;
+    *)
+        say "lint.sh: unknown part $part: use rust, scripts or full"
+        exit 2
+        ;;
+    esac
+done

@@ -187,7 +187,50 @@ pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()
         .open(&temporary)
         .and_then(|mut file| file.write_all(content))
         .and_then(|()| std::fs::rename(&temporary, path));
-    written.map_err(|e| path_error(path, &e))
+    written.map_err(|e| {
+        remove_file(&temporary);
+        path_error(path, &e)
+    })
+}
+
+/// Creates a file. Removes it if it cannot be written completely.
+///
+/// # Errors
+/// Fails with the path if it exists, also as a broken link, or cannot be written.
+pub fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = File::create_new(path).map_err(|e| path_error(path, &e))?;
+    file.write_all(content)
+        .and_then(|()| file.sync_all())
+        .map_err(|e| {
+            remove_file(path);
+            path_error(path, &e)
+        })
+}
+
+/// Creates a directory and its parents. Returns the directories that did not exist, outermost first.
+///
+/// # Errors
+/// Fails with the path if a directory cannot be created. The others are removed again.
+pub fn create_directories(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let missing: Vec<&Path> = path
+        .ancestors()
+        .take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists())
+        .collect();
+    let mut created: Vec<PathBuf> = Vec::new();
+    for dir in missing.into_iter().rev() {
+        if let Err(e) = std::fs::create_dir(dir) {
+            let created = created.iter().rev();
+            created.for_each(|dir| remove_empty_directory(dir));
+            return Err(path_error(dir, &e));
+        }
+        created.push(dir.to_owned());
+    }
+    Ok(created)
+}
+
+/// Removes a directory without files, if possible.
+pub fn remove_empty_directory(path: &Path) {
+    let _ignored = std::fs::remove_dir(path);
 }
 
 fn path_error(path: &Path, error: &io::Error) -> io::Error {

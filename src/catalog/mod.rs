@@ -28,11 +28,12 @@ mod tests;
 mod types;
 mod yaml;
 
+pub(crate) use checker::quote_text;
 pub use expand::UnusedVariable;
 pub use files::{FileProperties, Files, Lookup, MISSING_SETTINGS_HELP, SETTINGS_FILE};
 pub use load::{load_settings, load_with_unused};
 pub use loaded::{LoadedCatalog, load, profile_diagnostics};
 pub use schema::schemas;
 pub use show::{ImageView, InheritedView, ValueView, show_image};
-pub use starter::{Starter, example_image, example_profile};
+pub use starter::{Starter, StarterValue, editor_files, example_image, example_profile};
 pub use types::*;

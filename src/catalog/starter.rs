@@ -1,8 +1,58 @@
 //! Writes the files of a new catalog.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::syntax::{self, Syntax};
+use super::checker::quote_text;
+use super::syntax;
+use crate::model::Region;
+
+/// Kind of a value of [`Starter`].
+#[derive(Debug, Clone, Copy)]
+pub enum StarterValue {
+    /// Name of the catalog.
+    Name,
+    /// Region code.
+    Region,
+    /// Account ID.
+    Account,
+}
+
+impl StarterValue {
+    /// Returns why a value is invalid, or `None` if it is valid.
+    #[must_use]
+    pub fn problem(self, value: &str) -> Option<String> {
+        let (what, syntax) = match self {
+            Self::Name => ("catalog name", &syntax::NAME),
+            Self::Region => ("Region", &syntax::REGION),
+            Self::Account => ("account ID", &syntax::ACCOUNT),
+        };
+        let advice = syntax.advice.trim_end_matches(", in quotes");
+        let value_text = quote_text(value);
+        (!syntax.matches(value))
+            .then(|| format!("`{value_text}` is not a valid {what}: use {advice}"))
+    }
+
+    /// Returns a message for each invalid or repeated value.
+    #[must_use]
+    pub fn problems(self, values: &[String]) -> Vec<String> {
+        let invalid = values.iter().filter_map(|value| self.problem(value));
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        invalid.chain(repeated_values(&values)).collect()
+    }
+}
+
+/// Returns a message for each value that occurs more than once.
+fn repeated_values(values: &[&str]) -> Vec<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for value in values {
+        *counts.entry(value).or_default() += 1;
+    }
+    let repeated = counts.into_iter().filter(|(_, count)| *count > 1);
+    repeated
+        .map(|(value, _)| format!("`{}` is repeated: use it once", quote_text(value)))
+        .collect()
+}
 
 /// Choices for a new catalog.
 #[derive(Debug)]
@@ -25,23 +75,16 @@ impl Starter {
     /// Returns a message for each invalid choice.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let name = ("catalog name", &syntax::NAME, vec![&self.name]);
-        let regions = ("Region", &syntax::REGION, self.regions.iter().collect());
-        let accounts = self.account.iter().chain(&self.prod_accounts).collect();
-        let accounts = ("account ID", &syntax::ACCOUNT, accounts);
-        let check = |(what, syntax, values): (&str, &Syntax, Vec<&String>)| {
-            let invalid = values.into_iter().filter(|value| !syntax.matches(value));
-            invalid
-                .map(|value| {
-                    let advice = syntax.advice.trim_end_matches(", in quotes");
-                    format!("`{value}` is not a valid {what}: use {advice}")
-                })
-                .collect::<Vec<_>>()
-        };
-        [name, regions, accounts]
-            .into_iter()
-            .flat_map(check)
-            .collect()
+        let accounts: Vec<String> = self.account.iter().cloned().collect();
+        let systems: Vec<&str> = self.bases.iter().map(|(name, _)| name.as_str()).collect();
+        [
+            StarterValue::Name.problems(std::slice::from_ref(&self.name)),
+            StarterValue::Region.problems(&self.regions),
+            StarterValue::Account.problems(&accounts),
+            StarterValue::Account.problems(&self.prod_accounts),
+            repeated_values(&systems),
+        ]
+        .concat()
     }
 
     /// Returns the paths and contents of all files, relative to the directory of the catalog.
@@ -71,8 +114,13 @@ impl Starter {
     /// Returns the pipeline, with the names of the roles that `bakeline permissions` prints.
     fn pipeline(&self) -> String {
         let account = self.account.as_deref().unwrap_or("111111111111");
-        let role =
-            |name: &str| format!("arn:aws:iam::{account}:role/bakeline-{}-{name}", self.name);
+        let partition = self.partition();
+        let role = |name: &str| {
+            format!(
+                "arn:{partition}:iam::{account}:role/bakeline-{}-{name}",
+                self.name
+            )
+        };
         format!(
             "# Pipeline of the catalog. See the comments in .gitlab/bakeline.yml.\n\
              include:\n  - local: .gitlab/bakeline.yml\n    inputs:\n      \
@@ -85,6 +133,12 @@ impl Starter {
             role("promote"),
             role("prune"),
         )
+    }
+
+    /// Returns the partition of the first Region, for ARNs.
+    fn partition(&self) -> &'static str {
+        let first = self.regions.first().map_or("", String::as_str);
+        Region::from(first).partition()
     }
 
     fn settings(&self) -> String {
@@ -126,8 +180,9 @@ impl Starter {
                 out,
                 "    accounts: [{}]\n    \
                  # Role in each of the accounts. `bakeline permissions` prints its policies.\n    \
-                 role: arn:aws:iam::{first}:role/bakeline\n",
-                accounts.join(", ")
+                 role: arn:{}:iam::{first}:role/bakeline\n",
+                accounts.join(", "),
+                self.partition()
             );
         }
         out.push_str(
@@ -140,6 +195,37 @@ impl Starter {
         );
         out
     }
+}
+
+/// Returns the paths and contents of the settings for editors, relative to the directory of the
+/// catalog.
+#[must_use]
+pub fn editor_files() -> Vec<(String, String)> {
+    let schemas = serde_json::json!({
+        "yaml.schemas": {
+            "schema/bakeline.schema.json": "/bakeline.yaml",
+            "schema/image.schema.json": "/images/**/*.yaml",
+            "schema/profile.schema.json": "/profiles/*.yaml",
+            "schema/waivers.schema.json": "/waivers.yaml",
+        },
+    });
+    vec![
+        (
+            ".editorconfig".to_owned(),
+            "# Settings of editors: https://editorconfig.org\n\
+             [*.{yaml,yml,json,sh}]\n\
+             charset = utf-8\n\
+             # Instances cannot run scripts with other line ends.\n\
+             end_of_line = lf\n\
+             insert_final_newline = true\n\
+             trim_trailing_whitespace = true\n\n\
+             [*.{yaml,yml,json}]\n\
+             indent_style = space\n\
+             indent_size = 2\n"
+                .to_owned(),
+        ),
+        (".vscode/settings.json".to_owned(), format!("{schemas:#}\n")),
+    ]
 }
 
 /// Returns the file of a new image on top of another one.

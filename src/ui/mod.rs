@@ -2,6 +2,7 @@
 
 pub mod code_quality;
 pub mod progress;
+pub mod prompt;
 pub mod snippet;
 pub mod table;
 pub mod width;

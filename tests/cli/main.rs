@@ -8,6 +8,7 @@ mod commands;
 mod fuzz_corpus;
 mod language;
 mod package_versions;
+mod project_files;
 mod sample_reports;
 mod sandbox;
 mod schemas;

@@ -70,6 +70,21 @@ fn new_catalog_is_valid_and_has_the_choices() {
 }
 
 #[test]
+fn roles_are_in_the_partition_of_the_region() {
+    let catalog = TestCatalog::new();
+    let words = ["init", "acme", "--region", "cn-north-1", "--gitlab"];
+    let more = ["--prod-account", "222222222222"];
+    assert_eq!(catalog.run(&[&words[..], &more].concat()).code, 0);
+    for path in ["acme/bakeline.yaml", "acme/.gitlab-ci.yml"] {
+        let text = fs::read_to_string(catalog.path().join(path)).expect("file");
+        assert!(
+            text.contains("arn:aws-cn:iam::") && !text.contains("arn:aws:"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn pipeline_includes_the_component_with_the_roles() {
     let catalog = TestCatalog::new();
     init(&catalog, &[]);
@@ -174,6 +189,27 @@ fn existing_files_are_kept() {
         fs::remove_file(catalog.path().join(path)).expect("removed");
         assert!(!catalog.path().join("acme/images/debian-13.yaml").exists());
     }
+    // Settings for editors are optional: those of the user are kept.
+    catalog.write("acme/.editorconfig", "root = true\n");
+    let done = init(&catalog, &[]);
+    assert!(
+        done.stderr.contains("kept acme/.editorconfig"),
+        "{}",
+        done.stderr
+    );
+    let read = |path: &str| fs::read_to_string(catalog.path().join(path)).expect("file");
+    assert_eq!(read("acme/.editorconfig"), "root = true\n");
+    assert!(read("acme/.vscode/settings.json").contains("schema/image.schema.json"));
+}
+
+#[test]
+fn link_without_target_is_kept() {
+    let catalog = TestCatalog::new();
+    fs::create_dir(catalog.path().join("acme")).expect("directory");
+    let link = catalog.path().join("acme/.gitlab-ci.yml");
+    std::os::unix::fs::symlink("../elsewhere", link).expect("link");
+    init(&catalog, &["--gitlab"]).assert_fails(1, &["acme/.gitlab-ci.yml already exists"]);
+    assert!(!catalog.path().join("elsewhere").exists());
 }
 
 #[test]
@@ -182,8 +218,11 @@ fn failed_write_leaves_no_files() {
     // The schemas are written last.
     catalog.write("acme/schema", "a file\n");
     init(&catalog, &[]).assert_fails(4, &["cannot write a file", "acme/schema", "are removed"]);
-    assert!(!catalog.path().join("acme/bakeline.yaml").exists());
-    assert!(catalog.path().join("acme/schema").exists());
+    let left = fs::read_dir(catalog.path().join("acme")).expect("directory");
+    let left: Vec<_> = left
+        .map(|entry| entry.expect("entry").file_name())
+        .collect();
+    assert_eq!(left, ["schema"]);
 }
 
 #[test]
@@ -204,7 +243,12 @@ fn invalid_choices_are_refused_together() {
         .assert_fails(2, &["debain-12", "did you mean `debian-12`?"]);
     init(&catalog, &["--os", "solaris"])
         .assert_fails(2, &["known systems: amazon-linux-2023, debian-12"]);
-    catalog.run(&["init"]).assert_fails(2, &["--region"]);
+    catalog
+        .run(&["init", "x"])
+        .assert_fails(2, &["--region REGION", "--account", "without a terminal"]);
+    init(&catalog, &["--region", "eu-west-1"]).assert_fails(2, &["`eu-west-1` is repeated"]);
+    init(&catalog, &["--os", "debian-12", "--os", "debian-12"])
+        .assert_fails(2, &["`debian-12` is repeated"]);
     catalog
         .run(&["init", "My_Images", "--region", "eu-west-1"])
         .assert_fails(2, &["`My_Images`", "--name NAME"]);

@@ -97,9 +97,10 @@ def test_own_pipeline_uses_the_component(pipelines: Pipelines) -> None:
     pipelines.git("add", "-A")
     try:
         listed = pipelines.jobs(pipelines.merge_request("--list", want=0))
-        assert set(listed) == {"lint", "core", "test", "bakeline-validate", "bakeline-plan"}
+        own = {"lint", "core", "msrv", "lint-scripts", "deny", "advisories", "test"}
+        assert set(listed) == own | {"bakeline-validate", "bakeline-plan"}
         done = pipelines.main("schedule", "--list", BAKELINE_SCHEDULE="matrix", want=0)
-        assert set(pipelines.jobs(done)) == {"matrix", "chaos", "faults"}
+        assert set(pipelines.jobs(done)) == {"matrix", "chaos", "faults", "advisories"}
     finally:
         shutil.rmtree(at / "templates")
         configure(pipelines)

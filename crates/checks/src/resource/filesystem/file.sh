@@ -30,13 +30,13 @@ states() {
   done
   put "$kind" - 0 "$table$(
     cd "${R:-/}" || exit
-    echo =here
+    echo '=here'
     [ $# = 0 ] || stat -c '%f %u %g %s %n' -- "$@" 2>/dev/null
     IFS=$nl
-    echo =gone
+    echo '=gone'
     # shellcheck disable=SC2086 # one word for each line
     [ -z "$gone" ] || stat -c %f -- $gone 2>&1 >/dev/null
-    echo =there
+    echo '=there'
     # shellcheck disable=SC2086 # one word for each line
     [ -z "$ends" ] || stat -L -c '%f %u %g %s %n' -- $ends 2>/dev/null
   )"

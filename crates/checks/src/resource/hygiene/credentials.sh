@@ -252,6 +252,7 @@ find_owner() {
     place /var/lib/dpkg/info 1 && [ -d "$at" ] || return 0
     owner=dpkg info=$at
     case $info in /*) ;; *) info=$PWD/$info ;; esac
+    # shellcheck disable=SC2012 # the names are those of packages
     oldest=$(ls -1tr -- "$info" 2>/dev/null | sed -n '/\.list$/{p;q;}')
     [ -z "$oldest" ] || since="-newer${nl}$info/$oldest"
     ;;

@@ -1,13 +1,13 @@
 # program: sends the rules that it prints in its own network namespace.
 firewall() {
-  case $1 in
-  nft) program='nft -s list ruleset' ;;
-  *) program=$1-save ;;
-  esac
   key=$(printf %s "$1" | hex)
-  if ! command -v "${program%% *}" >/dev/null; then
+  case $1 in
+  nft) set -- nft -s list ruleset ;;
+  *) set -- "$1-save" ;;
+  esac
+  if ! command -v "$1" >/dev/null; then
     put firewall "$key" 1 ''
-  elif rows=$(IFS=' ' && limit 20 $program 2>&1); then
+  elif rows=$(limit 20 "$@" 2>&1); then
     put firewall "$key" 0 "$rows"
   else
     case $rows in

@@ -218,11 +218,12 @@ fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation
         ))
     };
     match (property, &fact.entry) {
-        ("exists", Read::Present(_)) if *fact.final_state() == Read::Absent => dangling_link(),
-        ("exists", Read::Present(_)) if let Read::Unreadable(why) = fact.final_state() => {
-            Observation::Unknown(why.clone())
-        }
-        ("exists", entry) => Observation::bool(matches!(entry, Read::Present(_))),
+        ("exists", Read::Present(_)) => match fact.final_state() {
+            Read::Present(_) => Observation::bool(true),
+            Read::Absent => dangling_link(),
+            Read::Unreadable(why) => Observation::Unknown(why.clone()),
+        },
+        ("exists", Read::Absent | Read::Unreadable(_)) => Observation::bool(false),
         (_, Read::Absent | Read::Unreadable(_)) => {
             Observation::Missing("does not exist".to_owned())
         }

@@ -1,0 +1,1 @@
+"""Records a command on a terminal and renders the recording as an animated SVG."""
