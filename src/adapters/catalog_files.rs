@@ -32,6 +32,8 @@ pub fn find_catalog_directory(start: &Path) -> Option<PathBuf> {
 const MAX_YAML_DEPTH: usize = 2;
 /// Largest number of YAML files that are searched for misplaced files of the catalog.
 const MAX_YAML_FILES: usize = 1000;
+/// Directories whose files are read or reported anyway. They can be large.
+const READ: [&str; 3] = ["images", "templates", "schema"];
 /// Directories of other tools that can be large.
 const SKIPPED: [&str; 3] = ["node_modules", "target", "vendor"];
 
@@ -124,7 +126,8 @@ impl CatalogFiles {
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = format!("{prefix}{name}");
-            if name.starts_with('.') || SKIPPED.contains(&name.as_str()) {
+            let is_read = depth == 0 && READ.contains(&name.as_str());
+            if name.starts_with('.') || SKIPPED.contains(&name.as_str()) || is_read {
                 continue;
             }
             match entry.file_type() {
