@@ -25,7 +25,9 @@ _started_at = time.monotonic()
 
 def report(text: str) -> None:
     """Prints progress to standard error, with the elapsed time; standard output is for data."""
-    print(f"{time.monotonic() - _started_at:6.1f}s  {text}", file=sys.stderr, flush=True)
+    # `print` writes the line break separately, so other threads could write in between.
+    sys.stderr.write(f"{time.monotonic() - _started_at:6.1f}s  {text}\n")
+    sys.stderr.flush()
 
 
 def start_sandbox(state_dir: StateDirectory, args: Namespace) -> int:

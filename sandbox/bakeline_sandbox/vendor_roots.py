@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,6 +31,10 @@ PACKAGES = (
 # Debian 13 moved the sysctl that lets users ping to a package of its own.
 EXTRA_PACKAGES = {"debian-12": "", "debian-13": ",linux-sysctl-defaults"}
 PARALLEL_BUILDS = 2
+DURATION = "1 to 4 minutes, 300 MB"
+# Steps in the log of mmdebstrap that take time.
+STEPS = ("downloading packages", "extracting archives", "installing")
+STEP_INTERVAL = 0.5
 CA_CERTIFICATES = "usr/local/share/ca-certificates"
 SERIAL_FILE = "etc/bakeline-vendor-serial"
 Report = Callable[[str], None]
@@ -90,9 +95,9 @@ class VendorRoots:
         if path.is_dir():
             report(f"{name}: cached")
             return path
-        report(f"{name}: building with mmdebstrap (about one minute)")
+        report(f"{name}: building with mmdebstrap ({DURATION})")
         with self._new_root(name, path) as part:
-            self._run_mmdebstrap(name, apt, part)
+            self._run_mmdebstrap(name, apt, part, report)
             _finish_root(part, SUITES[name], apt)
         report(f"{name}: ready")
         return path
@@ -104,7 +109,7 @@ class VendorRoots:
         if path.is_dir():
             report(f"{name}: cached")
             return path
-        report(f"{name}: building from {BASE} (about one minute)")
+        report(f"{name}: building from {BASE} ({DURATION})")
         with self._new_root(name, path) as part:
             log = self.cache_dir / f"{name}.log"
             build_derived_root(derived, base, part, apt, SUITES[BASE], log)
@@ -124,17 +129,35 @@ class VendorRoots:
             if older != path and older.is_dir():
                 remove_tree(older)
 
-    def _run_mmdebstrap(self, name: str, apt: AptConfig, target: Path) -> None:
+    def _run_mmdebstrap(self, name: str, apt: AptConfig, target: Path, report: Report) -> None:
         log = self.cache_dir / f"{name}.log"
         command = _mmdebstrap_command(name, apt, target)
         with log.open("wb") as output:
-            completed = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
-        if code := completed.returncode:
+        code = _follow_steps(process, log, lambda step: report(f"{name}: {step}"))
+        if code:
             last_lines = " | ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
             text = f"cannot build vendor root `{name}` (mmdebstrap: exit code {code}; log: {log})"
             raise VendorRootError(f"{text}: {last_lines}")
+
+
+def _follow_steps(process: subprocess.Popen[bytes], log: Path, report: Report) -> int:
+    """Reports each step that mmdebstrap writes to its log; returns its exit code."""
+    reported = 0
+    while True:
+        code = process.poll()
+        lines = log.read_text(errors="replace").splitlines(keepends=True)
+        # The last line may be incomplete while mmdebstrap writes it.
+        steps = [line for line in lines if line.startswith("I: ") and line.endswith("\n")]
+        for line in steps[reported:]:
+            if any(word in line for word in STEPS):
+                report(line.removeprefix("I: ").strip().rstrip("."))
+        reported = len(steps)
+        if code is not None:
+            return code
+        time.sleep(STEP_INTERVAL)
 
 
 def _recipe_digest(name: str, apt: AptConfig) -> str:

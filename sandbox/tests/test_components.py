@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import socket
 import struct
+import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from bakeline_sandbox.backends.user_data import parse_host_keys, parse_parts
+from bakeline_sandbox.commands import report
 from bakeline_sandbox.errors import VendorRootError
 from bakeline_sandbox.host import apt
 from bakeline_sandbox.instance_backend import FirewallRule, InstanceSpec
@@ -18,7 +21,7 @@ from bakeline_sandbox.router.addressing import mac_address
 from bakeline_sandbox.router.firewall import render_rule
 from bakeline_sandbox.router.relays import TcpRelay
 from bakeline_sandbox.vendor_root_files import AUTH_CONF, write_root_files
-from bakeline_sandbox.vendor_roots import VendorRoots
+from bakeline_sandbox.vendor_roots import VendorRoots, _follow_steps
 
 SPEC = InstanceSpec(
     instance_id="i-0123456789abcdef0",
@@ -202,6 +205,26 @@ def test_relay_forwards_both_directions() -> None:
 )
 def test_firewall_rule_is_rendered(rule: FirewallRule, expected: str) -> None:
     assert render_rule("p", rule) == expected
+
+
+def test_steps_of_a_long_build_are_reported_once(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.touch()
+    first = r"I: running apt-get update...\nI: downloading packages with apt...\ndone\nI: extr"
+    second = r"acting archives...\n"
+    script = f"printf '{first}' >> \"$0\"; sleep 1; printf '{second}' >> \"$0\"; exit 3"
+    reported: list[str] = []
+    process = subprocess.Popen(["sh", "-c", script, log])
+    assert _follow_steps(process, log, reported.append) == 3
+    assert reported == ["downloading packages with apt", "extracting archives"]
+
+
+def test_progress_lines_of_threads_are_never_glued(capfd: pytest.CaptureFixture[str]) -> None:
+    texts = [f"root-{number}: ready" for number in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(report, texts))
+    lines = capfd.readouterr().err.splitlines()
+    assert sorted(line.split("s  ", 1)[1] for line in lines) == sorted(texts)
 
 
 def test_new_version_of_vendor_root_has_its_serial(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::assets;
-use crate::catalog::{FileProperties, Files, Lookup, SETTINGS_FILE};
+use crate::catalog::{FileProperties, Files, Lookup, SETTINGS_FILE, is_yaml};
 
 /// Largest size of a template, script or configuration file in bytes.
 const MAX_FILE_SIZE: u64 = 16 * 1024 * 1024;
@@ -27,6 +27,15 @@ pub fn find_catalog_directory(start: &Path) -> Option<PathBuf> {
     let mut found = candidates.filter(|dir| dir.join(SETTINGS_FILE).exists());
     found.next().map(Path::to_owned)
 }
+
+/// Largest number of nested directories in which misplaced files of the catalog are searched.
+const MAX_YAML_DEPTH: usize = 2;
+/// Largest number of YAML files that are searched for misplaced files of the catalog.
+const MAX_YAML_FILES: usize = 1000;
+/// Directories whose files are read or reported anyway. They can be large.
+const READ: [&str; 3] = ["images", "templates", "schema"];
+/// Directories of other tools that can be large.
+const SKIPPED: [&str; 3] = ["node_modules", "target", "vendor"];
 
 /// Directory of `bakeline.yaml`, with the shipped templates and profiles as fallback.
 #[derive(Debug)]
@@ -107,6 +116,36 @@ impl CatalogFiles {
     }
 }
 
+impl CatalogFiles {
+    /// Collects YAML files near the top. Hidden folders and folders with a catalog of their own are
+    /// skipped.
+    fn collect_yaml(&self, dir: &Path, prefix: &str, depth: usize, out: &mut BTreeSet<String>) {
+        let Ok(entries) = std::fs::read_dir(dir) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = format!("{prefix}{name}");
+            let is_read = depth == 0 && READ.contains(&name.as_str());
+            if name.starts_with('.') || SKIPPED.contains(&name.as_str()) || is_read {
+                continue;
+            }
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => {
+                    let is_catalog = entry.path().join(SETTINGS_FILE).exists();
+                    if depth < MAX_YAML_DEPTH && !is_catalog {
+                        self.collect_yaml(&entry.path(), &format!("{path}/"), depth + 1, out);
+                    }
+                }
+                Ok(kind) if kind.is_file() && is_yaml(&name) && out.len() < MAX_YAML_FILES => {
+                    out.insert(path);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
 impl Files for CatalogFiles {
     fn get(&self, path: &str) -> Lookup {
         match self.look_up(path) {
@@ -126,6 +165,12 @@ impl Files for CatalogFiles {
                 .into_iter()
                 .filter(|p| p.starts_with(&prefix)),
         );
+        out.into_iter().collect()
+    }
+
+    fn yaml_files(&self) -> Vec<String> {
+        let mut out = BTreeSet::new();
+        self.collect_yaml(&self.root, "", 0, &mut out);
         out.into_iter().collect()
     }
 

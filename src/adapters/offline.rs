@@ -9,5 +9,5 @@ pub fn offline_error() -> Error {
         ErrorKind::Usage,
         "this bakeline was built without the feature `live` and cannot access AWS",
     )
-    .hint("build it with default features, or pass the facts with --inventory FILE")
+    .hint("build it with default features, or pass recorded facts, as in `bakeline plan --inventory FILE`")
 }

@@ -92,6 +92,7 @@ codes! {
     VARIABLE_TYPE = "CAT114", "a list or map as part of a text";
     MATRIX = "CAT115", "an invalid matrix";
     UNUSED_OVERRIDE = "CAT116", "a file below `templates` that replaces no shipped template";
+    MISPLACED_FILE = "CAT117", "a file of the catalog in a place that bakeline does not read";
 }
 
 #[cfg(test)]

@@ -41,6 +41,11 @@ pub trait Files {
     /// Returns the paths of all files below `folder` at any depth. Empty if the folder does not
     /// exist.
     fn list(&self, folder: &str) -> Vec<String>;
+    /// Returns the paths of the YAML files near the top of the repository, except those of other
+    /// catalogs and of hidden folders.
+    fn yaml_files(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Returns the properties of a path that are not content.
     fn properties(&self, path: &str) -> FileProperties {
         FileProperties {
@@ -77,6 +82,16 @@ impl Files for BTreeMap<String, Vec<u8>> {
             .cloned()
             .collect()
     }
+
+    fn yaml_files(&self) -> Vec<String> {
+        self.keys().filter(|path| is_yaml(path)).cloned().collect()
+    }
+}
+
+/// Returns true for the usual extensions of YAML files.
+pub fn is_yaml(path: &str) -> bool {
+    let extension = path.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase());
+    matches!(extension.as_deref(), Some("yml" | "yaml"))
 }
 
 /// Reads a file that the user names. Reports an invalid path.
@@ -180,7 +195,11 @@ fn report_missing_file(
     } else {
         files.list(folder)
     };
-    let help = match crate::diagnostic::nearest(&path.value, siblings.iter().map(String::as_str)) {
+    // Users often write paths relative to the image file.
+    let own = format!("images/{}", path.value);
+    let is_beside_image = !matches!(files.get(&own), Lookup::Missing);
+    let near = crate::diagnostic::nearest(&path.value, siblings.iter().map(String::as_str));
+    let help = match near.or(is_beside_image.then_some(own.as_str())) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "paths are relative to the directory of bakeline.yaml".to_owned(),
     };

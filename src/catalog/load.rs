@@ -15,6 +15,7 @@ use crate::catalog::image::{
     check_image_name, check_parent_name, parse_image, report_missing_profile,
 };
 use crate::catalog::loaded::{LoadedCatalog, drop_consequences};
+use crate::catalog::misplaced::report_image;
 use crate::catalog::profiles::controls::ControlSources;
 use crate::catalog::profiles::overrides::{Overrides, parse_profile_uses};
 use crate::catalog::profiles::waivers::{
@@ -191,7 +192,11 @@ fn read_profile<'a>(
         diagnostics,
     };
     check_image_name(None, name, &[], &mut checker);
-    let mut tree = parse_tree(source, &schema::PROFILE, checker.diagnostics)?;
+    let node = parse_untyped(source, checker.diagnostics)?;
+    if report_image(name, &node, &mut checker) {
+        return None;
+    }
+    let mut tree = validate_tree(node, source, &schema::PROFILE, checker.diagnostics)?;
     let has_checks = ["checks", "controls", "extends"].iter().any(|key| {
         tree.node.get(key).is_some() || tree.removed_keys.iter().any(|removed| removed == key)
     });

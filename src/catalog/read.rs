@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::catalog::checker::quote_text;
 use crate::catalog::codes;
-use crate::catalog::files::{Files, Lookup, MISSING_SETTINGS_HELP, SETTINGS_FILE};
+use crate::catalog::files::{Files, Lookup, MISSING_SETTINGS_HELP, SETTINGS_FILE, is_yaml};
 use crate::catalog::profiles::waivers::WAIVERS_FILE;
 use crate::catalog::yaml::deserialize::from_node;
 use crate::catalog::yaml::node::Node;
@@ -59,9 +59,7 @@ pub(crate) fn read_texts(
 
 fn report_ignored_images(files: &dyn Files, diagnostics: &mut Diagnostics) {
     for path in files.list("images") {
-        let extension = path.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase());
-        let is_yaml = matches!(extension.as_deref(), Some("yml" | "yaml"));
-        if is_yaml && image_stem(&path).is_none() {
+        if is_yaml(&path) && image_stem(&path).is_none() {
             diagnostics
                 .error(
                     codes::IMAGE_FILE,
@@ -98,12 +96,25 @@ pub(crate) fn read_text(
             }
         },
         Lookup::Missing if path == SETTINGS_FILE => {
+            let other = ["bakeline.yml", "Bakeline.yaml"]
+                .into_iter()
+                .find(|other| !matches!(files.get(other), Lookup::Missing));
+            let help = other.map_or_else(
+                || MISSING_SETTINGS_HELP.to_owned(),
+                |other| format!("rename {other} to bakeline.yaml"),
+            );
             diagnostics
                 .error(codes::MISSING_SETTINGS, span(), "bakeline.yaml is missing")
-                .help(MISSING_SETTINGS_HELP);
+                .help(help);
             return None;
         }
-        Lookup::Missing => "no longer exists".to_owned(),
+        Lookup::Missing => match files.properties(path).link {
+            Some(target) => {
+                let target = quote_text(&target);
+                format!("is a link to `{target}`, which does not exist")
+            }
+            None => "no longer exists".to_owned(),
+        },
         Lookup::Escapes(to) => {
             format!("is a link to `{}`, outside the repository", quote_text(&to))
         }

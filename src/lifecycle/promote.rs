@@ -103,7 +103,9 @@ fn state_objection(record: &Record<'_>) -> Option<String> {
     match record.state {
         State::Released => None,
         State::Held => Some(format!(
-            "version {version} of `{image}` is held (bakeline hold {image} {version} --release-hold)"
+            "version {version} of `{image}` is held; if it may be promoted, run \
+             `bakeline hold {image} {version} --release-hold`, otherwise build another version with \
+             `bakeline release {image} --force`"
         )),
         other => Some(format!(
             "version {version} of `{image}` is {}",

@@ -325,7 +325,9 @@ fn sharing_result(shared: Option<String>, rules: &RetentionRules<'_>) -> RuleRes
             format!("shared with {accounts}, allowed by --shared-ok")
         }
         Some(accounts) => {
-            format!("shared with {accounts}: will only be deprecated; --shared-ok allows disabling")
+            format!(
+                "shared with {accounts}: will only be deprecated; `bakeline prune --shared-ok` allows disabling"
+            )
         }
     };
     rules::not_kept("shared", reason)

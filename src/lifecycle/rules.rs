@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::retention::{LocationKey, RetentionRules, RuleResult, location_key};
 use crate::lifecycle::{Record, tags};
-use crate::model::{Arch, ImageName, Reference, State, Timestamp, Version};
+use crate::model::{Arch, ImageName, Reference, State, Timestamp, Version, count};
 
 /// Number of days for which a launch keeps an AMI.
 const RECENT_DAYS: i64 = 7;
@@ -162,13 +162,14 @@ pub(super) const NO_MINIMUM_AGE: &str = "no minimum age";
 
 fn age_rule(record: &Record<'_>, rules: &RetentionRules<'_>) -> RuleResult {
     let days = i64::from(rules.retention(record).days);
+    let text = count(usize::try_from(days).unwrap_or(0), "day");
     let age = age_in_days(record.version, rules.now);
     if days == 0 {
         not_kept("young", NO_MINIMUM_AGE)
     } else if record.is_usable() && age.is_some_and(|age| age < days) {
-        kept("young", format!("younger than {days} days"))
+        kept("young", format!("younger than {text}"))
     } else {
-        not_kept("young", format!("at least {days} days old"))
+        not_kept("young", format!("at least {text} old"))
     }
 }
 

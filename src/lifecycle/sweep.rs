@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::lifecycle::{candidate, tags};
 use crate::model::{
-    CatalogName, Region, RunId, State, TemporaryKind, TemporaryResource, Timestamp, Version,
+    CatalogName, Region, RunId, State, TemporaryKind, TemporaryResource, Timestamp, Version, count,
 };
 
 /// Facts about a run from the store.
@@ -146,7 +146,7 @@ impl SweepRules<'_> {
             (_, Ok(expires)) if expires <= self.now => (true, format!("expired at {expires}")),
             (Some(_), _) if resource.tags.contains_key(tags::KEPT) => (
                 false,
-                format!("kept for inspection until {expires} (--keep-failed)"),
+                format!("kept for inspection until {expires} (`bakeline release --keep-failed`)"),
             ),
             (Some(_), _) => (true, format!("run {run} has ended")),
             (None, Ok(expires)) => (
@@ -224,24 +224,23 @@ impl SweepRules<'_> {
             )
         })?;
         let hours = (self.now.as_second() - created.as_second()) / 3600;
+        let number = |value: i64| usize::try_from(value).unwrap_or(0);
+        let days = count(number(hours / 24), "day");
         Some(if resource.used {
             (false, "named by Packer, in use".to_owned())
         } else if hours < PACKER_HOURS {
-            (false, format!("named by Packer, created {hours} hours ago"))
+            let hours = count(number(hours), "hour");
+            (false, format!("named by Packer, created {hours} ago"))
         } else if self.packer_leftovers {
             (
                 true,
-                format!(
-                    "named by Packer, created {} days ago, not in use",
-                    hours / 24
-                ),
+                format!("named by Packer, created {days} ago, not in use"),
             )
         } else {
             (
                 false,
                 format!(
-                    "named by Packer, created {} days ago (remove it with --packer-leftovers)",
-                    hours / 24
+                    "named by Packer, created {days} ago (remove it with `bakeline sweep --apply --packer-leftovers`)"
                 ),
             )
         })

@@ -35,6 +35,13 @@ pub use state::State;
 pub use temporary::{TemporaryKind, TemporaryResource};
 pub use version::Version;
 
+/// Returns a number with its noun: `1 image`, `2 images`.
+#[must_use]
+pub fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
 /// Versions of packer-plugin-amazon that builds accept, in the syntax that Packer and Cargo share.
 pub const AMAZON_PLUGIN_VERSIONS: &str = ">= 1.2.0, < 2.0.0";
 

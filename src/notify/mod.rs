@@ -15,27 +15,28 @@ use slack::SlackError;
 #[derive(Debug, thiserror::Error)]
 enum NotificationError {
     /// Unset environment variable of the secret.
-    #[error("{variable} is not set; skipping the notification")]
+    #[error("{variable} is not set")]
     MissingSecret {
         /// Name of the environment variable.
         variable: String,
     },
     /// Build of bakeline without HTTP.
-    #[error("this build has no HTTP client; skipping the notification")]
+    #[error("this build has no HTTP client")]
     NoHttpClient,
     /// Failed message to Slack.
     #[error(transparent)]
     Slack(#[from] SlackError),
 }
 
-/// Sends a message to all notifiers of the catalog. `secret` reads the environment variable with the
-/// secret of a notifier.
+/// Sends a message to all notifiers of the catalog, and returns the errors of those that failed.
+/// `secret` reads the environment variable with the secret of a notifier.
 pub async fn send_notifications(
     catalog: &Catalog,
     values: &Values,
     secret: &(dyn Fn(&str) -> Option<Secret> + Sync),
     http: Option<&dyn Http>,
-) {
+) -> Vec<String> {
+    let mut errors = Vec::new();
     for notifier in &catalog.settings.notifiers {
         let result = match notifier {
             Notifier::Slack { webhook_env } => match (secret(webhook_env), http) {
@@ -49,7 +50,8 @@ pub async fn send_notifications(
             },
         };
         if let Err(error) = result {
-            tracing::warn!("Slack: {error}");
+            errors.push(format!("no message was sent to Slack: {error}"));
         }
     }
+    errors
 }

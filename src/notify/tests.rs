@@ -137,22 +137,19 @@ async fn slack_post_is_retried_only_after_temporary_errors() {
 #[tokio::test]
 async fn failing_notifier_never_fails_the_run() {
     let http = fake_http(&[response(500, None)]);
-    super::send_notifications(&load_catalog(), &message_values(), &|_| None, Some(&http)).await;
+    let unset =
+        super::send_notifications(&load_catalog(), &message_values(), &|_| None, Some(&http)).await;
+    assert_eq!(unset, ["no message was sent to Slack: HOOK is not set"]);
     assert_eq!(*http.post_count.lock().expect("no panic"), 0);
-    super::send_notifications(
-        &load_catalog(),
-        &message_values(),
-        &|name| (name == "HOOK").then(|| Secret::new(URL)),
-        None,
-    )
-    .await;
-    super::send_notifications(
-        &load_catalog(),
-        &message_values(),
-        &|name| (name == "HOOK").then(|| Secret::new(URL)),
-        Some(&http),
-    )
-    .await;
+    let hook = |name: &str| (name == "HOOK").then(|| Secret::new(URL));
+    let offline = super::send_notifications(&load_catalog(), &message_values(), &hook, None).await;
+    assert_eq!(offline.len(), 1, "{offline:?}");
+    let refused =
+        super::send_notifications(&load_catalog(), &message_values(), &hook, Some(&http)).await;
+    assert!(
+        refused[0].contains("500") && !refused[0].contains(URL),
+        "{refused:?}"
+    );
     assert_eq!(
         *http.post_count.lock().expect("no panic"),
         4,
@@ -163,13 +160,9 @@ async fn failing_notifier_never_fails_the_run() {
         crate::render::slack::TEMPLATE.to_owned(),
         b"@{ nothing }@".to_vec(),
     );
-    super::send_notifications(
-        &broken,
-        &message_values(),
-        &|_| Some(Secret::new(URL)),
-        Some(&http),
-    )
-    .await;
+    let unrendered =
+        super::send_notifications(&broken, &message_values(), &hook, Some(&http)).await;
+    assert_eq!(unrendered.len(), 1, "{unrendered:?}");
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Action {
         match self {
             Self::CreateKeyPair { .. } => "create key pair",
             Self::CreateGroup { .. } => "create security group",
-            Self::Build { .. } => "build with Packer",
+            Self::Build { .. } => "build the AMI",
             Self::TagCandidate { .. } => "tag candidate",
             Self::AdoptCandidate { .. } => "continue with the candidate",
             Self::Boot { .. } => "boot an instance",

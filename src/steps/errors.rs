@@ -8,6 +8,10 @@ use crate::ports::{CloudError, CloudErrorKind, StoreError, StoreErrorKind};
 const DECODE: &str = "grant sts:DecodeAuthorizationMessage to the caller to see which statement denied the \
      action, or pass the encoded details (BAKELINE_LOG=debug) to `aws sts decode-authorization-message`";
 
+/// Hint for too many requests. Commands without `--jobs` also show it.
+const THROTTLED: &str = "wait a moment and run again; `bakeline release --jobs N` and `bakeline promote --jobs N` send \
+     fewer requests at a time";
+
 /// Hint for a signature that is too old or too new.
 const CLOCK: &str = "check the clock of this machine: it differs from that of AWS";
 
@@ -22,9 +26,7 @@ impl From<CloudError> for Error {
             CloudErrorKind::Malformed => Some(
                 "check AWS_ENDPOINT_URL and proxies: the response did not come from AWS".into(),
             ),
-            CloudErrorKind::Throttled => {
-                Some("wait a moment and run again, or lower --jobs".into())
-            }
+            CloudErrorKind::Throttled => Some(THROTTLED.into()),
             CloudErrorKind::Quota => {
                 Some("request a higher quota (Service Quotas), or delete unused resources".into())
             }

@@ -10,6 +10,7 @@ pub mod width;
 use std::io::{IsTerminal as _, Write as _};
 
 use crate::error::Error;
+pub use crate::model::count;
 
 /// Prints data to stdout. Ignores a closed pipe.
 pub fn data(text: &str) {
@@ -27,13 +28,6 @@ pub fn data(text: &str) {
 /// Prints data as JSON to stdout.
 pub fn json(value: &impl serde::Serialize) {
     data(&serde_json::to_string_pretty(value).unwrap_or_default());
-}
-
-/// Returns a number with its noun: `1 image`, `2 images`.
-#[must_use]
-pub fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
 }
 
 /// Prints a table to stdout, at the width of its terminal.

@@ -18,6 +18,7 @@ use crate::catalog::checker::{Checker, quote_text};
 use crate::catalog::image::draft::{ArchSetting, ImageChecks, ImageContext, ImageDraft};
 use crate::catalog::raw::{RawArch, RawImage, Text};
 use crate::catalog::yaml::deserialize::Spanned;
+use crate::catalog::yaml::validate::helps::suggested_key;
 use crate::catalog::{codes, defaults, syntax};
 use crate::model::ImageName;
 use crate::provision::Provision;
@@ -170,10 +171,7 @@ fn check_origin(raw: &RawImage, removed_keys: &[String], checker: &mut Checker<'
                 .help("keep `source` for a base image, or `parent` for a custom image")
                 .add_related(other, "the source is given here");
         }
-        (None, None)
-            if removed_keys
-                .iter()
-                .any(|key| matches!(key.as_str(), "source" | "parent")) => {}
+        (None, None) if removed_keys.iter().any(|key| is_origin(key)) => {}
         (None, None) => {
             checker
                 .error(
@@ -183,7 +181,7 @@ fn check_origin(raw: &RawImage, removed_keys: &[String], checker: &mut Checker<'
                 )
                 .help(
                     "add `parent: NAME` to build on another image, \
-                       or `source:` to start from a vendor AMI",
+                       or `source:` to start from a vendor AMI; a profile belongs into profiles/",
                 );
         }
         (None, Some(_)) => {
@@ -196,6 +194,12 @@ fn check_origin(raw: &RawImage, removed_keys: &[String], checker: &mut Checker<'
         }
         (Some(_), None) => {}
     }
+}
+
+/// Returns true if a key is `source` or `parent`, or probably means one of them.
+fn is_origin(key: &str) -> bool {
+    let words = ["source", "parent"];
+    words.contains(&key) || suggested_key(key, words.into_iter()).is_some()
 }
 
 /// Reports a parent that is written with an architecture.

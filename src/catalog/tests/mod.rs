@@ -15,6 +15,7 @@ mod limits;
 mod linked;
 mod matrices;
 mod messages;
+mod misplaced;
 mod overrides;
 mod profiles;
 mod scripts;

@@ -206,7 +206,7 @@ impl TreeBuilder<'_, '_> {
             let is_variable = at > 0 && self.source.text.get(at - 1..=at) == Some("${");
             let help = match is_variable {
                 true => "put text with `${NAME}` in quotes inside of `{}` and `[]`",
-                false => "check the indentation, quotes and colons before this position",
+                false => "check the indentation, quotes, brackets and colons before this position",
             };
             self.error(codes::SYNTAX, at..at, format!("invalid YAML: {kind}"))
                 .help(help);

@@ -13,7 +13,7 @@ use crate::cli::{Format, Plan as Args};
 use crate::commands::summary;
 use crate::commands::support::access::AccessMode;
 use crate::commands::support::context::{self, LoadedCatalog};
-use crate::commands::support::{gather, templates};
+use crate::commands::support::{gather, prerequisites, templates};
 use crate::error::Result;
 use crate::model::{ImageName, Inventory};
 use crate::plan::Plan;
@@ -73,6 +73,7 @@ async fn show_plan(dir: &Path, args: &Args, page: &mut Option<PlanPage>) -> Resu
     };
     templates::check_planned_templates(&loaded.catalog, &plan)?;
     clock::warn_future_versions(&loaded.catalog.settings, &inventory);
+    warn_unset_webhooks(&loaded.catalog, &plan);
     print_plan(
         &loaded,
         &plan,
@@ -100,6 +101,19 @@ async fn show_plan(dir: &Path, args: &Args, page: &mut Option<PlanPage>) -> Resu
     // The process ends here, and dropping a large catalog and inventory takes time.
     std::mem::forget((loaded, inventory, plan));
     end
+}
+
+/// Prints a warning for each notifier that could not report the planned release.
+fn warn_unset_webhooks(catalog: &Catalog, plan: &Plan) {
+    if plan.steps.is_empty() {
+        return;
+    }
+    for variable in prerequisites::unset_webhooks(&catalog.settings) {
+        ui::say(&format!(
+            "warning: {variable} is not set, so no notification will be sent: set it to the URL of the \
+             Slack webhook, or remove the notifier"
+        ));
+    }
 }
 
 fn select_changed(

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use crate::adapters::assets;
 use crate::adapters::catalog_files::CatalogFiles;
 use crate::adapters::system::SystemClock;
-use crate::catalog::{Catalog, Files as _, codes};
+use crate::catalog::{Catalog, Files as _, codes, misplaced_files};
 use crate::cli::{Validate, ValidateFormat};
 use crate::commands::support::{context, templates};
 use crate::diagnostic::{Diagnostic, Span, nearest};
@@ -19,9 +19,11 @@ use crate::ui;
 pub(crate) fn run(dir: &Path, args: &Validate) -> Result<u8> {
     let opened = context::open_files(dir)?;
     let (catalog, mut findings) = templates::load_and_render(&opened);
+    findings.extend(misplaced_files(&opened));
     if let Some(catalog) = &catalog {
         findings.extend(missing_images(catalog));
         findings.extend(unused_overrides(&opened));
+        findings.extend(misplaced_templates(&opened));
         findings.extend(expired_waivers(
             catalog,
             SystemClock.now().to_zoned(TimeZone::UTC).date(),
@@ -96,6 +98,23 @@ fn unused_overrides(files: &CatalogFiles) -> Vec<Diagnostic> {
                 None => "`bakeline show files` lists the shipped templates".to_owned(),
             };
             Diagnostic::warning(codes::UNUSED_OVERRIDE, Span::file(&path), message).help(help)
+        })
+        .collect()
+}
+
+/// Returns a warning for each file with the path of a shipped template in a folder with a similar name.
+fn misplaced_templates(files: &CatalogFiles) -> Vec<Diagnostic> {
+    let shipped = assets::shipped_paths();
+    let folders = ["template", "Template", "Templates"];
+    let found = folders.into_iter().flat_map(|folder| files.list(folder));
+    found
+        .filter_map(|path| {
+            let (_, below) = path.split_once('/')?;
+            let place = format!("templates/{below}");
+            let message = format!("`{path}` looks like a template, but bakeline does not read it");
+            let warning = Diagnostic::warning(codes::MISPLACED_FILE, Span::file(&path), message)
+                .help(format!("move it to {place}"));
+            shipped.contains(&place).then_some(warning)
         })
         .collect()
 }

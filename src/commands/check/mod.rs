@@ -88,8 +88,8 @@ pub(super) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let bad = evidence.blocking_lines(catalog.settings.gate, now).len();
     if bad > 0 {
         let text = format!(
-            "{bad} of {} checks of `{}` failed on {on}",
-            evidence.verdicts.len(),
+            "{bad} of {} of `{}` failed on {on}",
+            crate::ui::count(evidence.verdicts.len(), "check"),
             subject.shown
         );
         return Err(Error::new(ErrorKind::ChecksFailed, text));

@@ -274,13 +274,16 @@ pub(super) async fn finish_run(
         ));
     }
     let http = context::http_client();
-    crate::notify::send_notifications(
+    let unsent = crate::notify::send_notifications(
         catalog,
         &slack_values(report, inventory),
         &context::webhook_secret,
         http.as_deref(),
     )
     .await;
+    for error in unsent {
+        ui::say(&format!("warning: {error}"));
+    }
     print_summary(report, as_json);
     exit_code(ran)
 }

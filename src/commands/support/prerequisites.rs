@@ -313,6 +313,17 @@ fn is_build(step: &Step) -> bool {
     matches!(step.action, Action::Build { .. })
 }
 
+/// Returns the variables of notifiers that are not set.
+pub(crate) fn unset_webhooks(settings: &Settings) -> Vec<&str> {
+    let variables = settings.notifiers.iter().map(|notifier| {
+        let Notifier::Slack { webhook_env } = notifier;
+        webhook_env.as_str()
+    });
+    variables
+        .filter(|variable| context::webhook_secret(variable).is_none())
+        .collect()
+}
+
 /// Checks that the environment variables of the notifiers are set. A notification cannot stop a
 /// release.
 fn check_webhooks(settings: &Settings) -> Vec<Check> {

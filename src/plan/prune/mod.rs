@@ -9,7 +9,7 @@ use crate::lifecycle::retention::{RetentionDecision, RetentionRules, decide_rete
 use crate::lifecycle::retirement::RetirementStage;
 use crate::lifecycle::{Record, locations, tags};
 use crate::model::{
-    Ami, AmiId, ImageName, Inventory, Location, Region, RunId, State, pointer_name,
+    Ami, AmiId, ImageName, Inventory, Location, Region, RunId, State, count, pointer_name,
 };
 use crate::plan::publish::step_chain;
 use crate::plan::release::PLAN_SCHEMA;
@@ -126,7 +126,7 @@ pub fn exceeds_limits(limits: &Brakes, decisions: &[RetentionDecision]) -> Optio
         .filter(|f| !f.due_stages.is_empty())
         .count();
     let all = decisions.len();
-    let share_text = format!("{moved} of {all} AMIs would be retired further");
+    let share_text = format!("{moved} of {} would be retired further", count(all, "AMI"));
     if moved > usize::try_from(limits.most).unwrap_or(usize::MAX) {
         return Some(format!(
             "{share_text}, more than {} (brakes.most); allow it with --most {moved}",

@@ -6,7 +6,7 @@ use super::planner::ReleasePlanner;
 use crate::catalog::{Image, Origin};
 use crate::checks::Phase;
 use crate::lifecycle::{Record, tags};
-use crate::model::{Ami, Manifest, State, Timestamp};
+use crate::model::{Ami, Manifest, State, Timestamp, count};
 use crate::plan::change::{self, InputChange};
 use crate::plan::fingerprint::Recipe;
 
@@ -55,7 +55,7 @@ impl ReleasePlanner<'_> {
         now: &CurrentInputs,
     ) -> Vec<Reason> {
         let Some(last) = last else {
-            let first = (Cause::First, "no released version yet".to_owned());
+            let first = (Cause::First, "no earlier released version".to_owned());
             let note = self.deprecation_note(image).map(|n| (Cause::Note, n));
             let all = [Some(first), note].into_iter().flatten();
             return all.map(|(cause, text)| Reason { cause, text }).collect();
@@ -249,8 +249,8 @@ impl ReleasePlanner<'_> {
         let age = self.decided.duration_since(build_time(last)?);
         (age > limit).then(|| {
             format!(
-                "{} days old, more than max_age {}",
-                age.as_hours() / 24,
+                "{} old, more than max_age {}",
+                count(usize::try_from(age.as_hours() / 24).unwrap_or(0), "day"),
                 format_duration(limit)
             )
         })

@@ -54,7 +54,7 @@ pub(super) async fn deregister_candidate(steps: &Steps, step: &Step, ami_name: &
         let text = format!("{} in {} is not deregistered: {why}", ami.id, step.region);
         return Err(Error::new(ErrorKind::Stuck, text).hint(
             "run `bakeline doctor` to compare pointers and tags; \
-             then release again, or run `bakeline revoke --apply`",
+             then release again, or run `bakeline revoke IMAGE VERSION --apply`",
         ));
     }
     crate::steps::ami::deregister(steps, step, &ami).await?;

@@ -197,58 +197,106 @@ pub fn nonce() -> String {
         .collect()
 }
 
-/// Returns the error of a shell. bakeline creates the host keys of its test instances, so another
-/// key is that of the image.
+/// Returns the error of a shell. The hints for a machine of the user name flags of `bakeline check`,
+/// which releases do not have.
 fn shell_error(error: ShellError, target: &SshTarget) -> Error {
-    let is_own_instance =
-        target.trust == HostKeyPolicy::Known && target.config == SshConfig::Isolated;
-    if error.kind != ShellErrorKind::HostKey || !is_own_instance {
-        return error.into();
+    let is_own = target.config == SshConfig::Isolated;
+    if is_own && error.kind == ShellErrorKind::HostKey {
+        return own_host_key_error(target);
     }
-    let text = format!(
-        "the instance {} of the new AMI has an ssh host key that bakeline did not create: {}",
-        target.host, error.message
-    );
-    Error::new(ErrorKind::StepFailed, text).hint(
-        "the image brings its own host key: remove the key, and what creates or selects it, such as \
-         `HostKey` in sshd_config or a script at boot; each instance needs a key of its own",
-    )
+    if is_own {
+        let hint = own_instance_hint(error.kind);
+        return convert_shell_error(error, hint);
+    }
+    error.into()
 }
 
 impl From<ShellError> for Error {
+    /// Converts an error of a machine of the user.
     fn from(error: ShellError) -> Self {
-        let hint = match error.kind {
-            ShellErrorKind::HostKey => Some(
-                "if it is the right machine, add its key to the known hosts (ssh-keyscan, \
-                 then compare), or name the file that contains it with --known-hosts",
-            ),
-            ShellErrorKind::Login => {
-                Some("check the user, and provide its key with --identity or an agent")
-            }
-            ShellErrorKind::Sudo => Some(
-                "log in as root, or allow sudo without a password: `USER ALL=(ALL) NOPASSWD: ALL`",
-            ),
-            ShellErrorKind::NoShell => {
-                Some("a target needs a POSIX `sh`; check its files as a directory instead")
-            }
-            ShellErrorKind::Timeout => {
-                Some("find the process that hangs, or allow more time with --max-seconds")
-            }
-            ShellErrorKind::OutputLimit => {
-                Some("check the output of its login scripts, or allow more with --max-mebibytes")
-            }
-            ShellErrorKind::Unreachable | ShellErrorKind::Cancelled | ShellErrorKind::Local => None,
-        };
-        let kind = if error.kind == ShellErrorKind::Cancelled {
-            ErrorKind::Interrupted
-        } else {
-            ErrorKind::StepFailed
-        };
-        let converted = Self::new(kind, error.message);
-        match hint {
-            Some(hint) => converted.hint(hint),
-            None => converted,
+        let hint = machine_hint(error.kind);
+        convert_shell_error(error, hint)
+    }
+}
+
+fn convert_shell_error(error: ShellError, hint: Option<&'static str>) -> Error {
+    let kind = if error.kind == ShellErrorKind::Cancelled {
+        ErrorKind::Interrupted
+    } else {
+        ErrorKind::StepFailed
+    };
+    hint.into_iter()
+        .fold(Error::new(kind, error.message), Error::hint)
+}
+
+/// Returns the error for a host key that is not the expected one. bakeline creates the host keys of its
+/// test instances, and seal.sh removes /etc/ssh/ssh_host_*, so another key is that of the image.
+fn own_host_key_error(target: &SshTarget) -> Error {
+    let host = &target.host;
+    if target.trust == HostKeyPolicy::AcceptNew {
+        let text =
+            format!("the ssh host key of the build instance {host} changed during the build");
+        return Error::new(ErrorKind::StepFailed, text).hint(
+            "do not create or delete host keys in a script of the image: bakeline removes them at the end \
+             of the build, and each instance creates keys of its own",
+        );
+    }
+    let text = format!(
+        "the instance {host} of the AMI has an ssh host key that bakeline did not create: the AMI \
+         contains a host key, or creates one at boot"
+    );
+    Error::new(ErrorKind::StepFailed, text).hint(
+        "remove the key in a script of the image, and what creates or selects it, such as `HostKey` in \
+         sshd_config or a unit; bakeline removes only /etc/ssh/ssh_host_*, and all instances would \
+         share any other key",
+    )
+}
+
+/// Returns the next step for an instance that bakeline launched.
+fn own_instance_hint(kind: ShellErrorKind) -> Option<&'static str> {
+    match kind {
+        ShellErrorKind::Login => Some(
+            "check `login_user` of the image, and what its scripts change in sshd_config and in \
+             authorized keys",
+        ),
+        ShellErrorKind::Sudo => {
+            Some("allow sudo without a password for the login user: `USER ALL=(ALL) NOPASSWD: ALL`")
         }
+        ShellErrorKind::NoShell => {
+            Some("the image needs a POSIX `sh` as the shell of the login user")
+        }
+        ShellErrorKind::Timeout => Some("find the process that hangs on the instance"),
+        ShellErrorKind::OutputLimit => Some("check the output of the login scripts of the image"),
+        ShellErrorKind::HostKey
+        | ShellErrorKind::Unreachable
+        | ShellErrorKind::Cancelled
+        | ShellErrorKind::Local => None,
+    }
+}
+
+/// Returns the next step for a machine of the user.
+fn machine_hint(kind: ShellErrorKind) -> Option<&'static str> {
+    match kind {
+        ShellErrorKind::HostKey => Some(
+            "if it is the right machine, add its key to the known hosts (ssh-keyscan, then compare), or \
+             name the file that contains it with `bakeline check --known-hosts FILE`",
+        ),
+        ShellErrorKind::Login => Some(
+            "check the user, and provide its key with an agent or `bakeline check --identity FILE`",
+        ),
+        ShellErrorKind::Sudo => {
+            Some("log in as root, or allow sudo without a password: `USER ALL=(ALL) NOPASSWD: ALL`")
+        }
+        ShellErrorKind::NoShell => {
+            Some("a target needs a POSIX `sh`; check its files as a directory instead")
+        }
+        ShellErrorKind::Timeout => Some(
+            "find the process that hangs, or allow more time with `bakeline check --max-seconds N`",
+        ),
+        ShellErrorKind::OutputLimit => Some(
+            "check the output of its login scripts, or allow more with `bakeline check --max-mebibytes N`",
+        ),
+        ShellErrorKind::Unreachable | ShellErrorKind::Cancelled | ShellErrorKind::Local => None,
     }
 }
 
@@ -258,7 +306,61 @@ mod tests {
 
     #[test]
     fn host_key_of_image_is_explained() {
-        let target = |trust, config| SshTarget {
+        let own = error_text(
+            HostKeyPolicy::Known,
+            SshConfig::Isolated,
+            ShellErrorKind::HostKey,
+        );
+        for words in [
+            "the AMI contains a host key",
+            "10.0.0.7",
+            "remove the key in a script",
+        ] {
+            assert!(own.contains(words), "{own}");
+        }
+        assert!(!own.contains("another machine"), "{own}");
+        let build = error_text(
+            HostKeyPolicy::AcceptNew,
+            SshConfig::Isolated,
+            ShellErrorKind::HostKey,
+        );
+        assert!(build.contains("changed during the build"), "{build}");
+        let other = error_text(
+            HostKeyPolicy::Known,
+            SshConfig::User,
+            ShellErrorKind::HostKey,
+        );
+        assert!(
+            other.contains("another machine") && other.contains("--known-hosts"),
+            "{other}"
+        );
+    }
+
+    #[test]
+    fn errors_of_releases_name_no_flags_of_check() {
+        for kind in [
+            ShellErrorKind::HostKey,
+            ShellErrorKind::Login,
+            ShellErrorKind::Sudo,
+            ShellErrorKind::NoShell,
+            ShellErrorKind::Timeout,
+            ShellErrorKind::OutputLimit,
+        ] {
+            for trust in [HostKeyPolicy::Known, HostKeyPolicy::AcceptNew] {
+                let own = error_text(trust, SshConfig::Isolated, kind);
+                assert!(!own.contains("--"), "{own}");
+            }
+            let hint = machine_hint(kind).expect("a hint");
+            assert!(
+                !hint.contains("--") || hint.contains("`bakeline check --"),
+                "{hint}"
+            );
+        }
+    }
+
+    /// Returns the error and hints of a shell on this target.
+    fn error_text(trust: HostKeyPolicy, config: SshConfig, kind: ShellErrorKind) -> String {
+        let target = SshTarget {
             host: "10.0.0.7".to_owned(),
             port: None,
             user: None,
@@ -268,20 +370,8 @@ mod tests {
             config,
             ssm: None,
         };
-        let error = |target: &SshTarget| {
-            let error = ShellError {
-                kind: ShellErrorKind::HostKey,
-                message: "the host key differs".to_owned(),
-            };
-            let error = shell_error(error, target);
-            format!("{error} {}", error.hints().join(" "))
-        };
-        let own = error(&target(HostKeyPolicy::Known, SshConfig::Isolated));
-        assert!(
-            own.contains("brings its own host key") && !own.contains("--known-hosts"),
-            "{own}"
-        );
-        let other = error(&target(HostKeyPolicy::Known, SshConfig::User));
-        assert!(other.contains("--known-hosts"), "{other}");
+        let message = "this may be another machine".to_owned();
+        let error = shell_error(ShellError { kind, message }, &target);
+        format!("{error} {}", error.hints().join(" "))
     }
 }

@@ -13,7 +13,7 @@ use crate::catalog::Image;
 use crate::checks::{self, Control, Facts, Gate, Phase, Verdict};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ImageName, Timestamp};
+use crate::model::{ImageName, Timestamp, count};
 use crate::plan::{Step, StepId};
 use crate::ports::{HostKeyPolicy, ScriptLimits, Shell, SshConfig, SshTarget};
 use crate::steps::check::collect::{SshFacts, collect_from_instance};
@@ -310,10 +310,9 @@ pub(in crate::steps) fn failure(steps: &Steps, image: &ImageName, phase: Phase) 
         return Some(Error::new(ErrorKind::ChecksFailed, text).hint(hint));
     }
     let text = format!(
-        "{} of {} {} checks of `{image}` failed: {}",
+        "{} of {} of `{image}` failed: {}",
         lines.len(),
-        report.verdicts.len(),
-        phase.as_str(),
+        count(report.verdicts.len(), &format!("{} check", phase.as_str())),
         lines.join("; ")
     );
     let file = steps.workspace.root().join(reports::report_file(

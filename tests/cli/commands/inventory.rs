@@ -94,7 +94,7 @@ fn plan_reads_recorded_inventory() {
         "20261122.1",
         "jdk",
         "base 20261122.1 of this run",
-        "no released version yet",
+        "no earlier released version",
     ];
     assert!(
         texts.iter().all(|w| plan.stdout.contains(w)),

@@ -1,5 +1,7 @@
 //! Tests `bakeline validate`: diagnostics, templates and expired waivers.
 
+use std::fs;
+
 use serde_json::json;
 
 use super::TestCatalog;
@@ -41,6 +43,68 @@ fn validate_reports_all_diagnostics() {
     catalog
         .run(&["-C", "nowhere", "validate"])
         .assert_fails(1, &["nowhere"]);
+}
+
+#[test]
+fn validate_warns_about_misplaced_files() {
+    let catalog = TestCatalog::new();
+    for (path, text, place) in [
+        ("web.yaml", "parent: base\n", "images/web.yaml"),
+        ("image/web.yaml", "parent: base\n", "images/web.yaml"),
+        ("profile/own.yaml", "checks: []\n", "profiles/own.yaml"),
+        ("profiles/own.yml", "checks: []\n", "profiles/own.yaml"),
+        (
+            "template/provision/debian/harden.sh",
+            "true\n",
+            "templates/provision/debian/harden.sh",
+        ),
+    ] {
+        catalog.write(path, text);
+        let result = catalog.run(&["validate"]);
+        let expected = [
+            format!("warning[CAT117]: `{path}`"),
+            format!("move it to {place}"),
+        ];
+        assert!(
+            result.code == 0 && expected.iter().all(|text| result.stderr.contains(text)),
+            "{path}: {}",
+            result.stderr
+        );
+        fs::remove_file(catalog.path().join(path)).expect("the file");
+    }
+    // Files of other catalogs and tools.
+    catalog.write("examples/web/bakeline.yaml", "name: other\n");
+    catalog.write("examples/web/web.yaml", "parent: base\n");
+    catalog.write(".github/web.yaml", "parent: base\n");
+    catalog.write("compose.yaml", "services: {}\n");
+    assert_eq!(
+        catalog.run(&["validate"]).stderr,
+        "acme: 2 images, all valid\n"
+    );
+}
+
+#[test]
+fn plan_warns_about_unset_webhook() {
+    let catalog = TestCatalog::new();
+    catalog.write(
+        "bakeline.yaml",
+        "name: acme\nregions: [eu-west-1]\nnotifiers: [{slack: {webhook_env: TEAM_HOOK}}]\n",
+    );
+    let words = ["plan", "--inventory", catalog.write_inventory(&[])];
+    let unset = catalog.run(&words);
+    assert!(
+        unset.code == 0
+            && unset.stderr.contains("warning: TEAM_HOOK is not set")
+            && !unset.stderr.contains('\u{1b}'),
+        "{}",
+        unset.stderr
+    );
+    let set = catalog.run_with_env(&words, &[("TEAM_HOOK", "https://hooks.example/x")]);
+    assert!(
+        set.code == 0 && !set.stderr.contains("TEAM_HOOK"),
+        "{}",
+        set.stderr
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 mod figures;
 mod files;
+mod flags;
 mod phrases;
 
 use figures::Figures;

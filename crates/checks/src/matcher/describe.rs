@@ -40,7 +40,12 @@ impl Matcher {
             Self::Version(inner) => format!("a version {}", inner.describe(ValueType::Version)),
             Self::Duration(inner) => {
                 let seconds = inner.describe(ValueType::Number);
-                format!("a duration of {seconds} seconds")
+                let plural = if seconds.ends_with(" 1") || seconds == "1" {
+                    ""
+                } else {
+                    "s"
+                };
+                format!("a duration of {seconds} second{plural}")
             }
             Self::Json(each) => describe_pointers(each),
         }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::required_keys;
 use crate::catalog::yaml::node::{Node, Scalar, Value};
+use crate::diagnostic::nearest;
 
 /// Other names of allowed words: name, allowed word, and the part of the help after the word.
 ///
@@ -94,20 +95,35 @@ pub(super) fn help_for_synonym(text: &str, words: &[&str]) -> Option<String> {
     Some(format!("use `{word}`{reason}"))
 }
 
-/// Returns the help for an unknown key that other tools use.
+/// Returns the help for an unknown key, unless it resembles no known one.
 pub(super) fn help_for_key<'k>(
     key: &str,
     known: impl Iterator<Item = &'k str> + Clone,
 ) -> Option<String> {
-    let key = key.to_ascii_lowercase();
-    let is_known = |wanted: &str| known.clone().any(|one| one == wanted);
-    let mut synonyms = KEY_SYNONYMS.iter();
-    if let Some((_, wanted)) = synonyms.find(|(other, wanted)| *other == key && is_known(wanted)) {
-        return Some(format!("did you mean `{wanted}`?"));
+    let lower = key.to_ascii_lowercase();
+    let is_variables = VARIABLE_KEYS.contains(&lower.as_str());
+    if is_variables
+        && !known.clone().any(|one| one == "env")
+        && known.clone().any(|one| one == "scripts")
+    {
+        return Some(
+            "set variables for each script: `scripts: [{path: …, env: {NAME: value}}]`".to_owned(),
+        );
     }
-    (VARIABLE_KEYS.contains(&key.as_str()) && is_known("scripts")).then(|| {
-        "set variables for each script: `scripts: [{path: …, env: {NAME: value}}]`".to_owned()
-    })
+    suggested_key(key, known).map(|near| format!("did you mean `{near}`?"))
+}
+
+/// Returns the known key that the user probably means by an unknown one.
+pub(crate) fn suggested_key<'k>(
+    key: &str,
+    known: impl Iterator<Item = &'k str> + Clone,
+) -> Option<&'k str> {
+    let lower = key.to_ascii_lowercase();
+    let names = |wanted: &str| known.clone().find(|one| *one == wanted);
+    let mut synonyms = KEY_SYNONYMS.iter().filter(|(other, _)| *other == lower);
+    synonyms
+        .find_map(|(_, wanted)| names(wanted))
+        .or_else(|| nearest(key, known.clone()))
 }
 
 /// Returns the help for a map in place of a scalar: `package: {name: nginx}`.

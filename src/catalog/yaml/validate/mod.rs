@@ -6,7 +6,7 @@
 //! report them with more detail.
 
 mod alternatives;
-mod helps;
+pub(crate) mod helps;
 mod limits;
 
 use serde_json::{Map, Value as Json};
@@ -32,6 +32,17 @@ pub(crate) fn validate(
         cache: &AlternativesCache::default(),
     }
     .validate_node(schema, node, "the file", None)
+}
+
+/// Returns true if an unknown key of the map probably means `key`. Its own error is enough.
+fn is_misspelled(key: &str, node: &Node, known: Option<&Map<String, Json>>) -> bool {
+    let Some(known) = known else { return false };
+    let words = || current_keys(known);
+    let mut unknown = node
+        .entries()
+        .iter()
+        .filter(|(one, _)| known.get(&one.text).is_none());
+    unknown.any(|(one, _)| helps::suggested_key(&one.text, words()) == Some(key))
 }
 
 struct SchemaValidator<'a, 'b> {
@@ -125,7 +136,7 @@ impl<'a> SchemaValidator<'a, '_> {
         let start = node.span.start;
         for key in required_keys(rules)
             .into_iter()
-            .filter(|key| node.get(key).is_none())
+            .filter(|key| node.get(key).is_none() && !is_misspelled(key, node, known))
         {
             self.error(
                 codes::MISSING_KEY,
@@ -159,12 +170,8 @@ impl<'a> SchemaValidator<'a, '_> {
     }
 
     fn report_unknown_key<'k>(&mut self, key: &Key, known: impl Iterator<Item = &'k str> + Clone) {
-        let synonym = helps::help_for_key(&key.text, known.clone());
-        let help = match (synonym, nearest(&key.text, known.clone())) {
-            (Some(help), _) => help,
-            (None, Some(near)) => format!("did you mean `{near}`?"),
-            (None, None) => format!("known keys: {}", quote_list(known)),
-        };
+        let help = helps::help_for_key(&key.text, known.clone())
+            .unwrap_or_else(|| format!("known keys: {}", quote_list(known)));
         let name = crate::catalog::checker::quote_text(&key.text);
         let message = format!("unknown key `{name}`");
         self.error(codes::UNKNOWN_KEY, key.span.clone(), message)

@@ -120,7 +120,7 @@ fn shared_ami_stops_at_deprecation_unless_allowed() {
     assert!(
         fresh
             .reason()
-            .ends_with("shared with x-1: will only be deprecated; --shared-ok allows disabling"),
+            .ends_with("shared with x-1: will only be deprecated; `bakeline prune --shared-ok` allows disabling"),
         "{}",
         fresh.reason()
     );

@@ -41,7 +41,7 @@ fn skipped_newer_ami_is_reported() {
         base_decision(&first),
         format!(
             "base: build 20261122.1 on name of ami-vendor (ami-vendor) \
-             because no released version yet; {note}"
+             because no earlier released version; {note}"
         )
     );
     let released = inventory(both(&catalog(&[])), Some("ami-vendor"));
@@ -78,7 +78,7 @@ fn allowed_deprecated_ami_is_reported() {
     first.sources.insert(ImageName::from("base"), Some(ami));
     assert_eq!(
         base_decision(&first),
-        "base: build 20261122.1 on name of ami-old (ami-old) because no released version yet; \
+        "base: build 20261122.1 on name of ami-old (ami-old) because no earlier released version; \
          the source AMI name of ami-old (ami-old) is deprecated since 2026-11-01; \
          `deprecated: true` allows it"
     );

@@ -171,8 +171,8 @@ fn first_release_builds_parents_first() {
     assert_eq!(
         decisions_for(&c, &inventory(vec![], Some("ami-vendor")), &[], false),
         [
-            "base: build 20261122.1 on name of ami-vendor (ami-vendor) because no released version yet",
-            "jdk: build 20261122.1 on base 20261122.1 of this run because no released version yet",
+            "base: build 20261122.1 on name of ami-vendor (ami-vendor) because no earlier released version",
+            "jdk: build 20261122.1 on base 20261122.1 of this run because no earlier released version",
         ]
     );
 }
@@ -322,7 +322,7 @@ fn requested_child_builds_only_missing_parents() {
     assert_eq!(
         got,
         [
-            "jdk: build 20261122.1 on base 20261101.1 (ami-base-20261101.1) because no released version yet"
+            "jdk: build 20261122.1 on base 20261101.1 (ami-base-20261101.1) because no earlier released version"
         ]
     );
 }

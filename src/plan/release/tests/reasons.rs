@@ -303,7 +303,7 @@ fn failed_attempt_is_reported_but_starts_no_build() {
     let mut inventory = released_inventory(&c);
     let failed = Some((
         RunId::from("r9"),
-        "could not build with Packer: it broke".to_owned(),
+        "could not build the AMI: it broke".to_owned(),
     ));
     inventory.evidence.history.insert(
         ImageName::from("jdk"),
@@ -314,7 +314,7 @@ fn failed_attempt_is_reported_but_starts_no_build() {
     );
     assert!(decisions_for(&c, &inventory, &["jdk"], false)[0].contains("keep"));
     let got = decisions_for(&catalog(&[("motd", "bye\n")]), &inventory, &["jdk"], false);
-    let expected = "because file motd changed; the last attempt failed in run r9: could not build with Packer: it broke";
+    let expected = "because file motd changed; the last attempt failed in run r9: could not build the AMI: it broke";
     assert!(got[0].ends_with(expected), "{}", got[0]);
 }
 

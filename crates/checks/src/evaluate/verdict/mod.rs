@@ -147,8 +147,12 @@ impl Summary {
     #[must_use]
     pub fn line(&self) -> String {
         let counts = format!(
-            "{} passed, {} failed, {} skipped, {} errors",
-            self.passed, self.failed, self.skipped, self.errors
+            "{} passed, {} failed, {} skipped, {} error{}",
+            self.passed,
+            self.failed,
+            self.skipped,
+            self.errors,
+            if self.errors == 1 { "" } else { "s" }
         );
         match (self.judged_count(), self.skipped) {
             (0, 0) => "no control was judged: there is none for this phase".to_owned(),

@@ -47,7 +47,7 @@ fn controls_of_other_phases_are_not_judged() {
         }
     );
     assert!(!counted.is_ok());
-    assert_eq!(counted.line(), "0 passed, 0 failed, 0 skipped, 1 errors");
+    assert_eq!(counted.line(), "0 passed, 0 failed, 0 skipped, 1 error");
 }
 
 #[test]
