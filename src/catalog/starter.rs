@@ -197,7 +197,7 @@ impl Starter {
     }
 }
 
-/// Returns the paths and contents of the settings for editors, relative to the directory of the
+/// Returns the paths and contents of the settings for editors and Git, relative to the directory of the
 /// catalog.
 #[must_use]
 pub fn editor_files() -> Vec<(String, String)> {
@@ -225,6 +225,10 @@ pub fn editor_files() -> Vec<(String, String)> {
                 .to_owned(),
         ),
         (".vscode/settings.json".to_owned(), format!("{schemas:#}\n")),
+        (
+            ".gitignore".to_owned(),
+            "# Runs, store and locks on this machine\n/.bakeline/\n".to_owned(),
+        ),
     ]
 }
 

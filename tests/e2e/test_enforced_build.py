@@ -25,6 +25,7 @@ SWEEP = (
     *("ec2:DeleteVolume", "ec2:DescribeKeyPairs", "ec2:DescribeSnapshots", "ec2:DescribeVolumes"),
     *("ec2:DescribeSecurityGroups", "ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"),
     *("autoscaling:DescribeLaunchConfigurations", "ec2:DescribeImageReferences"),
+    *("ssm:DescribeParameters", "ssm:GetParameters"),
 )
 # Only newer versions of Packer's plugin look for a default subnet. Packer checks the Region only without an own endpoint.
 NOT_CALLED = ("ec2:DescribeInstanceTypeOfferings", "ec2:DescribeSubnets", "ec2:DescribeRegions")
@@ -109,7 +110,8 @@ def undo_release(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
     image = f"new{next(enforced.history.numbers)}"
     enforced.catalog.image(image, source=VENDOR, scripts=["scripts/mark.sh"])
     pointer = f"/bakeline/{enforced.catalog.name}/{image}/Test/x86_64"
-    unread = {"action": "GetParameter", "resource": pointer, "region": SECOND, "times": 1}
+    # The first read is that of the plan.
+    unread = {"action": "GetParameter", "resource": pointer, "region": SECOND, "after": 1, "times": 1}
     with faults(enforced, *({**unread, "account": account} for account in (OWN, OTHER))):
         yield enforced.run("build", "release", image)
     with faults(enforced, {"action": "PutParameter"}):

@@ -200,6 +200,7 @@ fn existing_files_are_kept() {
     let read = |path: &str| fs::read_to_string(catalog.path().join(path)).expect("file");
     assert_eq!(read("acme/.editorconfig"), "root = true\n");
     assert!(read("acme/.vscode/settings.json").contains("schema/image.schema.json"));
+    assert!(read("acme/.gitignore").contains("/.bakeline/"));
 }
 
 #[test]
