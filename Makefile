@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BAKELINE := $(or $(CARGO_TARGET_DIR),target)/debug/bakeline
 
-.PHONY: help demo tour test api clients core matrix chaos faults realistic aws-smoke bench fuzz lint docs book clean
+.PHONY: help demo tour test api clients core matrix chaos faults realistic aws-smoke bench fuzz lint docs book dist dist-test clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
@@ -56,6 +56,12 @@ docs: ## regenerate the output blocks and reference tables of README and book
 
 book: ## build the book into target/book; links and anchors must hold
 	@scripts/book.sh
+
+dist: ## build the release artifacts into target/dist: programs, packages, container image, SBOM
+	@scripts/dist.sh
+
+dist-test: ## test the release artifacts in empty and Debian roots (needs root)
+	@scripts/dist-test.sh
 
 clean: ## end the local EC2 and remove what demo and tests made
 	@scripts/clean.sh

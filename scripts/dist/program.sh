@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Builds the static program of an architecture: program.sh ARCH. zig is its C compiler and linker.
+. "$(dirname "$0")/../common.sh"
+. scripts/dist/settings.sh
+target=$(rust_target "$1")
+cargo_home=${CARGO_HOME:-$HOME/.cargo}
+
+# Without the paths of this machine in the program.
+export RUSTFLAGS="--remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$ROOT=/bakeline"
+export CFLAGS="-ffile-prefix-map=$cargo_home=/cargo"
+export BAKELINE_COMMIT=$COMMIT PATH=$TOOLS/bin:$PATH
+cargo zigbuild --release --locked --target "$target" --bin bakeline
+install -D -m 0755 "$TARGET/$target/release/bakeline" "$PARTS/$1/bakeline"
