@@ -78,7 +78,7 @@ def test_image_is_accepted_and_its_program_runs(tmp_path: Path) -> None:
     version.pop("commit")
     assert version == expected_version(HOST)
     assert "Packer v1." in root.run("packer", "version") and "OpenSSH" in root.run("ssh", "-V")
-    # What the jobs of the component for GitLab need.
+    # The jobs of the component for GitLab use these.
     for program in ("bash", "git", "mktemp"):
         assert root.run("which", program)
     assert (root.path / "etc/ssl/certs/ca-certificates.crt").stat().st_size > 100_000

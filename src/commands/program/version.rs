@@ -6,7 +6,7 @@ use crate::cli::Version;
 use crate::error::Result;
 use crate::ui;
 
-/// What the build of this program was made from.
+/// Origin and properties of this program.
 #[derive(Serialize)]
 struct BuildInfo {
     version: &'static str,
