@@ -1,4 +1,6 @@
 # shellcheck shell=bash
+# The scripts that source this file use the variables.
+# shellcheck disable=SC2034
 # Names, versions and paths of the release artifacts. Source it after common.sh.
 DIST=$TARGET/dist
 # Programs and shared files that the artifacts are made of.
