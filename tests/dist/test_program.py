@@ -80,7 +80,10 @@ def test_image_is_accepted_and_its_program_runs(tmp_path: Path) -> None:
     assert "OpenSSH" in root.run("ssh", "-V")
     # Packer needs /proc.
     inside = ["unshare", "--mount", "--pid", "--fork", f"--mount-proc={root.path}/proc", "chroot", root.path]
-    assert "Packer v1." in subprocess.run([*inside, "packer", "version"], capture_output=True, text=True).stdout
+    assert (
+        "Packer v1."
+        in subprocess.run([*inside, "packer", "version"], capture_output=True, text=True, check=True).stdout
+    )
     # The jobs of the component for GitLab use these.
     for program in ("bash", "git", "mktemp"):
         assert root.run("which", program)
