@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BAKELINE := $(or $(CARGO_TARGET_DIR),target)/debug/bakeline
 
-.PHONY: help demo tour test api clients core matrix chaos faults realistic aws-smoke bench fuzz lint docs book recording clean
+.PHONY: help demo tour test api clients core matrix chaos faults realistic aws-smoke bench fuzz lint docs book recording dist dist-test clean
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
@@ -60,6 +60,12 @@ book: ## build the book into target/book; links and anchors must hold
 recording: ## record `make demo` on a terminal and render docs/demo.svg
 	@scripts/venv.sh
 	@.venv/bin/python scripts/record-demo.py
+
+dist: ## build the release artifacts into target/dist: programs, packages, container image, SBOM
+	@scripts/dist.sh
+
+dist-test: ## test the release artifacts in empty and Debian roots (needs root)
+	@scripts/dist-test.sh
 
 clean: ## end the local EC2 and remove what demo and tests made
 	@scripts/clean.sh

@@ -13,6 +13,7 @@ use_sandbox
 unset BAKELINE_SLACK_WEBHOOK_URL
 python3 bench/release.py
 python3 bench/latest.py
+python3 bench/latest_cost.py
 python3 bench/plan.py
 python3 bench/matrix.py
 python3 bench/checks.py

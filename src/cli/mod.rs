@@ -9,6 +9,7 @@ mod lifecycle;
 mod new;
 mod permissions;
 mod plan;
+mod program;
 mod prune;
 mod runs;
 
@@ -28,6 +29,7 @@ pub use lifecycle::{Doctor, Hold, Revoke, Rollback, Unlock};
 pub use new::{New, NewFile, NewImage, NewProfile};
 pub use permissions::{PermissionFormat, PermissionRole, Permissions};
 pub use plan::{Format, Plan, Preflight, Probe, Release, Why};
+pub use program::{Completions, ManPages, Version};
 pub use prune::{Prune, Restore, Retire};
 pub use runs::{Recover, Runs};
 
@@ -144,6 +146,13 @@ pub enum Command {
     Sandbox(Sandbox),
     /// Write the JSON Schemas of the catalog files for editors.
     Schema(Schema),
+    /// Print the completions of a shell.
+    Completions(Completions),
+    /// Print version, commit, target and features of this program.
+    Version(Version),
+    /// Write the man pages (called by `make dist`).
+    #[command(hide = true)]
+    ManPages(ManPages),
     /// Run the build-phase checks on the build instance (called by Packer).
     #[command(hide = true)]
     CheckBuild(CheckBuild),

@@ -4,6 +4,7 @@ mod build;
 mod catalog;
 mod check;
 mod lifecycle;
+mod program;
 mod query;
 mod retention;
 mod runs;
@@ -91,6 +92,9 @@ async fn dispatch(cli: Cli) -> Result<u8> {
         Command::Permissions(args) => catalog::permissions::run(&dir, &args),
         Command::Sandbox(args) => sandbox::run(&args.arguments, &|text| ui::say(text)),
         Command::Schema(args) => catalog::schema::run(&dir, &args),
+        Command::Completions(args) => program::completions::run(&args),
+        Command::Version(args) => program::version::run(&args),
+        Command::ManPages(args) => program::man_pages::run(&args),
         Command::CheckBuild(args) => Box::pin(check::build_phase::run(&args)).await,
         Command::Play(args) => Box::pin(build::play::run(&args)).await,
         Command::Supervise(args) => supervise::run(&args.command)

@@ -17,6 +17,7 @@ mod book;
 mod catalog_directory;
 mod init;
 mod inventory;
+mod program;
 mod show;
 mod validate;
 mod verdicts;

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Builds the release artifacts into target/dist: programs, packages, container image, SBOM and checksums.
+# DIST_ARCHES selects the architectures. The image is built for the architecture of this machine.
+. "$(dirname "$0")/common.sh"
+. scripts/dist/settings.sh
+
+write_checksums() {
+    (cd "$DIST" && LC_ALL=C sha256sum -- bakeline* >SHA256SUMS.part && mv SHA256SUMS.part SHA256SUMS)
+}
+
+rm -rf "$DIST"
+mkdir -p "$DIST"
+timed "packages" scripts/packages.sh
+timed "tools" scripts/dist/tools.sh
+for arch in $DIST_ARCHES; do
+    timed "program for $arch" scripts/dist/program.sh "$arch"
+done
+timed "man pages and completions" scripts/dist/share.sh
+for arch in $DIST_ARCHES; do
+    timed "tarball for $arch" scripts/dist/tarball.sh "$arch"
+    timed "Debian package for $arch" scripts/dist/deb.sh "$arch"
+done
+timed "SBOM" scripts/dist/sbom.sh
+timed "container image" scripts/dist/image.sh
+write_checksums
+(cd "$DIST" && ls -l -- * && cat SHA256SUMS)
