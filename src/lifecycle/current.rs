@@ -26,12 +26,15 @@ pub fn format(current: &Current) -> String {
         .join(" ")
 }
 
-/// Returns the tag with the time `new` for all environments that have the time `old`.
+/// Returns the tag with `time` for all environments that `before` has not with the same time, unless
+/// their time is later.
 #[must_use]
-pub fn replace_time(text: &str, old: Timestamp, new: Timestamp) -> String {
-    let mut all = parse(text);
-    for since in all.values_mut().filter(|since| **since == old) {
-        *since = new;
+pub fn raise_new_times(text: &str, before: &str, time: Timestamp) -> String {
+    let (mut all, before) = (parse(text), parse(before));
+    for (env, since) in &mut all {
+        if before.get(env) != Some(since) {
+            *since = time.max(*since);
+        }
     }
     format(&all)
 }
@@ -58,16 +61,16 @@ mod tests {
     }
 
     #[test]
-    fn time_is_replaced_in_all_environments_that_have_it() {
-        let time = |text: &str| text.parse::<Timestamp>().expect("a time");
-        let (old, new) = (time("2026-11-22T12:00:00Z"), time("2026-11-22T12:05:00Z"));
-        let before = "A=2026-11-22T12:00:00Z B=2026-11-01T00:00:00Z C=2026-11-22T12:00:00Z";
-        let after = replace_time(before, old, new);
+    fn only_new_and_earlier_times_are_raised() {
+        let time = "2026-11-22T12:05:00Z".parse::<Timestamp>().expect("a time");
+        let before = "B=2026-11-01T00:00:00Z";
+        let planned = "A=2026-11-22T12:00:00Z B=2026-11-01T00:00:00Z C=2026-11-22T12:09:00Z";
+        let actual = raise_new_times(planned, before, time);
         assert_eq!(
-            after,
-            "A=2026-11-22T12:05:00Z B=2026-11-01T00:00:00Z C=2026-11-22T12:05:00Z"
+            actual,
+            "A=2026-11-22T12:05:00Z B=2026-11-01T00:00:00Z C=2026-11-22T12:09:00Z"
         );
-        assert!(has_same_environments(before, &after));
-        assert!(!has_same_environments(before, "A=2026-11-22T12:00:00Z"));
+        assert!(has_same_environments(planned, &actual));
+        assert!(!has_same_environments(planned, before));
     }
 }

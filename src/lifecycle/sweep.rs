@@ -31,8 +31,8 @@ pub struct SweepRules<'a> {
     pub now: Timestamp,
     /// Runs that the store knows.
     pub runs: &'a BTreeMap<RunId, RunFacts>,
-    /// Reasons to keep untagged AMIs, by AMI ID: a reference, or that the references could not be
-    /// listed.
+    /// Reasons to keep AMIs without a state, by AMI ID: a reference, or that the references could not
+    /// be listed.
     pub references: &'a BTreeMap<String, String>,
     /// True to remove untagged resources that old Packer versions left. Only their name and age
     /// identify them.
@@ -136,6 +136,12 @@ impl SweepRules<'_> {
                 .is_some_and(|state| released.contains(&state.as_str()))
         {
             return None;
+        }
+        if resource.kind == TemporaryKind::Image
+            && !resource.tags.contains_key(tags::STATE)
+            && let Some(used) = self.references.get(&resource.id)
+        {
+            return Some((false, format!("without a state, but {used}")));
         }
         let run = RunId(resource.tags.get(tags::RUN).cloned().unwrap_or_default());
         if resource.kind == TemporaryKind::Image && candidate::awaits_checks(&resource.tags) {

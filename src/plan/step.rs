@@ -54,26 +54,29 @@ pub struct Move {
 
 impl Move {
     /// Returns the move with the time at which it happens, in seconds, instead of the time of the
-    /// plan. The planned time stays if it is later: it is later than that of the previous version.
+    /// plan. A later time stays: it is later than that of the previous version.
     #[must_use]
     pub fn starting_at(&self, time: Timestamp) -> Self {
-        let text = self.tags.get(tags::CURRENT).map_or("", String::as_str);
-        let planned = current::parse(text).get(&self.env).copied();
-        let actual = Timestamp::from_second(time.as_second()).ok();
         let mut out = self.clone();
-        let Some((planned, actual)) = planned.zip(actual).filter(|(old, new)| new > old) else {
+        let Ok(time) = Timestamp::from_second(time.as_second()) else {
             return out;
         };
-        // A rollback marks the versions with the same time, and a revocation moves several environments.
-        let holders = out.from.iter_mut().map(|holder| &mut holder.after);
-        for tags in holders.chain([&mut out.tags]) {
-            for key in [tags::CURRENT, tags::ROLLED_BACK] {
-                if let Some(text) = tags.get_mut(key) {
-                    *text = current::replace_time(text, planned, actual);
-                }
-            }
+        raise_times(&self.before, &mut out.tags, time);
+        // A rollback marks the versions with the same time.
+        for holder in &mut out.from {
+            raise_times(&holder.before, &mut holder.after, time);
         }
         out
+    }
+}
+
+/// Sets the times that tags have in addition to those `before` a move.
+fn raise_times(before: &Tags, after: &mut Tags, time: Timestamp) {
+    for key in [tags::CURRENT, tags::ROLLED_BACK] {
+        if let Some(text) = after.get_mut(key) {
+            let known = before.get(key).map_or("", String::as_str);
+            *text = current::raise_new_times(text, known, time);
+        }
     }
 }
 

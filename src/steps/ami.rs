@@ -83,6 +83,8 @@ async fn mark_as_own(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
     let catalog = steps.catalog.settings.name.to_string();
     let marks = Tags::from([
         (tags::CATALOG.to_owned(), catalog),
+        // The undo of a build recognizes its AMI by the run.
+        (tags::RUN.to_owned(), steps.run.to_string()),
         (tags::EXPIRES.to_owned(), expired.to_string()),
     ]);
     let cloud = steps.cloud_for(step)?.change(&step.region).await?;

@@ -200,8 +200,8 @@ async fn find_leftovers(
     })
 }
 
-/// Returns a reason to keep each untagged AMI that would be removed but is referenced. If the
-/// references cannot be listed, every untagged AMI that would be removed gets a reason.
+/// Returns a reason to keep each AMI without a state that would be removed but is referenced. If the
+/// references cannot be listed, all of them get a reason.
 async fn find_referrers(
     loaded: &LoadedCatalog,
     clouds: &Clouds,
@@ -210,11 +210,16 @@ async fn find_referrers(
     runs: &BTreeMap<RunId, RunFacts>,
 ) -> BTreeMap<String, String> {
     let home = loaded.catalog.settings.home();
+    let is_planned = |name: &str| {
+        let mut ended = runs.values().filter(|run| !run.active);
+        ended.any(|run| matches!(run.planned_amis.get(name), Some(None)))
+    };
     let goes = |t: &&TemporaryResource| {
-        is_untagged(t)
+        t.kind == TemporaryKind::Image
             && t.account.is_none()
             && t.region == *home
-            && runs.values().any(|r| r.planned_amis.contains_key(&t.name))
+            && !t.tags.contains_key(tags::STATE)
+            && (!is_untagged(t) || is_planned(&t.name))
     };
     let ids: Vec<AmiId> = things
         .iter()
@@ -233,7 +238,7 @@ async fn find_referrers(
             let why = format!("its references are unknown: {}", e.one_line());
             // The sweep after a release does not show what it keeps.
             ui::say(&format!(
-                "warning: {} without tags cannot be removed: the references are unknown: {}",
+                "warning: {} without a state cannot be removed: the references are unknown: {}",
                 ui::count(ids.len(), "AMI"),
                 e.one_line()
             ));

@@ -215,6 +215,21 @@ fn sweep_keeps_untagged_ami_elsewhere_finished_or_used() {
         ),
         (named("acme/jdk/false-finished"), Some(false)),
         (
+            // An earlier sweep has marked it.
+            TemporaryResource {
+                id: "ami-used".to_owned(),
+                ..temporary(
+                    TemporaryKind::Image,
+                    "acme/jdk/false",
+                    &[
+                        ("bakeline:catalog", "acme"),
+                        ("bakeline:expires", "2026-01-01T00:00:00Z"),
+                    ],
+                )
+            },
+            Some(false),
+        ),
+        (
             TemporaryResource {
                 id: "ami-used".to_owned(),
                 ..dead()

@@ -60,10 +60,10 @@ impl StepEffect for MoveCurrent<'_> {
             let previous = movement.from.first().map(|holder| &holder.ami);
             let now = find_moved(steps, step, movement, &to).await?;
             let seen = now.as_ref().and_then(|ami| ami.tags.get(tags::CURRENT));
-            let ours = movement
-                .tags
-                .get(tags::CURRENT)
-                .filter(|ours| seen == Some(*ours));
+            let ours = movement.tags.get(tags::CURRENT).filter(|ours| {
+                // An earlier attempt may have set another time.
+                seen.is_some_and(|seen| current::has_same_environments(seen, ours))
+            });
             let (Some(now), Some(_)) = (&now, ours) else {
                 let others =
                     seen.is_some_and(|text| current::parse(text).contains_key(&movement.env));
@@ -114,10 +114,10 @@ async fn find_moved(
     let what = format!("the tags of {to} in {} to be read", step.region);
     poll_until(steps, READ_BACK_LIMIT, &never, &what, || async {
         let now = crate::steps::ami::find(steps, step, to).await?;
-        let current = |tags: &Tags| tags.get(tags::CURRENT).cloned();
-        let is_shown = now
-            .as_ref()
-            .is_some_and(|ami| current(&ami.tags) == current(&movement.tags));
+        let current = |tags: &Tags| tags.get(tags::CURRENT).cloned().unwrap_or_default();
+        let is_shown = now.as_ref().is_some_and(|ami| {
+            current::has_same_environments(&current(&ami.tags), &current(&movement.tags))
+        });
         let set = steps.creations.get(&tags_key(step, to));
         let may_change = set.is_some_and(|set| set.is_new(steps.clock.now()));
         Ok((is_shown || !may_change).then_some(now))

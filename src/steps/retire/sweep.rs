@@ -122,19 +122,27 @@ async fn deregister(steps: &Steps, step: &Step, resource: &TemporaryResource) ->
         );
         return Err(Error::new(ErrorKind::Refused, text).hint("run `bakeline sweep` again"));
     }
-    if resource.tags.is_empty() {
-        require_unused(steps, step, &ami).await?;
+    // An AMI without a state may have lost its tags, or an earlier sweep has marked it.
+    if !resource.tags.contains_key(tags::STATE) && step.account.is_none() {
+        require_unused(steps, step, resource, &ami).await?;
     }
     ami::deregister(steps, step, &ami).await
 }
 
-/// Fails if an AMI without tags now has a tag or is in use.
-async fn require_unused(steps: &Steps, step: &Step, ami: &Ami) -> Result<()> {
+/// Fails if an AMI without a state is in use, or an AMI without tags now has one.
+async fn require_unused(
+    steps: &Steps,
+    step: &Step,
+    resource: &TemporaryResource,
+    ami: &Ami,
+) -> Result<()> {
     let refused = |why: &str| {
         let text = format!("{} in {}: {why} since the decision", ami.id, step.region);
         Err(Error::new(ErrorKind::Refused, text).hint("run `bakeline sweep` again"))
     };
-    if let Some(key) = ami.tags.keys().next() {
+    if resource.tags.is_empty()
+        && let Some(key) = ami.tags.keys().next()
+    {
         return refused(&format!("it has the tag `{key}`"));
     }
     match crate::steps::references::all_references(steps, step, &ami.id)

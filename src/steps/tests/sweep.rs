@@ -82,6 +82,46 @@ async fn sweep_refuses_untagged_ami_changed_since_decision() {
 }
 
 #[tokio::test]
+async fn ami_that_an_earlier_sweep_marked_is_kept_if_it_is_used() {
+    for is_used in [false, true] {
+        let (setup, id, mut plan) = untagged_ami();
+        let denied = Fault {
+            forever: false,
+            ..Fault::always("deregister")
+        };
+        setup.cloud.fail(denied);
+        assert_eq!(
+            setup.execute(&plan).await.kind(),
+            Some(ErrorKind::StepFailed)
+        );
+        let tags = setup.cloud.state(|w| w.images[&id].tags.clone());
+        assert!(tags.contains_key(tags::CATALOG), "{tags:?}");
+        if is_used {
+            setup.cloud.state(|w| {
+                w.references.push(Reference {
+                    ami: id.clone(),
+                    kind: "instance".to_owned(),
+                    referrer: "i-1".to_owned(),
+                });
+            });
+        }
+        for step in &mut plan.steps {
+            if let crate::plan::Action::Sweep { resource } = &mut step.action {
+                resource.tags.clone_from(&tags);
+            }
+        }
+        let next = setup.next_run(
+            std::sync::Arc::clone(&setup.catalog),
+            "2026-11-23T12:00:00Z",
+        );
+        let outcome = next.execute(&plan).await;
+        let expected = is_used.then_some(ErrorKind::Refused);
+        assert_eq!(outcome.kind(), expected, "{outcome:?}");
+        assert_eq!(next.cloud.state(|w| w.images.contains_key(&id)), is_used);
+    }
+}
+
+#[tokio::test]
 async fn sweep_removes_listed_resource_that_ec2_does_not_know_for_a_while() {
     // EC2 answers NotFound by ID although the list of the sweep contains the resource.
     for kind in [
