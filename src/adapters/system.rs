@@ -219,6 +219,9 @@ pub fn create_directories(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut created: Vec<PathBuf> = Vec::new();
     for dir in missing.into_iter().rev() {
         if let Err(e) = std::fs::create_dir(dir) {
+            if dir.is_dir() {
+                continue; // `new/..`, after `new` was created.
+            }
             let created = created.iter().rev();
             created.for_each(|dir| remove_empty_directory(dir));
             return Err(path_error(dir, &e));

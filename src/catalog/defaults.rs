@@ -44,8 +44,8 @@ pub const RESERVED_TAGS: usize = 25;
 pub const REBASE_AFTER: u32 = 10;
 /// Longest time of a build.
 pub const BUILD_TIMEOUT: SignedDuration = SignedDuration::from_hours(4);
-/// Largest `builder.timeout`. A sweep removes the resources of a build after 12 hours, and the checks
-/// of the AMI need some time, too.
+/// Largest `builder.timeout`. A sweep may remove the resources of a run 12 hours after its start, and the
+/// checks of the AMI need some time, too.
 pub const MAX_BUILD_TIMEOUT: SignedDuration = SignedDuration::from_hours(10);
 /// Validity of a lock without a renewal.
 pub const LEASE: SignedDuration = SignedDuration::from_mins(10);

@@ -1,10 +1,12 @@
 //! Finds files of a catalog in places that bakeline does not read: other folders, other names.
 
+use std::collections::BTreeSet;
+
 use crate::catalog::checker::Checker;
 use crate::catalog::files::{Files, Lookup, SETTINGS_FILE};
 use crate::catalog::profiles::waivers::WAIVERS_FILE;
 use crate::catalog::read::{file_stem, image_stem};
-use crate::catalog::yaml::node::Node;
+use crate::catalog::yaml::node::{Node, Value};
 use crate::catalog::yaml::source::{Diagnostics, SourceFile, SourceText};
 use crate::catalog::{codes, schema, yaml};
 use crate::diagnostic::{Diagnostic, Span};
@@ -23,8 +25,15 @@ enum FileKind {
 /// Returns a warning for each file that looks like a part of the catalog, but is not read.
 #[must_use]
 pub fn misplaced_files(files: &dyn Files) -> Vec<Diagnostic> {
-    let unread = files.yaml_files().into_iter().filter(|path| !is_read(path));
+    let named = named_paths(files);
+    let is_used = |path: &str| {
+        let mut folders = path.match_indices('/').map(|(at, _)| &path[..at]);
+        named.contains(path) || folders.any(|folder| named.contains(folder))
+    };
+    let mut unread = files.yaml_files();
+    unread.retain(|path| !is_read(path) && !is_used(path));
     unread
+        .into_iter()
         .filter_map(|path| {
             let name = path.rsplit('/').next().unwrap_or(&path);
             let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
@@ -56,6 +65,27 @@ pub(crate) fn report_image(name: &str, node: &Node, checker: &mut Checker<'_, '_
     is_image
 }
 
+/// Returns all texts of the image files: some are paths of files and folders that an image uses.
+fn named_paths(files: &dyn Files) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    let mut open: Vec<Node> = files
+        .list("images")
+        .iter()
+        .filter_map(|path| parse(path, files))
+        .collect();
+    while let Some(node) = open.pop() {
+        match node.value {
+            Value::Scalar { text, .. } => {
+                let path = text.trim_start_matches("./").trim_end_matches('/');
+                out.insert(path.to_owned());
+            }
+            Value::List(items) => open.extend(items),
+            Value::Map(entries) => open.extend(entries.into_iter().map(|(_, node)| node)),
+        }
+    }
+    out
+}
+
 fn keys(node: &Node) -> Vec<&str> {
     let entries = node.entries().iter();
     entries.map(|(key, _)| key.text.as_str()).collect()
@@ -73,12 +103,16 @@ fn is_read(path: &str) -> bool {
 
 /// Returns the kind of a file by its keys.
 fn file_kind(path: &str, files: &dyn Files) -> Option<FileKind> {
+    kind_of_keys(&keys(&parse(path, files)?))
+}
+
+/// Returns the content of a YAML file, or `None` if it cannot be read.
+fn parse(path: &str, files: &dyn Files) -> Option<Node> {
     let Lookup::Found(bytes) = files.get(path) else {
         return None;
     };
     let text = SourceText::new(String::from_utf8(bytes).ok()?);
-    let node = yaml::parse(&SourceFile::new(path, &text), &mut Diagnostics::default())?;
-    kind_of_keys(&keys(&node))
+    yaml::parse(&SourceFile::new(path, &text), &mut Diagnostics::default())
 }
 
 /// Returns the kind of a file with these keys: one that only this kind has, and mostly known ones.

@@ -181,7 +181,7 @@ fn check_origin(raw: &RawImage, removed_keys: &[String], checker: &mut Checker<'
                 )
                 .help(
                     "add `parent: NAME` to build on another image, \
-                       or `source:` to start from a vendor AMI; a profile belongs into profiles/",
+                       or `source:` to start from a vendor AMI; a profile belongs in profiles/",
                 );
         }
         (None, Some(_)) => {

@@ -178,8 +178,8 @@ pub(crate) struct RawBuilder {
     pub(crate) kms_key: Option<Spanned<RawKmsKey>>,
     /// Access to the instances. Default: SSH from the private address ranges.
     pub(crate) access: Option<Spanned<RawAccess>>,
-    /// Longest time of a build, at most `10h`. After it, the build fails and Packer cleans up. Default: 4
-    /// hours.
+    /// Longest time of a build, such as `90m`, at most `10h`. After it, the build fails and Packer cleans
+    /// up. Default: 4 hours.
     #[schemars(regex(pattern = syntax::DURATION.pattern))]
     pub(crate) timeout: Option<Text>,
 }

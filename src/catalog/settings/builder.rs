@@ -58,9 +58,9 @@ fn parse_timeout(text: &Text, checker: &mut Checker<'_, '_>) -> Option<jiff::Sig
     let limit = checker.parse_duration(text)?;
     if limit > defaults::MAX_BUILD_TIMEOUT {
         let message = format!("`timeout` of `{}` is longer than 10 hours", text.value);
-        checker
-            .error(codes::TIME, &text.span, message)
-            .help("use at most `10h`: a sweep removes the resources of a build after 12 hours");
+        checker.error(codes::TIME, &text.span, message).help(
+            "use at most `10h`: a sweep may remove the resources of a run 12 hours after its start",
+        );
         return None;
     }
     Some(limit)

@@ -63,6 +63,20 @@ fn files_of_other_tools_are_not_reported() {
 }
 
 #[test]
+fn files_that_an_image_uses_are_not_reported() {
+    let image = "parent: base\nfiles:\n  - {source: ./files/consul.yaml, destination: /etc/consul}\n  \
+                 - {source: app/, destination: /etc/app}\n";
+    let found = misplaced_files(&repository(&[
+        ("images/web.yaml", image),
+        ("files/consul.yaml", PROFILE),
+        ("app/conf/checks.yaml", PROFILE),
+        ("files/other.yaml", PROFILE),
+    ]));
+    let paths: Vec<&str> = found.iter().map(|one| one.span.file.as_str()).collect();
+    assert_eq!(paths, ["files/other.yaml"]);
+}
+
+#[test]
 fn image_in_profiles_is_one_error() {
     let (catalog, found) = load(&repository(&[("profiles/web.yaml", IMAGE)]));
     assert!(catalog.is_none());

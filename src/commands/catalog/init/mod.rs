@@ -59,6 +59,7 @@ fn ask(dir: &Path, args: &Init) -> Result<Init> {
              --name, --account, --prod-account, --os and --gitlab have defaults",
         ));
     }
+    check_flags(dir, args)?;
     let region = ["AWS_REGION", "AWS_DEFAULT_REGION"];
     let around = Surroundings {
         directory: directory_name(dir),
@@ -86,6 +87,14 @@ fn ask(dir: &Path, args: &Init) -> Result<Init> {
     Ok(asked)
 }
 
+/// Fails if a flag has an invalid value, before the first question.
+fn check_flags(dir: &Path, args: &Init) -> Result<()> {
+    let mut given = args.clone();
+    given.name.get_or_insert_with(|| "catalog".to_owned());
+    given.regions = vec!["us-east-1".to_owned()];
+    choose(dir, &given).map(|_| ())
+}
+
 /// Returns the command with these arguments, for a shell.
 fn command_line(dir: &Path, args: &Init) -> String {
     let mut groups = vec!["bakeline init".to_owned()];
@@ -100,7 +109,8 @@ fn command_line(dir: &Path, args: &Init) -> String {
         ("os", args.systems.iter().collect()),
     ];
     for (flag, values) in flags {
-        groups.extend(values.into_iter().map(|value| format!("--{flag} {value}")));
+        let word = |value: &String| format!("--{flag} {}", shell_word(Path::new(value)));
+        groups.extend(values.into_iter().map(word));
     }
     groups.extend(args.gitlab.then(|| "--gitlab".to_owned()));
     let mut lines: Vec<String> = Vec::new();
@@ -116,7 +126,7 @@ fn command_line(dir: &Path, args: &Init) -> String {
     lines.join(" \\\n    ")
 }
 
-/// Returns a path for a shell, quoted if necessary.
+/// Returns a path or a value for a shell, quoted if necessary.
 fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
