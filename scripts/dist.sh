@@ -8,7 +8,11 @@ write_checksums() {
     (cd "$DIST" && LC_ALL=C sha256sum -- bakeline* >SHA256SUMS.part && mv SHA256SUMS.part SHA256SUMS)
 }
 
-rm -rf "$DIST"
+if [[ " $DIST_ARCHES " != *" $HOST_ARCH "* ]]; then
+    say "DIST_ARCHES needs $HOST_ARCH, because its program writes the man pages"
+    exit 2
+fi
+rm -rf "$DIST" "$PARTS"
 mkdir -p "$DIST"
 timed "packages" scripts/packages.sh
 timed "tools" scripts/dist/tools.sh

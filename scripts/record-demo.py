@@ -49,8 +49,6 @@ def main() -> None:
     else:
         events, code = record_command(command)
         events = hide_words(events, machine_words())
-        if args.cast:
-            write_cast(args.cast, events, title)
         if code != 0:
             raise SystemExit(f"record-demo.py: `{' '.join(command)}` ended with exit code {code}")
     if not events:
@@ -60,6 +58,8 @@ def main() -> None:
         raise SystemExit(f"record-demo.py: the recording contains {', '.join(sorted(found))}; nothing was written")
     if len(svg.encode()) > LARGEST:
         raise SystemExit(f"record-demo.py: the SVG has {len(svg.encode())} bytes, at most {LARGEST} are allowed")
+    if args.cast:
+        write_cast(args.cast, events, title)
     args.output.write_text(svg)
     print(f"wrote {args.output}: {len(svg.encode())} bytes")
 

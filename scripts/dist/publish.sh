@@ -10,7 +10,8 @@ trap 'rm -rf "$secrets"' EXIT
 # request OPTION...: call the API of GitLab. The token is not an argument, because other programs can read those.
 request() {
     printf 'JOB-TOKEN: %s\n' "$CI_JOB_TOKEN" |
-        curl --fail-with-body --silent --show-error --retry 3 --header @- --output /dev/null "$@"
+        curl --fail-with-body --silent --show-error --retry 3 --header @- --output "$secrets/answer" "$@" ||
+        { say "GitLab answered: $(head -c 2000 "$secrets/answer" 2>/dev/null)" && return 1; }
 }
 
 if [ "$CI_COMMIT_TAG" != "$VERSION" ]; then

@@ -87,8 +87,24 @@ fn every_shell_script_is_linted() {
         let path = script.strip_prefix(root()).expect("a path of the project");
         let path = path.to_str().expect("UTF-8");
         let folder = path.split('/').next().unwrap_or_default();
-        let is_named =
-            lint.contains(&format!(" {path} ")) || lint.contains(&format!("'{folder}/*.sh'"));
+        let is_named = lint.contains(&format!(" {path} "))
+            || path.ends_with(".sh") && lint.contains(&format!("'{folder}/*.sh'"));
         assert!(is_named, "scripts/shellcheck.sh does not check {path}");
+    }
+}
+
+#[test]
+fn documents_name_artifacts_of_this_version() {
+    let name = regex::Regex::new(r"bakeline[-_:](\d+\.\d+\.\d+)").expect("a valid pattern");
+    for path in ["README.md", "docs/install.md"] {
+        let text = read(path);
+        let versions: Vec<&str> = name
+            .captures_iter(&text)
+            .map(|found| found.get(1).expect("a version").as_str())
+            .collect();
+        assert!(!versions.is_empty(), "{path}");
+        for version in versions {
+            assert_eq!(version, env!("CARGO_PKG_VERSION"), "{path}");
+        }
     }
 }

@@ -48,9 +48,12 @@ def test_tarball_has_program_pages_and_completions(archive: Path, tmp_path: Path
 
 
 def test_programs_contain_no_paths_of_the_builder() -> None:
-    for program in TARGET.glob("dist-parts/*/bakeline"):
+    programs = [*TARGET.glob("dist-parts/*/bakeline")]
+    assert programs
+    cargo_home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
+    for program in programs:
         content = program.read_bytes()
-        for path in (Path.home() / ".cargo", REPO):
+        for path in (cargo_home, TARGET, REPO):
             assert content.count(str(path).encode()) == 0, f"{path} in {program}"
 
 

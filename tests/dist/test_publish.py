@@ -127,7 +127,8 @@ def test_publish_uploads_files_image_and_release(tmp_path: Path, gitlab: GitLab,
     release = json.loads(gitlab.received.pop("POST /api/v4/projects/7/releases"))
     folder = f"/api/v4/projects/7/packages/generic/bakeline/{VERSION}"
     assert gitlab.received == {f"PUT {folder}/{name}": content for name, content in contents.items()}
-    assert release["tag_name"] == VERSION and "make dist" in release["description"]
+    [section] = re.findall(rf"^## {re.escape(VERSION)} - \S+\n(.*?)(?=^## |\Z)", (REPO / "CHANGELOG.md").read_text(), re.M | re.S)
+    assert release["tag_name"] == VERSION and release["description"].strip() == section.strip() != ""
     links = {link["name"]: link["url"] for link in release["assets"]["links"]}
     url = f"http://127.0.0.1:{gitlab.server_address[1]}{folder}"
     assert links == {name: f"{url}/{name}" for name in contents}

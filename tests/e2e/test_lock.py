@@ -159,8 +159,9 @@ def test_forced_unlock_stops_a_live_run_before_its_next_change(sandbox: Sandbox,
     assert "released by another process" in said, said
     [image] = [image for image in named_images(sandbox) if run.name in str(image["Name"])]
     assert image["State"] == "available", "Packer was not interrupted"
-    own = [call["action"] for call in sandbox.api(mark) if call["action"] in CHANGES and is_by_bakeline(call)]
-    assert own == [] and "cleaned up" not in said.replace("not cleaned up", ""), said
+    own = [call["action"] for call in sandbox.api() if call["action"] in CHANGES and is_by_bakeline(call)]
+    after = [call["action"] for call in sandbox.api(mark) if call["action"] in CHANGES and is_by_bakeline(call)]
+    assert own != [] and after == [] and "cleaned up" not in said.replace("not cleaned up", ""), said
 
 
 def test_emptied_store_never_gives_the_lock_to_two_runs(sandbox: Sandbox, catalog: Catalog) -> None:

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.catalog import VENDOR, Catalog, tags
@@ -140,3 +141,17 @@ def test_keep_failed_reports_the_error_of_the_script(sandbox: Sandbox, catalog: 
 def test_stopped_release_leaves_no_process(sandbox: Sandbox, catalog: Catalog) -> None:
     found = subprocess.run(["pgrep", "-f", str(catalog.at)], capture_output=True, text=True, check=False).stdout
     assert not found.strip(), found
+
+
+def test_build_that_takes_too_long_fails_and_is_cleaned_up(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.reset()
+    catalog = Catalog(sandbox, tmp_path / "endless", "endless", builder={"timeout": "25s"})
+    catalog.file("scripts/endless.sh", "set -eu\nsleep 6000\n")
+    catalog.image("endless", source=VENDOR, scripts=["scripts/endless.sh"])
+    with Watcher(sandbox) as watcher:
+        done = catalog.bakeline("release", want=4)
+    assert "the build did not end within 25s (`builder.timeout`)" in done.err and "packer.log" in done.err, done
+    log = packer_log(catalog.runs()[0], "endless")
+    assert "Cleanly cancelled builds after being interrupted" in log, log[-2000:]
+    watcher.assert_complete()
+    assert catalog.images() == []

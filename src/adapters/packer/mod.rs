@@ -311,7 +311,7 @@ fn stop_build(child: &Child, is_cancelled: bool, on_line: OnLine<'_>) {
     on_line(if is_cancelled {
         "cancelling, Packer cleans up"
     } else {
-        "the build takes too long, Packer stops and cleans up"
+        "the build takes too long, Packer is stopped"
     });
     super::system::terminate_process(child.id());
 }

@@ -68,4 +68,4 @@ def test_recording_shows_frames_and_hides_paths(tmp_path: Path) -> None:
 def test_recording_with_secret_or_error_is_not_written(tmp_path: Path, script: str, message: str) -> None:
     done = record(tmp_path, script)
     assert done.code == 1 and message in done.err, done
-    assert not (tmp_path / "demo.svg").exists()
+    assert not (tmp_path / "demo.svg").exists() and not [*tmp_path.glob("*.cast")]
