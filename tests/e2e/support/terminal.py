@@ -22,8 +22,8 @@ class Terminal:
     def __init__(self, args: list[str], cwd: Path, env: Mapping[str, str], columns: int) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        # Only the controlling terminal of a session sends a signal for ^C.
-        words = ["setsid", "--ctty", *args]
+        # Only the controlling terminal of a session sends a signal for ^C. Background jobs of a shell ignore it.
+        words = ["setsid", "--ctty", "env", "--default-signal=INT", *args]
         self._process = subprocess.Popen(words, cwd=cwd, env=dict(env), stdin=theirs, stdout=theirs, stderr=theirs)
         os.close(theirs)
         self._bytes = b""
