@@ -36,6 +36,7 @@ class Fault:
     resource: str = ""  # an ID or name that the call contains
     dry_run: bool | None = None  # only dry runs, or only other calls
     after: int = 0  # number of matching calls that succeed first
+    follows: str = ""  # the action of an earlier call that meets the same conditions
     body: str | None = None  # sent with `status` and `content_type`, as a proxy would do
     content_type: str = "text/html"
     reset: bool = False  # closes the connection instead of sending the answer
@@ -43,9 +44,17 @@ class Fault:
     def matches(self, call: ApiCall, caller: str) -> bool:
         """Returns True if this fault applies to the call; ignores `after` and `times`."""
         is_change = not call.action.startswith(_READ_ACTIONS) and not call.is_dry_run
+        is_action = self.action == call.action or (self.action == ANY_CHANGE and is_change)
+        return is_action and not self.follows and self._meets_conditions(call, caller)
+
+    def observe(self, call: ApiCall, caller: str) -> None:
+        """Starts to apply after the call that it follows."""
+        if self.follows == call.action and self._meets_conditions(call, caller):
+            self.follows = ""
+
+    def _meets_conditions(self, call: ApiCall, caller: str) -> bool:
         return (
-            (self.action == call.action or (self.action == ANY_CHANGE and is_change))
-            and self.service in ("", call.service)
+            self.service in ("", call.service)
             and self.region in ("", call.region)
             and self.account in caller
             and self.dry_run in (None, call.is_dry_run)
@@ -88,6 +97,8 @@ class FaultList:
         """Delays the call and returns the injected response; None means: call moto."""
         with self.condition:
             fault = next((fault for fault in self.faults if fault.matches(call, caller)), None)
+            for other in self.faults:
+                other.observe(call, caller)
             if fault is None:
                 return None
             if fault.after > 0:

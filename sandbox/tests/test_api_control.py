@@ -53,6 +53,22 @@ def test_fault_matches_resource_after_successful_calls(api: Api) -> None:
     create_tag(image)
 
 
+def test_fault_starts_after_another_call_for_the_same_resource(api: Api) -> None:
+    ec2 = api.client("ec2")
+    image, other = api.add_images({"name": "c"}, {"name": "d"})
+    follows = {"follows": "CreateTags", "resource": image}
+    api.control("faults", {"action": "DeleteTags", "code": "InternalError"} | follows)
+
+    def create_and_delete(resource: str) -> None:
+        ec2.create_tags(Resources=[resource], Tags=[{"Key": "a", "Value": ""}])
+        ec2.delete_tags(Resources=[resource])
+
+    ec2.delete_tags(Resources=[image])
+    create_and_delete(other)
+    assert_error("InternalError", create_and_delete, resource=image)
+    ec2.delete_tags(Resources=[image])
+
+
 def test_fault_matches_region_and_account(api: Api) -> None:
     fault = {"action": "DescribeImages", "code": "InternalError"}
     for condition, matching in (

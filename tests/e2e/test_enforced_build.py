@@ -110,8 +110,7 @@ def undo_release(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
     image = f"new{next(enforced.history.numbers)}"
     enforced.catalog.image(image, source=VENDOR, scripts=["scripts/mark.sh"])
     pointer = f"/bakeline/{enforced.catalog.name}/{image}/Test/x86_64"
-    # The first read is that of the plan.
-    unread = {"action": "GetParameter", "resource": pointer, "region": SECOND, "after": 1, "times": 1}
+    unread = {"action": "GetParameter", "follows": "PutParameter", "resource": pointer, "region": SECOND, "times": 1}
     with faults(enforced, *({**unread, "account": account} for account in (OWN, OTHER))):
         yield enforced.run("build", "release", image)
     with faults(enforced, {"action": "PutParameter"}):

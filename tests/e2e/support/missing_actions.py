@@ -97,14 +97,15 @@ def find_failure(
     """Returns what is wrong with the commands if the action is missing, or an empty text."""
     is_logged = missing.action.split(":")[0] in LOGGED and any(missing in called for called in calls.values())
     situations = [situation for situation, called in calls.items() if missing in called or not is_logged]
-    warning = "no command names it"
+    warning, outputs = "no command names it", []
     with enforced.removed(missing.role(enforced, purpose), missing.action):
         for done in (done for situation in situations for done in situation(enforced)):
             if missing.is_named(done):
                 if done.code != 0 or missing in optional:
                     return ""
                 warning = f"no command fails; a warning names it: {done}"
-    return warning
+            outputs.append(f"exit {done.code}: {done.err[-2000:]}")
+    return "\n".join([warning, *outputs])
 
 
 def assert_missing_actions_are_named(
