@@ -5,8 +5,9 @@
 target=$(rust_target "$1")
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 
-# Without the paths of this machine in the program. The last prefix that matches applies, and one directory can contain another.
-export RUSTFLAGS="--remap-path-prefix=$ROOT=/bakeline --remap-path-prefix=$TARGET=/target --remap-path-prefix=$cargo_home=/cargo"
+# Without the paths of this machine in the program. Cargo compiles the crates of the workspace with relative paths.
+# The last prefix that matches applies, and one directory can contain the other.
+export RUSTFLAGS="--remap-path-prefix=$TARGET=/target --remap-path-prefix=$cargo_home=/cargo"
 export CFLAGS="-ffile-prefix-map=$TARGET=/target -ffile-prefix-map=$cargo_home=/cargo"
 # The build scripts of C libraries run again if the time changes, and with them the build of the SDK. The program contains no time.
 unset SOURCE_DATE_EPOCH
