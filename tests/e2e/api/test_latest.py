@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.catalog import VENDOR, Catalog
-from support.run import HANG, REPO, CompletedRun, wait_until
+from support.run import HANG, CompletedRun, wait_until
 from support.sandbox import Sandbox
 from support.seeded_amis import HERE, SeededAmis
 
@@ -99,36 +97,6 @@ def test_parameter_and_amis_are_read_at_the_same_time(seeded: SeededAmis) -> Non
         assert started.wait(timeout=HANG) == 0
     assert (seeded.catalog.at / "out.log").read_text() == f"{ami}\n"
     assert sorted(call["action"] for call in seeded.sandbox.api(mark)) == ["DescribeImages", "GetParameter"]
-
-
-def documented(seeded: SeededAmis, env: str) -> list[str]:
-    """Returns the output of the awscli commands in docs/guides/lookups.md."""
-    [block] = re.findall(
-        r"```sh\n(aws ssm get-parameter .*?)```", (REPO / "docs/guides/lookups.md").read_text(), re.DOTALL
-    )
-    block = block.replace("CATALOG", seeded.catalog.name).replace("IMAGE", "base").replace("ENV", env)
-    commands = block.replace("\\\n", " ").strip().splitlines()
-    assert len(commands) == 2, commands
-    seeded.sandbox.settle()
-    path = {"PATH": f"{REPO / '.venv/bin'}:{seeded.sandbox.env['PATH']}"}
-    run = lambda command: subprocess.run(
-        ["sh", "-c", command], env={**seeded.sandbox.env, **path}, capture_output=True, text=True, check=False
-    )
-    return [run(command).stdout.strip() for command in commands]
-
-
-def test_documented_lookups_find_the_current_ami(seeded: SeededAmis) -> None:
-    """The older version keeps the tag Environment after a promotion of the newer one."""
-    seeded.add("base", 18, {"Environment": "Prod"})
-    ami = seeded.add("base", 19, {"Environment": "Prod", "bakeline:current": "Prod=2026-01-20T00:00:00Z " + LATER})
-    seeded.add("other", 19, {"bakeline:current": HERE})
-    ssm = seeded.sandbox.client("ssm")
-    for env in ("Test", "Prod"):
-        ssm.put_parameter(Name=f"/bakeline/{seeded.catalog.name}/base/{env}/x86_64", Value=ami, Type="String")
-        assert documented(seeded, env) == [ami, ami], env
-    assert documented(seeded, "Stage") == ["", ""]
-    seeded.sandbox.client("ec2").create_tags(Resources=[ami], Tags=[{"Key": "bakeline:state", "Value": "revoked"}])
-    assert documented(seeded, "Prod")[1] == ""
 
 
 LISTED = """<?xml version="1.0" encoding="UTF-8"?>
