@@ -180,7 +180,10 @@ fn instance_type_lines(catalog: &Catalog, plan: &Plan) -> Vec<String> {
 /// Returns one line per wave, such as `wave 1: base, other (about 4 min)`.
 fn wave_lines(waves: &[Wave]) -> Vec<String> {
     let time = |minutes: Option<u64>| {
-        minutes.map_or_else(|| "? min".to_owned(), |m| format!("about {m} min"))
+        minutes.map_or_else(
+            || "duration unknown".to_owned(),
+            |m| format!("about {m} min"),
+        )
     };
     let mut out: Vec<String> = waves
         .iter()
@@ -194,11 +197,11 @@ fn wave_lines(waves: &[Wave]) -> Vec<String> {
             )
         })
         .collect();
-    if waves.len() > 1 {
-        let all: Option<Vec<u64>> = waves.iter().map(|w| w.minutes).collect();
+    let all: Option<u64> = waves.iter().map(|w| w.minutes).sum();
+    if waves.len() > 1 && all.is_some() {
         out.push(format!(
             "all waves: {} with enough parallel jobs",
-            time(all.map(|m| m.iter().sum()))
+            time(all)
         ));
     }
     out

@@ -95,15 +95,12 @@ pub(crate) async fn run(dir: &Path, args: &Doctor) -> Result<u8> {
 fn agreement_message(inventory: &Inventory, lost: usize) -> String {
     match (&inventory.evidence.store, lost) {
         (None, _) => {
-            "tags and pointers are consistent in all locations; the recorded facts exclude \
-                      the store"
-                .to_owned()
+            "tags and pointers are consistent; the recorded facts exclude the store".to_owned()
         }
         (Some(_), 0) => "tags, pointers and store are consistent in all locations".to_owned(),
         (Some(_), lost) => {
             format!(
-                "tags and pointers are consistent in all locations; the store lacks evidence that \
-                 cannot be recreated ({})",
+                "tags and pointers are consistent; the store lacks evidence ({})",
                 ui::count(lost, "finding")
             )
         }

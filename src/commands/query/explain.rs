@@ -342,10 +342,8 @@ fn render_text(story: &VersionDetails, width: usize) -> String {
     };
     line("base", story.lineage.join(" <- "));
     line("reason", story.built.reasons.join("; "));
-    line(
-        "built by",
-        format!("{} in run {}", story.built.by, story.built.run),
-    );
+    line("built by", story.built.by.clone());
+    line("run", story.built.run.clone());
     line("commit", story.built.commit.clone());
     line(
         "checks",

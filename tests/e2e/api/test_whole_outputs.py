@@ -34,7 +34,7 @@ k0     build   YYYYMMDD.1  recipe changed since 20260102.1 (inputs unknown: the
                            the manifest of 20260102.1 is not in the store)
                            builds on debian-12-amd64-DATE-SERIAL-
                            (ami-00000000000000000)
-wave 1: k0 (? min)
+wave 1: k0 (duration unknown)
 """,
     "list": """\
 IMAGE
@@ -68,7 +68,7 @@ NN of NN inputs are unchanged or unknown; --all lists them
     "explain k0": """\
 k0 20260102.1 (x86_64), released
   base       eu-central-1:ami-1
-  built by    in run r
+  run        r
   checks     not in the store
   AMI        ami-00000000000000000 in eu-central-1, account 123456789012: Test
     current  Test since 2026-01-02T00:00:00Z
@@ -86,8 +86,7 @@ store .bakeline/store  no recipe of k0 (x86_64) 20260101.1, 20260102.1
                        repair: none, this evidence cannot be recreated
 store .bakeline/store  no result of the run of k0 (x86_64) 20260101.1
                        repair: none, this evidence cannot be recreated
-tags and pointers are consistent in all locations; the store lacks evidence \
-that cannot be recreated (4 findings)
+tags and pointers are consistent; the store lacks evidence (4 findings)
 """,
     "latest k0 --env Prod": "ami-00000000000000000\n",
 }
