@@ -43,7 +43,7 @@ systems, or SELinux and the crypto policy on Debian. The verdicts for Debian 12 
 booted instances. The verdicts for the other systems come from recorded facts and from directories
 with an rpm database, not from instances of these systems.
 
-The last column lists the differences from the verdicts of InSpec. Two common ones have a keyword:
+*Difference* tells where the verdict differs from that of InSpec. Two common ones have a keyword:
 
 * `kernel`: InSpec reads the running kernel. In a chroot or a container, this is the kernel of the
   host. In a build, it is not the kernel of the later instance. bakeline always checks the
@@ -54,7 +54,7 @@ The last column lists the differences from the verdicts of InSpec. Two common on
   that is not in this file is absent. bakeline uses the effective configuration that `sshd -T`
   (`ssh -G`) prints, with drop-ins and built-in defaults.
 
-The column *running* marks controls that need the kernel of the target. The last section lists their expectations.
+*Running* marks controls that need the kernel of the target. The last section lists their expectations.
 ";
 
 const FOREIGN: &str = "
@@ -135,9 +135,7 @@ fn collect_resources(group: &Group, out: &mut Vec<String>) {
 }
 
 fn write_table(out: &mut String, controls: &[Control], kernel: &[(String, String, String)]) {
-    out.push_str(
-        "\n| ID | Title | Resources | Running | CIS | Difference |\n|---|---|---|---|---|---|\n",
-    );
+    out.push_str("\n| ID | Control, resources, difference | CIS |\n|---|---|---|\n");
     for control in controls {
         let mut shown = Vec::new();
         collect_resources(&control.body, &mut shown);
@@ -150,15 +148,19 @@ fn write_table(out: &mut String, controls: &[Control], kernel: &[(String, String
                 .replace('|', "\\|")
         };
         let runs = if kernel.iter().any(|(id, ..)| *id == control.id) {
-            "yes"
+            " (*running*)"
         } else {
             ""
         };
         let Control { id, title, .. } = control;
-        let (cis, trap) = (tag("cis"), tag("trap"));
+        let cis = tag("cis");
+        let difference = match tag("trap").as_str() {
+            "" => String::new(),
+            trap => format!("<br>Difference: {trap}"),
+        };
         writeln!(
             out,
-            "| {id} | {title} | {} | {runs} | {cis} | {trap} |",
+            "| {id} | {title}{runs}<br>{}{difference} | {cis} |",
             shown.join(", ")
         )
         .expect("write");
