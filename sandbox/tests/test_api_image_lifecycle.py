@@ -78,6 +78,15 @@ def test_protection_with_cooldown_lasts_a_day(api: Api) -> None:
     ec2.deregister_image(ImageId=image)
 
 
+def test_plans_of_copies_are_removed(api: Api) -> None:
+    (image,) = api.add_images({"name": "planned"})
+    assert api.control("copies", {"fail": "out of disks", "times": 9})["copies"] == 9
+    assert api.control("copies", {"times": 0})["copies"] == 0
+    ec2 = api.client("ec2")
+    copy = ec2.copy_image(Name="copy", SourceImageId=image, SourceRegion=REGION)["ImageId"]
+    wait_until(lambda: api.describe_image(copy)["State"] == "available")
+
+
 def test_copies_take_time_and_fail_as_planned(api: Api) -> None:
     remote = api.client("ec2", "us-east-1")
     (image,) = api.add_images({"name": "one", "tags": {"a": "1"}})

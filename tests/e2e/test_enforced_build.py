@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from support.catalog import VENDOR
 from support.enforced_roles import WRITE, EnforcedRoles, create_enforced_roles
 from support.leftovers import create_leftovers, create_references
-from support.missing_actions import MissingAction, assert_missing_actions_are_named, faults, record_calls
+from support.missing_actions import MissingAction, assert_missing_actions_are_named, faults, record_calls, setting
 from support.run import CompletedRun
 from support.running_release import WAIT, kill_release, start_release
 from support.sample import FULL
@@ -68,6 +69,16 @@ def enforced(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Enfo
     return enforced
 
 
+@contextmanager
+def new_image(enforced: EnforcedRoles, name: str) -> Iterator[None]:
+    """Adds an image to the catalog."""
+    enforced.catalog.image(name, source=VENDOR, scripts=["scripts/mark.sh"])
+    try:
+        yield
+    finally:
+        (enforced.catalog.at / f"images/{name}.yaml").unlink()
+
+
 def release(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
     """The sweep at the end of the release finds what dead runs left. The copies lose the requirement of IMDSv2."""
     create_untagged_ami(enforced)
@@ -75,8 +86,8 @@ def release(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
         create_leftovers(enforced, (account, enforced.sandbox.region))
         create_references(enforced, (account, enforced.sandbox.region))
     assert len(left_key_pairs(enforced)) >= 2
-    enforced.sandbox.control("copies", {"seconds": 0, "times": 99, "imds": False})
-    yield enforced.run("build", "release", "base", "--force")
+    with setting(enforced, "copies", {"times": 99, "imds": False}, {"times": 0}):
+        yield enforced.run("build", "release", "base", "--force")
 
 
 def create_untagged_ami(enforced: EnforcedRoles) -> None:
@@ -108,22 +119,20 @@ def undo_release(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
     """The new pointers in the second Region cannot be read, so they and the copies are deleted. Then no pointer can be
     written, so the AMI is deregistered."""
     image = f"new{next(enforced.history.numbers)}"
-    enforced.catalog.image(image, source=VENDOR, scripts=["scripts/mark.sh"])
     pointer = f"/bakeline/{enforced.catalog.name}/{image}/Test/x86_64"
     unread = {"action": "GetParameter", "follows": "PutParameter", "resource": pointer, "region": SECOND, "times": 1}
-    with faults(enforced, *({**unread, "account": account} for account in (OWN, OTHER))):
-        yield enforced.run("build", "release", image)
-    with faults(enforced, {"action": "PutParameter"}):
-        yield enforced.run("build", "release", image, "--force")
-    (enforced.catalog.at / f"images/{image}.yaml").unlink()
+    with new_image(enforced, image):
+        with faults(enforced, *({**unread, "account": account} for account in (OWN, OTHER))):
+            yield enforced.run("build", "release", image)
+        with faults(enforced, {"action": "PutParameter"}):
+            yield enforced.run("build", "release", image, "--force")
 
 
 def check_keys(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
     """EBS encryption by default uses a key of the account."""
     default = {"account": OWN, "enabled": True, "kms_key": enforced.create_key()}
-    enforced.sandbox.control("encryption", {"defaults": [default]})
-    yield enforced.run("build", "preflight", "base")
-    enforced.sandbox.control("encryption", {})
+    with setting(enforced, "encryption", {"defaults": [default]}):
+        yield enforced.run("build", "preflight", "base")
 
 
 def test_release_works_with_the_printed_policies(enforced: EnforcedRoles) -> None:

@@ -82,8 +82,10 @@ def set_last_launched_time(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def plan_copies(body: dict[str, Any]) -> dict[str, Any]:
-    """Plans duration and result of the next CopyImage calls."""
+    """Plans duration and result of the next CopyImage calls. `times: 0` removes all plans."""
     with current_state().lock:
+        if body.get("times") == 0:
+            current_state().copy_plans.clear()
         plan = {
             "seconds": float(body.get("seconds", 0)),
             "fail": body.get("fail"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from support.enforced_roles import EnforcedRoles
 from support.leftovers import LONG_AGO, create_leftovers, create_references, tag_list
-from support.missing_actions import MissingAction, Situation, faults
+from support.missing_actions import MissingAction, Situation, faults, setting
 from support.run import CompletedRun
 from support.seeded_history import ONE, SECOND, TWO
 from support.state import OTHER, OWN, Location
@@ -62,8 +62,8 @@ def move_without_imds(enforced: EnforcedRoles) -> Iterator[CompletedRun]:
     for ami in enforced.history.observer.amis(home, image):
         ec2 = enforced.history.observer.client("ec2", home)
         ec2.modify_image_attribute(ImageId=ami["ImageId"], ImdsSupport={"Value": "v2.0"})
-    enforced.sandbox.control("copies", {"seconds": 0, "times": 3, "imds": False})
-    yield enforced.run("promote", "promote", image, "--to", "Prod")
+    with setting(enforced, "copies", {"times": 3, "imds": False}, {"times": 0}):
+        yield enforced.run("promote", "promote", image, "--to", "Prod")
 
 
 def undo_moves(enforced: EnforcedRoles) -> Iterator[CompletedRun]:

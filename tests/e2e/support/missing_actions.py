@@ -54,6 +54,21 @@ def list_actions(enforced: EnforcedRoles, purpose: str) -> list[MissingAction]:
     ]
 
 
+# A situation ends after the first command that names the missing action, so everything that it changes is undone on exit.
+
+
+@contextmanager
+def setting(
+    enforced: EnforcedRoles, name: str, value: dict[str, Any], reset: dict[str, Any] | None = None
+) -> Iterator[None]:
+    """Sets a condition of the local EC2."""
+    enforced.sandbox.control(name, value)
+    try:
+        yield
+    finally:
+        enforced.sandbox.control(name, reset or {})
+
+
 @contextmanager
 def faults(enforced: EnforcedRoles, *calls: Mapping[str, Any]) -> Iterator[None]:
     """Makes calls fail for good, each of one action."""
