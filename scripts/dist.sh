@@ -20,6 +20,7 @@ for arch in $DIST_ARCHES; do
     timed "program for $arch" scripts/dist/program.sh "$arch"
 done
 timed "man pages and completions" scripts/dist/share.sh
+timed "licenses" scripts/dist/licenses.sh
 for arch in $DIST_ARCHES; do
     timed "tarball for $arch" scripts/dist/tarball.sh "$arch"
     timed "Debian package for $arch" scripts/dist/deb.sh "$arch"

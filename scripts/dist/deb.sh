@@ -18,13 +18,15 @@ put "$PARTS/share/completions/bakeline.bash" usr/share/bash-completion/completio
 put "$PARTS/share/completions/_bakeline" usr/share/zsh/vendor-completions/_bakeline
 put "$PARTS/share/completions/bakeline.fish" usr/share/fish/vendor_completions.d/bakeline.fish
 put CHANGELOG.md usr/share/doc/bakeline/changelog
+put "$PARTS/share/THIRD-PARTY-LICENSES" usr/share/doc/bakeline/THIRD-PARTY-LICENSES
 cat - LICENSE >"$tree/usr/share/doc/bakeline/copyright" <<EOF
 Upstream-Name: bakeline
 Source: $(sed -n 's/^repository = "\(.*\)"$/\1/p' Cargo.toml)
 License: Apache-2.0
+Comment: THIRD-PARTY-LICENSES.gz has the licenses of the libraries in the program.
 
 EOF
-gzip -9n "$tree/usr/share/doc/bakeline/changelog" "$tree"/usr/share/man/man1/*.1
+gzip -9n "$tree"/usr/share/doc/bakeline/{changelog,THIRD-PARTY-LICENSES} "$tree"/usr/share/man/man1/*.1
 
 mkdir "$tree/DEBIAN"
 cat >"$tree/DEBIAN/control" <<EOF

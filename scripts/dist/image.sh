@@ -17,6 +17,7 @@ as_root env SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" mmdebstrap --quiet --mode=roo
     bookworm "$tree/base.tar"
 install -D -m 0755 "$PARTS/$HOST_ARCH/bakeline" "$tree/root/usr/local/bin/bakeline"
 install -D -m 0644 LICENSE "$tree/root/usr/share/doc/bakeline/copyright"
+install -D -m 0644 "$PARTS/share/THIRD-PARTY-LICENSES" "$tree/root/usr/share/doc/bakeline/THIRD-PARTY-LICENSES"
 pack "$tree/root" usr >"$tree/bakeline.tar"
 python3 scripts/dist/oci.py --arch "$arch" --version "$VERSION" --commit "$COMMIT" \
     --output "$DIST/bakeline-$VERSION-linux-$HOST_ARCH.oci.tar" "$tree/base.tar" "$tree/bakeline.tar"

@@ -7,5 +7,5 @@ tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 
 mkdir "$tree/$name"
-cp -R "$PARTS/$1/bakeline" "$PARTS/share/man" "$PARTS/share/completions" README.md CHANGELOG.md LICENSE "$tree/$name/"
+cp -R "$PARTS/$1/bakeline" "$PARTS"/share/{man,completions,THIRD-PARTY-LICENSES} README.md CHANGELOG.md LICENSE "$tree/$name/"
 pack "$tree" "$name" | gzip -9n >"$DIST/$name.tar.gz"

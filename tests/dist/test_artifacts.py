@@ -24,6 +24,15 @@ def archives() -> list[Path]:
     return found
 
 
+def linked_crates() -> set[tuple[str, str]]:
+    """Returns the names and versions of the crates in the program."""
+    words = ["cargo", "tree", "--locked", "-e", "normal", "--prefix", "none", "-f", "{p}"]
+    words += ["--target", "x86_64-unknown-linux-musl"]
+    tree = subprocess.run(words, cwd=REPO, capture_output=True, text=True, check=True).stdout
+    linked = {tuple(line.split()[:2]) for line in tree.splitlines() if line and "proc-macro" not in line}
+    return {(name, version.removeprefix("v")) for name, version in linked if name != "bakeline"}
+
+
 def test_checksums_list_all_artifacts() -> None:
     lines = (DIST / "SHA256SUMS").read_text().splitlines()
     listed = {name: given for given, name in (line.split("  ", 1) for line in lines)}
@@ -41,7 +50,14 @@ def test_tarball_has_program_pages_and_completions(archive: Path, tmp_path: Path
         "_bakeline",
         "bakeline.fish",
     }
-    assert (folder / "man/bakeline.1").exists() and (folder / "LICENSE").exists()
+    assert {"LICENSE", "README.md", "CHANGELOG.md"} <= {path.name for path in folder.iterdir()}
+    assert (folder / "man/bakeline.1").exists()
+    licenses = (folder / "THIRD-PARTY-LICENSES").read_text()
+    missing = [f"{name} {version}" for name, version in linked_crates() if f"  {name} {version}" not in licenses]
+    assert missing == []
+    # Libraries in C, which no crate names.
+    for text in ("LINKING EXCEPTION", "Copyright © 2005-2020 Rich Felker"):
+        assert text in licenses
     kind = subprocess.run(["readelf", "-l", folder / "bakeline"], capture_output=True, text=True, check=True).stdout
     assert "LOAD" in kind and "INTERP" not in kind, "the program is not static"
     assert os.access(folder / "bakeline", os.X_OK)
@@ -73,10 +89,6 @@ def test_sbom_is_valid_and_lists_linked_crates() -> None:
     own = bom["metadata"]["component"]
     assert own["name"] == "bakeline" and own["version"] in artifact("*.cdx.json").name
     listed = {(part["name"], part["version"]) for part in bom["components"]}
-    words = ["cargo", "tree", "--locked", "-e", "normal", "--prefix", "none", "-f", "{p}"]
-    words += ["--target", "x86_64-unknown-linux-musl"]
-    tree = subprocess.run(words, cwd=REPO, capture_output=True, text=True, check=True).stdout
-    linked = {tuple(line.split()[:2]) for line in tree.splitlines() if line and "proc-macro" not in line}
-    linked = {(name, version.removeprefix("v")) for name, version in linked if name != "bakeline"}
+    linked = linked_crates()
     assert len(linked) > 200
     assert linked <= listed, sorted(linked - listed)
