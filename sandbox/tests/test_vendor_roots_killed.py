@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not has_capabilities([SYS_ADMIN]), reason="needs CAP_SYS_ADMIN"),
 ]
 WAIT_SECONDS = 120
-# A build takes about a minute, so this finds an mmdebstrap that survives.
+# Much shorter than a build, so that a surviving mmdebstrap would still be running.
 END_SECONDS = 10
 
 

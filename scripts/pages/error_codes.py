@@ -40,11 +40,11 @@ def code_meanings() -> dict[str, str]:
 
 
 def code_sections() -> str:
-    """Returns one section for each code. Each code needs an example that causes it, and nothing else is an example."""
+    """Returns one section for each code. errors.toml must have one example for each code, and no other."""
     examples = tomllib.loads((ROOT / "scripts/pages/errors.toml").read_text())
     meanings = code_meanings()
     if examples.keys() != meanings.keys():
-        raise SystemExit(f"errors.toml: not the codes of codes.rs: {sorted(examples.keys() ^ meanings.keys())}")
+        raise SystemExit(f"errors.toml and codes.rs differ in: {sorted(examples.keys() ^ meanings.keys())}")
     sections, group = [], None
     for code, meaning in meanings.items():
         heading = GROUPS.get(code[3:5], group) if code.startswith("CAT") else "Templates"

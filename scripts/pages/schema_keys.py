@@ -150,7 +150,7 @@ def collection(kind: str, item: str) -> str:
 
 
 def first_key(path: str) -> str:
-    """Returns the key of the file below which a path is."""
+    """Returns the first key of a path."""
     return path.split(".")[0].split("[")[0]
 
 

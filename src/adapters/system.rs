@@ -196,7 +196,7 @@ pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()
 /// Creates a file. Removes it if it cannot be written completely.
 ///
 /// # Errors
-/// Fails with the path if it exists, also as a broken link, or cannot be written.
+/// Returns an error that names the path if the file exists, also as a broken link, or cannot be written.
 pub fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path).map_err(|e| path_error(path, &e))?;
     file.write_all(content)

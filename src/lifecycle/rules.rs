@@ -138,7 +138,7 @@ fn newest_rule(
 ) -> RuleResult {
     let level = rules.level(record);
     let keep = rules.retention(record).keep;
-    let env = level.map_or("no environment", |at| rules.environments[at].0);
+    let env = level.map_or("none", |at| rules.environments[at].0);
     let group = version_group(record, level);
     let is_newest = counted
         .newest
@@ -146,13 +146,13 @@ fn newest_rule(
         .is_some_and(|versions| versions.contains(&record.version));
     let reason = match (record.state, keep) {
         _ if record.is_usable() && is_newest => {
-            return kept("newest", format!("among the newest {keep} in {env}"));
+            return kept("newest", format!("among the newest {keep} of level {env}"));
         }
         (State::Retiring, _) => "already retiring".to_owned(),
         (state, _) if !record.is_usable() => state.as_str().to_owned(),
         (_, 0) if level.unwrap_or(0) > 0 => format!("not in the rollback reserve of {env}"),
-        (_, 0) => format!("no version is kept in {env}"),
-        _ => format!("not among the newest {keep} in {env}"),
+        (_, 0) => format!("no version of level {env} is kept"),
+        _ => format!("not among the newest {keep} of level {env}"),
     };
     not_kept("newest", reason)
 }

@@ -57,7 +57,7 @@ impl Action {
             Self::Terminate { .. } => "terminate the instance",
             Self::DeleteGroup { .. } => "delete security group",
             Self::DeleteKeyPair { .. } => "delete key pair",
-            Self::MoveCurrent { .. } => "move current",
+            Self::MoveCurrent { .. } => "make the version current",
             Self::Deprecate { .. } => "deprecate",
             Self::Disable { .. } => "disable",
             Self::Deregister { .. } => "deregister",

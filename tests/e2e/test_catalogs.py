@@ -15,7 +15,7 @@ from support.sandbox import Sandbox
 
 @pytest.fixture(scope="module")
 def pair(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalog, Catalog]]:
-    """Returns two catalogs with an image of the same name, released at the same time. Alpha's webhook does not respond."""
+    """Returns two catalogs with an image of the same name, released at the same time."""
     made = []
     for name in ("alpha", "beta"):
         at_once = {"disable_after": "0s", "deregister_after": "0s"}

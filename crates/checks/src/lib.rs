@@ -1,7 +1,7 @@
 //! Check language of bakeline: controls, a collector for facts, and the evaluation of controls.
 //!
 //! The crate performs no I/O. The caller runs the script of [`collector`] on a target and passes
-//! the output to [`parse_concealed_facts`]. [`judge`] then returns the verdicts.
+//! the output to [`parse_and_conceal_facts`]. [`judge`] then returns the verdicts.
 
 mod collect;
 mod evaluate;
@@ -21,7 +21,7 @@ pub use collect::seal::leftover_identity;
 pub use collect::{CollectOptions, collector};
 pub use evaluate::contents::SystemContents;
 pub use evaluate::gate::{Counts, Gate, Status};
-pub use evaluate::input_values::{InputValue, input_values, parse_concealed_facts};
+pub use evaluate::input_values::{InputValue, input_values, parse_and_conceal_facts};
 pub use evaluate::judge::judge;
 pub use evaluate::system::{InstalledPackage, System};
 pub use evaluate::verdict::{Finding, Outcome, Summary, Verdict, summary};

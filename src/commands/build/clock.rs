@@ -24,7 +24,7 @@ fn future_versions(settings: &Settings, inventory: &Inventory) -> Vec<String> {
         let days = version.days_ahead(inventory.captured_at)?;
         let days = ui::count(usize::try_from(days).unwrap_or(0), "day");
         Some(format!(
-            "the newest version of `{image}` is {version}, {days} ahead of the clock; new versions continue with this date until then. Check the clock of this machine and of the one that built it"
+            "the newest version of `{image}` is {version}, {days} ahead of the clock; new versions keep this date until that day. Check the clocks of this machine and of the machine that built the version"
         ))
     };
     newest.into_iter().filter_map(warning).collect()

@@ -183,7 +183,7 @@ async fn collect_locally(
         .await
         .map_err(Error::from)?;
     let facts =
-        checks::parse_concealed_facts(&nonce, &answer.stdout, &answer.last_stderr_line, all)
+        checks::parse_and_conceal_facts(&nonce, &answer.stdout, &answer.last_stderr_line, all)
             .map_err(|e| {
                 Error::new(ErrorKind::StepFailed, "the facts are incomplete").because(e)
             })?;

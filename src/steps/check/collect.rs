@@ -102,7 +102,7 @@ impl SshFacts<'_> {
             .await
             .map_err(|error| shell_error(error, self.target))?;
         let (stdout, last_line) = (&answer.stdout, &answer.last_stderr_line);
-        let facts = checks::parse_concealed_facts(&nonce, stdout, last_line, self.controls)
+        let facts = checks::parse_and_conceal_facts(&nonce, stdout, last_line, self.controls)
             .map_err(|e| {
                 let text = format!("the facts of {} are incomplete", self.target.host);
                 Error::new(ErrorKind::StepFailed, text).because(e)
@@ -246,7 +246,7 @@ fn own_host_key_error(target: &SshTarget) -> Error {
          contains a host key, or creates one at boot"
     );
     Error::new(ErrorKind::StepFailed, text).hint(
-        "remove the key in a script of the image, and what creates or selects it, such as `HostKey` in \
+        "add a script to the image that removes the key and what creates or selects it, such as `HostKey` in \
          sshd_config or a unit; bakeline removes only /etc/ssh/ssh_host_*, and all instances would \
          share any other key",
     )
@@ -314,7 +314,7 @@ mod tests {
         for words in [
             "the AMI contains a host key",
             "10.0.0.7",
-            "remove the key in a script",
+            "add a script to the image",
         ] {
             assert!(own.contains(words), "{own}");
         }

@@ -200,7 +200,7 @@ impl Facts<'_> {
             return Check::unknown(
                 Group::Instances,
                 name,
-                "the zones of its subnets are unknown",
+                "the zones of the subnets are unknown",
             );
         };
         let is_offered = |zone: &&&str| offered.is_some_and(|all| all.contains(**zone));

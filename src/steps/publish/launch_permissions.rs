@@ -1,4 +1,4 @@
-//! Allows other accounts to launch an AMI of the builder's account, and ends it.
+//! Grants and removes the permissions of other accounts to launch an AMI of the builder's account.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,7 +75,7 @@ impl StepEffect for AllowLaunch<'_> {
 /// step has written.
 type Entries = BTreeMap<AmiId, Grants>;
 
-/// Removes what an earlier attempt of the run granted, by the rule of the doctor: the permissions of an
+/// Removes what an earlier attempt of the run granted, by the same rule as `doctor`: the permissions of an
 /// environment in which the AMI never was current.
 async fn forbid_left_over(
     steps: &Steps,
@@ -289,7 +289,7 @@ fn unknown_receivers(step: &Step, id: &AmiId, env: &EnvName, others: &[String]) 
     ))
 }
 
-/// Removes all launch permissions of those AMIs that this catalog shares, also permissions of others, and
+/// Removes all launch permissions of those AMIs that this catalog shares, including permissions that bakeline did not grant, and
 /// returns the IDs of these AMIs. The tag that records the permissions stays.
 pub(in crate::steps) async fn withdraw_launches(
     steps: &Steps,

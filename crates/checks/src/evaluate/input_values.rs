@@ -85,7 +85,7 @@ const PUBLIC_KINDS: &[&str] = &["identity", "os-release", "package_manager", "pa
 ///
 /// # Errors
 /// Returns an error if the output is incomplete.
-pub fn parse_concealed_facts(
+pub fn parse_and_conceal_facts(
     nonce: &str,
     output: &[u8],
     last_line: &str,

@@ -35,16 +35,16 @@ pub(super) fn select_input(
     Err(EvaluationError::InputWithoutValue(name.to_owned()))
 }
 
-/// Observes a property of a target.
-pub(super) fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
-    let Some(kind) = registry::resource_type_of(target) else {
+/// Observes a property of a resource.
+pub(super) fn observe(resource: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
+    let Some(kind) = registry::resource_type_of(resource) else {
         return Observation::Unknown(format!(
             "this version of bakeline has no resource `{}`",
-            target.kind
+            resource.kind
         ));
     };
     match kind.not_in_directory {
         Some(why) if view.identity().directory => Observation::Skipped(why.to_owned()),
-        _ => (kind.observe)(target, property, view),
+        _ => (kind.observe)(resource, property, view),
     }
 }

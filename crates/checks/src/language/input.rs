@@ -303,7 +303,7 @@ fn parse_by_os(map: Option<&Tree>) -> Vec<(Option<String>, Tree)> {
     let entries = map.map(Tree::entries).unwrap_or_default();
     let (with, without): (Vec<_>, Vec<_>) = entries.iter().partition(|(key, _)| key.contains('-'));
     let family = |key: &str| format!("\"{key}\" in os.family");
-    // `os.family` includes `ID`. The exact comparison only orders several names, so a single name
+    // `os.family` includes `ID`. With several names, an exact comparison lets `ID` win. A single name
     // needs none.
     let exact: &[&(String, Tree)] = if without.len() > 1 { &without } else { &[] };
     let choice = |condition: String, value: &Tree| (Some(condition), value.clone());

@@ -201,8 +201,8 @@ impl ImageWriter for FakeCloud {
 }
 
 impl FakeCloud {
-    /// Returns the AMIs of the builder's account with these IDs that the account may launch. Their tags
-    /// are not visible there.
+    /// Returns the AMIs of the builder's account with these IDs that the account of this fake may
+    /// launch, without tags, which it cannot see.
     pub(super) fn shared_amis(&self, region: &Region, query: &ImageQuery) -> Vec<Ami> {
         let Some(account) = self.account.as_ref().filter(|_| query.owners == ["*"]) else {
             return Vec::new();

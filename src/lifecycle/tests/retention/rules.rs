@@ -24,7 +24,10 @@ fn assert_kept_by(kept: &RetentionDecision, rule: &str, reason: &str) {
 fn ami_without_rule_is_retired() {
     let plain = oldest(|_| {}, &[]);
     assert!(plain.retire && plain.results.len() == 10, "{plain:?}");
-    assert_eq!(plain.reason(), "not among the newest 1 in Test, unused");
+    assert_eq!(
+        plain.reason(),
+        "not among the newest 1 of level Test, unused"
+    );
     assert_eq!(
         (plain.due_stages.as_slice(), plain.action()),
         (&[RetirementStage::Deprecate][..], "deprecate")
@@ -44,7 +47,7 @@ fn each_tag_rule_keeps_by_itself() {
             "newest",
             "Environment",
             "",
-            "among the newest 1 in no environment",
+            "among the newest 1 of level none",
         ),
         (
             "reserve",

@@ -29,8 +29,8 @@ pub(super) const COMMON: &[&str] = &[
 /// Largest number of characters of a title, an ID or a reason.
 pub(super) const LONGEST_LINE: usize = 200;
 
-/// Largest number of seconds in `within`. All checks of an image are tried together, so this also
-/// limits their sum.
+/// Largest number of seconds in `within`. All checks of an image are tried together, so this is
+/// also the longest wait of all of them.
 const LONGEST_WAIT: u32 = 300;
 
 impl CheckParser<'_> {
