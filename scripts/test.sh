@@ -8,8 +8,7 @@ timed "python environment" scripts/venv.sh
 RUST_TEST_THREADS=$((2 * $(nproc)))
 export RUST_TEST_THREADS
 # `BAKELINE_SAMPLE_OFFSET=N` repeats the samples of another commit.
-given=${BAKELINE_SAMPLE_OFFSET:-}
-export BAKELINE_SAMPLE_OFFSET=${given:-$(sample_offset)}
+export BAKELINE_SAMPLE_OFFSET=${BAKELINE_SAMPLE_OFFSET:-$(sample_offset)}
 say "rotating samples: BAKELINE_SAMPLE_OFFSET=$BAKELINE_SAMPLE_OFFSET"
 timed "rust tests without the SDK" cargo test --no-default-features
 
@@ -37,6 +36,4 @@ cat "$output"
 CUSTODIAN=$(scripts/custodian.sh)
 export CUSTODIAN
 # Three workers, each with its own local EC2: instances mostly wait. Tests of a file run on one worker.
-# The products on the local EC2 have not run as a whole yet, so their sample is the same in each commit.
-export BAKELINE_SAMPLE_OFFSET=${given:-75}
 timed "end to end" .venv/bin/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations=40 --ignore tests/e2e/clients tests/e2e
