@@ -81,14 +81,14 @@ fn parse_version(text: &str) -> Option<semver::Version> {
     semver::Version::parse(&digits).ok()
 }
 
-/// Returns the path of the OpenSSH configuration for a run, as the checks use it.
+/// Returns the path of the OpenSSH configuration for Ansible, which the checks use as well.
 #[must_use]
 pub fn ssh_config() -> String {
     std::env::var("BAKELINE_SSH_CONFIG").unwrap_or_else(|_| "/dev/null".to_owned())
 }
 
 /// Runs a playbook in `dir`, passes each line of output to `on_line` and returns the exit code.
-/// Packer kills its child processes, so a supervisor stops the playbook when bakeline ends.
+/// Packer can kill this process, which is its child. A supervisor then stops the playbook.
 ///
 /// # Errors
 /// Fails if `ansible-playbook` cannot be started or waited for.

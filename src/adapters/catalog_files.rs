@@ -28,12 +28,12 @@ pub fn find_catalog_directory(start: &Path) -> Option<PathBuf> {
     found.next().map(Path::to_owned)
 }
 
-/// Largest number of nested directories in which misplaced files of the catalog are searched.
+/// Largest depth of the directories in which bakeline looks for misplaced files of the catalog.
 const MAX_YAML_DEPTH: usize = 2;
-/// Largest number of YAML files that are searched for misplaced files of the catalog.
+/// Largest number of YAML files that the search for misplaced files considers.
 const MAX_YAML_FILES: usize = 1000;
-/// Directories whose files are read or reported anyway. They can be large.
-const READ: [&str; 3] = ["images", "templates", "schema"];
+/// Directories that the search skips, because other code reads or reports their files.
+const READ_ELSEWHERE: [&str; 3] = ["images", "templates", "schema"];
 /// Directories of other tools that can be large.
 const SKIPPED: [&str; 3] = ["node_modules", "target", "vendor"];
 
@@ -62,7 +62,7 @@ impl CatalogFiles {
         &self.root
     }
 
-    /// Returns the path of the directory in its Git repository, with `/`. Returns an empty path for the
+    /// Returns the path of the directory relative to its Git repository, with `/` as separator. Returns an empty path for the
     /// top of the repository, and outside of a repository.
     #[must_use]
     pub fn folder_in_repository(&self) -> String {
@@ -126,7 +126,7 @@ impl CatalogFiles {
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = format!("{prefix}{name}");
-            let is_read = depth == 0 && READ.contains(&name.as_str());
+            let is_read = depth == 0 && READ_ELSEWHERE.contains(&name.as_str());
             if name.starts_with('.') || SKIPPED.contains(&name.as_str()) || is_read {
                 continue;
             }

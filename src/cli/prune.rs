@@ -24,7 +24,7 @@ pub struct Prune {
     /// Maximum percentage of AMIs to move [default: `brakes.percent` in bakeline.yaml].
     #[arg(long, value_name = "P", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub percent: Option<u32>,
-    /// Number of versions to keep per image and environment [default: `retention` in
+    /// Number of versions to keep per image and level [default: `retention` in
     /// bakeline.yaml].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub keep: Option<u32>,
@@ -44,7 +44,7 @@ pub struct Prune {
 pub struct Restore {
     /// ID of the AMI.
     pub ami: String,
-    /// Region of the AMI, if the ID is not unique.
+    /// Search only this Region.
     #[arg(long)]
     pub region: Option<String>,
 }

@@ -58,9 +58,9 @@ impl BuildDiff {
         };
         match missing_in {
             None => out.diff_inventories(&older, &newer, platform),
-            Some(missing_in) => out
-                .unknown
-                .push(format!("the facts of {missing_in} have no inventory")),
+            Some(missing_in) => out.unknown.push(format!(
+                "the facts of {missing_in} do not contain packages, units and accounts"
+            )),
         }
         out.files = diff_maps(&describe_files(from), &describe_files(to), String::clone);
         out

@@ -43,7 +43,7 @@ pub enum RollbackError {
     UnknownEnvironment(EnvName),
     /// Environment without a current version, and without a version to return to.
     #[error(
-        "no version of `{image}` is current in `{env}`, and no released version reached it at all its locations"
+        "no version of `{image}` is current in `{env}`, and no released version reached it in all its locations"
     )]
     NotCurrent {
         /// Name of the image.
@@ -53,7 +53,7 @@ pub enum RollbackError {
     },
     /// No earlier version that is usable everywhere.
     #[error(
-        "no released version of `{image}` before {before} reached `{env}` at all its locations"
+        "no released version of `{image}` before {before} reached `{env}` in all its locations"
     )]
     NoEarlierVersion {
         /// Name of the image.
@@ -72,7 +72,7 @@ pub enum RollbackError {
         version: Version,
     },
     /// Requested version that did not reach the environment.
-    #[error("version {version} of `{image}` has not reached `{env}` at all its locations")]
+    #[error("version {version} of `{image}` has not reached `{env}` in all its locations")]
     NotReached {
         /// Name of the image.
         image: ImageName,

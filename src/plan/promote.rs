@@ -77,7 +77,7 @@ impl<'p> PromotionPlanner<'p> {
             Promotion::AlreadyCurrent(record) => (
                 record,
                 format!(
-                    "{} is current in `{}`, but not at all its locations",
+                    "{} is current in `{}`, but not in all its locations",
                     record.version, self.to
                 ),
             ),

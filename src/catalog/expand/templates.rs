@@ -37,9 +37,9 @@ pub(super) fn find_template_variables(
     for name in &used {
         add_value(name, &mut out.values, resolver, diagnostics);
     }
-    // With the variables that their values use.
+    // Also contains the variables that the values use.
     out.used = resolver.used().map(str::to_owned).collect();
-    // An unused variable can need one that only a child defines.
+    // Problems of unused variables are discarded: they can use a variable that only a child defines.
     let mut unused = Diagnostics::default();
     for name in &others {
         add_value(name, &mut out.values, resolver, &mut unused);

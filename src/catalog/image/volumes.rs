@@ -11,8 +11,8 @@ use crate::catalog::{codes, syntax};
 
 /// Name of the root volume.
 const ROOT: &str = "root";
-/// IOPS that gp3 needs for each 4 MiB/s, as a ratio: at most 0.25 MiB/s for each of them (Amazon
-/// EBS User Guide, "General Purpose SSD volumes").
+/// IOPS that gp3 needs for each MiB/s of throughput (Amazon EBS User Guide, "General Purpose SSD
+/// volumes").
 const IOPS_PER_THROUGHPUT: u32 = 4;
 /// IOPS and throughput in MiB/s of a gp3 volume without `iops` and `throughput` (Amazon EBS User
 /// Guide, "General Purpose SSD volumes").
@@ -238,7 +238,7 @@ fn check_throughput(raw: &RawVolume, kind: VolumeType, checker: &mut Checker<'_,
         checker
             .error(codes::VOLUME, &throughput.span, message)
             .help(format!(
-                "use `iops` of at least {needed}: the limit is 0.25 MiB/s for each"
+                "use `iops` of at least {needed}: the limit is 0.25 MiB/s for each IOPS"
             ));
     }
 }

@@ -171,7 +171,7 @@ fn rollback_without_current_version_uses_newest_version_that_reached_the_environ
     let in_test = ami("jdk", "20261102.1", &[]);
     assert_eq!(
         rollback_target(with_copies(&[&in_test]), None),
-        "no version of `jdk` is current in `Prod`, and no released version reached it at all its locations"
+        "no version of `jdk` is current in `Prod`, and no released version reached it in all its locations"
     );
 }
 
@@ -195,7 +195,7 @@ fn rollback_skips_withdrawn_and_unreached_versions() {
     );
     assert_eq!(
         rollback_target(all(), Some("20261102.1")),
-        "version 20261102.1 of `jdk` has not reached `Prod` at all its locations"
+        "version 20261102.1 of `jdk` has not reached `Prod` in all its locations"
     );
     assert_eq!(
         rollback_target(all(), Some("20261104.1")),

@@ -69,8 +69,8 @@ fn is_unfinished_copy(steps: &Steps, ami: &Ami, origin: &str) -> bool {
         && tag(tags::STATE) == State::Candidate.as_str()
 }
 
-/// Copy of an AMI. The undo deregisters the copy of this step. An earlier copy, or one that is
-/// current by now, stays.
+/// Copy of an AMI. The undo deregisters an unfinished copy, also one that an earlier run began.
+/// A finished or current copy stays.
 pub(in crate::steps) struct Copy<'a> {
     pub(in crate::steps) source: &'a AmiRef,
     pub(in crate::steps) from: &'a Region,
@@ -185,7 +185,7 @@ impl Copy<'_> {
                 ami.id, step.region
             );
             return Err(Error::new(ErrorKind::Refused, text)
-                .hint("check its tags; rename or deregister it, then run again"));
+                .hint("check its tags; deregister it, then run again"));
         }
         if ami.status == "failed" {
             ami::deregister(steps, step, &ami).await?;

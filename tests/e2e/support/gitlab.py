@@ -60,7 +60,7 @@ class Issuer:
 
 
 class NotesServer:
-    """Notes API of one merge request. Records all requests. `failures` are the next statuses."""
+    """Notes API of one merge request. Records all requests. `failures` are the HTTP statuses of the next answers."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, Any]] = []
@@ -135,8 +135,8 @@ def notes_server() -> Iterator[NotesServer]:
 def install_gitlab_ci_local() -> list[str]:
     """Returns the command of gitlab-ci-local, which is installed into the cache of the user."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "bakeline/npm"
-    there = run(["node", "--version"], Path.cwd(), os.environ).out.strip().lstrip("v")
-    is_old = int(there.split(".")[0] or 0) < 20
+    version = run(["node", "--version"], Path.cwd(), os.environ).out.strip().lstrip("v")
+    is_old = int(version.split(".")[0] or 0) < 20
     at = cache / "-".join(name.replace("@", "-") for name in (*PACKAGES, *((NODE,) if is_old else ())))
     if not at.exists():
         part = at.with_name(f"{at.name}.{os.getpid()}")
@@ -193,7 +193,7 @@ class Pipelines:
         return self.run(*words, branch="main", want=want, **values | variables)
 
     def run(self, *words: str, branch: str, want: int | None = None, **variables: str) -> CompletedRun:
-        # In a file, as in GitLab, where no program has them in its arguments.
+        # In a file: in GitLab, too, the variables are not arguments of a program.
         values = {"CI_SERVER_URL": self.issuer.url, "BAKELINE_ID_TOKEN": self.issuer.token(branch), **variables}
         (self.at / ".gitlab-ci-local-variables.yml").write_text(json.dumps(values))
         options = ["--force-shell-executor", "--ignore-predefined-vars", ",".join(PREDEFINED.split())]
@@ -202,7 +202,7 @@ class Pipelines:
         return run([*self.command, *options, *words], self.at, self.env, want=want)
 
     def jobs(self, done: CompletedRun) -> dict[str, str]:
-        """Returns the jobs of a listed pipeline, with the time at which they start (`when`)."""
+        """Returns the jobs of a listed pipeline, with their `when`, such as `manual`."""
         lines = [line.split() for line in done.out.splitlines()]
         columns = [line for line in lines if len(line) >= 4 and line[0] != "name"]
         return {line[0]: line[2] for line in columns}

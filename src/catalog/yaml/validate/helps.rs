@@ -95,7 +95,7 @@ pub(super) fn help_for_synonym(text: &str, words: &[&str]) -> Option<String> {
     Some(format!("use `{word}`{reason}"))
 }
 
-/// Returns the help for an unknown key, unless it resembles no known one.
+/// Returns the help for an unknown key, or none if it resembles no known key.
 pub(super) fn help_for_key<'k>(
     key: &str,
     known: impl Iterator<Item = &'k str> + Clone,
@@ -146,7 +146,7 @@ fn help_for_map(node: &Node, what: &str) -> Option<String> {
             Some(format!("write `{key}: {text}`"))
         }
         [(first, _), ..] => Some(format!(
-            "write one value after `{key}:`; other keys, such as `{}`, stand next to it",
+            "write one value after `{key}:`; write other keys, such as `{}`, on the same level",
             crate::catalog::checker::quote_text(&first.text)
         )),
         [] => None,
