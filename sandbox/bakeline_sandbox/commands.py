@@ -181,9 +181,9 @@ def show_status(state_dir: StateDirectory, args: Namespace) -> int:
     if state is None:
         if args.json:
             print(json.dumps({"up": False}))
-        hint = ""
+        up, down = state_dir.command_line("up"), state_dir.command_line("down")
+        hint = f": start it with `{up}`"
         if state_dir.run_dir.exists():
-            up, down = state_dir.command_line("up"), state_dir.command_line("down")
             hint = f"; it ended without `down`, so clean up with `{up}` or `{down}`"
         print(f"the local EC2 is not running{hint}", file=sys.stderr)
         return 1
@@ -214,19 +214,21 @@ def _print_result(args: Namespace, facts: dict[str, Any], text: str) -> int:
 
 def stop_sandbox(state_dir: StateDirectory, args: Namespace) -> int:
     """Stops the server, by force if necessary, and deletes everything except the cache."""
+    text = "the local EC2 was not running"
     if state_dir.run_dir.exists() or state_dir.running_state():
+        text = "the local EC2 is stopped"
         is_stub = state_dir.read_backend() == "stub"
         if problem := None if is_stub else become_root(args.argv):
             return _print_problems([problem], args.json)
         if state_dir.acquire_lock() is None:
             role, pid = state_dir.read_lock_holder()
             if role != "server":
-                text = f"another command (PID {pid}) uses `{state_dir.path}`"
-                raise CommandError(f"{text}: wait for it or interrupt it")
+                problem = f"another command (PID {pid}) uses `{state_dir.path}`"
+                raise CommandError(f"{problem}: wait for it or interrupt it")
             _stop_server(state_dir, pid)
         _remove_leftovers(state_dir)
         state_dir.remove_run_dir()
-    return _print_result(args, {"up": False}, "the local EC2 is stopped")
+    return _print_result(args, {"up": False}, text)
 
 
 def _stop_server(state_dir: StateDirectory, pid: int) -> None:

@@ -41,7 +41,8 @@ def run_command(state_dir: Path, *arguments: str) -> subprocess.CompletedProcess
 def test_commands_without_server_report_it(tmp_path: Path) -> None:
     state_dir = tmp_path / "state"
     down = run_command(state_dir, "down")
-    assert (down.returncode, down.stdout) == (0, "the local EC2 is stopped\n")
+    assert (down.returncode, down.stdout) == (0, "the local EC2 was not running\n")
+    assert f"bakeline sandbox up --dir {state_dir}" in run_command(state_dir, "status").stderr
     status = run_command(state_dir, "status", "--json")
     assert (status.returncode, json.loads(status.stdout)) == (1, {"up": False})
     assert f"bakeline sandbox up --dir {state_dir}" in run_command(state_dir, "reset").stderr

@@ -198,7 +198,7 @@ mod tests {
                 Some(ShellErrorKind::NoShell),
             ),
             (126, "", Some(ShellErrorKind::NoShell)),
-            // The frames of the output show how far the script ran.
+            // The shell started the script. The output of the collector shows how far the script ran.
             (2, "sh: syntax error", None),
             (0, "sudo: unable to resolve host x", None),
         ] {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
-import subprocess
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,7 @@ def test_failing_control_stops_release_and_cleans_up(sandbox: Sandbox, catalog: 
         assert started.wait(timeout=HANG) == 3
     said = (catalog.at / "out.log").read_text()
     assert "/etc/base" in said and "right" in said and "wrong" in said, said
+    assert "cancelled because `base` failed; `on_failure: continue`" in said, said
     assert "Cleanly cancelled builds after being interrupted" in packer_log(here, "side"), packer_log(here, "side")[
         -2000:
     ]
@@ -138,9 +140,36 @@ def test_keep_failed_reports_the_error_of_the_script(sandbox: Sandbox, catalog: 
     sweep_kept_resources(sandbox, catalog, before)
 
 
-def test_stopped_release_leaves_no_process(sandbox: Sandbox, catalog: Catalog) -> None:
-    found = subprocess.run(["pgrep", "-f", str(catalog.at)], capture_output=True, text=True, check=False).stdout
-    assert not found.strip(), found
+def processes_in(directory: Path) -> list[str]:
+    """Returns the command lines of the processes that work in a directory."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").readlink().is_relative_to(directory):
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+def test_stopped_release_leaves_no_process(catalog: Catalog) -> None:
+    assert not processes_in(catalog.at)
+
+
+def test_interrupted_build_checks_leave_no_process(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Packer does not end the program of a shell-local provisioner."""
+    sandbox.reset()
+    catalog = Catalog(sandbox, tmp_path / "checked", "checked")
+    catalog.image("base", source=VENDOR, checks=[{"command": "sleep 250", "exit_status": 0, "phase": ["build"]}])
+    started = catalog.start("release")
+
+    def is_checking() -> bool:
+        assert started.poll() is None, (catalog.at / "out.log").read_text()
+        return any("check-build" in command for command in processes_in(catalog.at))
+
+    wait_until(is_checking, HANG, "the build checks")
+    started.send_signal(signal.SIGINT)
+    assert started.wait(timeout=HANG) == 130, (catalog.at / "out.log").read_text()
+    wait_until(lambda: not processes_in(catalog.at), 10, "the end of all processes")
+    assert catalog.images() == []
 
 
 def test_build_that_takes_too_long_fails_and_is_cleaned_up(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -185,7 +185,12 @@ impl Call<'_> {
             | Failure::Generic { .. } => StoreErrorKind::Unreachable,
             _ => StoreErrorKind::Other,
         };
-        self.error(kind, root_cause(failure))
+        let cause = root_cause(failure);
+        if cause.contains("NoSuchBucket") {
+            // Instead of the XML of the answer.
+            return self.error(kind, "the bucket does not exist: create it".to_owned());
+        }
+        self.error(kind, cause)
     }
 }
 

@@ -40,7 +40,8 @@ pub(crate) struct ResolvedProfile {
 }
 
 impl<'a> ProfileFile<'a> {
-    /// Reads the parts of a profile that `raw` does not read.
+    /// Reads the keys whose entries are read one by one: `extends`, inputs, checks and overrides. `RawProfile` only
+    /// defines their types.
     pub(crate) fn take(
         source: SourceFile<'a>,
         metadata: Profile,
@@ -349,7 +350,7 @@ pub(crate) fn parse_metadata(
         title: line("a title", &raw.title),
         version: line("a version", &raw.version),
         summary: line("a summary", &raw.summary),
-        license: line("a licence", &raw.license),
+        license: line("a license", &raw.license),
         maintainer: line("a maintainer", &raw.maintainer),
         sha256: String::new(),
         file: checker.source.path.to_owned(),

@@ -1,7 +1,7 @@
 //! Implements `bakeline play`: runs an Ansible playbook on the build instance. Packer calls it from
 //! a shell-local provisioner.
 
-use crate::adapters::{ansible, system};
+use crate::adapters::{ansible, parent, system};
 use crate::cli::Play;
 use crate::commands::support::context;
 use crate::error::{Error, ErrorKind, Result};
@@ -38,7 +38,14 @@ pub(crate) async fn run(args: &Play) -> Result<u8> {
         ui::data(&line);
     };
     let variables = environment(&job, &folder, &ansible::ssh_config());
-    let played = ansible::run_playbook(&folder, &arguments(&job), &variables, &mut forward).await;
+    let words = arguments(&job);
+    let playbook = ansible::run_playbook(&folder, &words, &variables, &mut forward);
+    let played = tokio::select! {
+        played = playbook => played,
+        () = parent::cancel_with_parent().cancelled_owned() => {
+            return Err(Error::new(ErrorKind::Interrupted, "Packer has ended; the playbook was stopped"));
+        }
+    };
     let code = played.map_err(|e| failed("cannot start `ansible-playbook`".to_owned(), e))?;
     match output.into_result(code, &job) {
         Ok(()) => Ok(0),

@@ -1,8 +1,7 @@
 //! Implements `bakeline check-build`: runs the build-phase checks on the build instance. Packer
 //! calls it from a shell-local provisioner after clean-up.
 
-use tokio_util::sync::CancellationToken;
-
+use crate::adapters::parent::cancel_with_parent;
 use crate::adapters::ssh::OpenSsh;
 use crate::adapters::system::{self, SystemClock};
 use crate::cli::CheckBuild;
@@ -22,7 +21,7 @@ pub(crate) async fn run(args: &CheckBuild) -> Result<u8> {
         &request,
         &args.host,
         args.port,
-        &CancellationToken::new(),
+        &cancel_with_parent(),
     )
     .await?;
     let text = serde_json::to_vec_pretty(&report).unwrap_or_default();

@@ -214,7 +214,13 @@ fn other_account_hint(location: &LookupScope, env: &EnvName, own: Option<&str>) 
     let is_listed = found.is_some_and(|env| env.regions.contains(&location.region));
     let is_shared = found.is_some_and(crate::catalog::Environment::is_shared);
     if accounts.is_empty() || is_shared || !is_elsewhere || !is_listed {
-        return "`bakeline list` shows what exists".to_owned();
+        let is_lowest = settings.environments.first().map(|env| &env.name) == Some(env);
+        let promote = if is_lowest || found.is_none() {
+            ""
+        } else {
+            ", and `bakeline promote` makes a version current"
+        };
+        return format!("`bakeline list` shows what exists{promote}");
     }
     let role = found.and_then(|env| env.read_role.as_ref().or(env.role.as_ref()));
     let role = role.map_or_else(String::new, |role| {

@@ -83,6 +83,7 @@ impl RunSummary {
             .iter()
             .map(|d| image_summary(d, outcome, region, "released"))
             .collect();
+        explain_cancellations(&mut images);
         let is_preview = outcome.is_none() && !plan.steps.is_empty();
         for (decision, image) in plan.decisions.iter().zip(&mut images) {
             if is_preview && decision.verdict != PlanVerdict::Keep {
@@ -154,6 +155,20 @@ impl ImageSummary {
             .or(locations.first())
             .map_or(self.status, |at| at.status);
         self.locations = locations;
+    }
+}
+
+/// Adds the image whose failure cancelled others, and the setting that continues with them.
+fn explain_cancellations(images: &mut [ImageSummary]) {
+    let Some(failed) = images.iter().find(|i| i.status == "failed") else {
+        return;
+    };
+    let hint = format!(
+        "cancelled because `{}` failed; `on_failure: continue` in bakeline.yaml continues with the other images",
+        failed.image
+    );
+    for image in images.iter_mut().filter(|i| i.status == "cancelled") {
+        image.hints.push(hint.clone());
     }
 }
 

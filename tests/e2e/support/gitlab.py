@@ -193,7 +193,7 @@ class Pipelines:
         return self.run(*words, branch="main", want=want, **values | variables)
 
     def run(self, *words: str, branch: str, want: int | None = None, **variables: str) -> CompletedRun:
-        # In a file: in GitLab, too, the variables are not arguments of a program.
+        # Written to a file, because GitLab does not pass variables as arguments either.
         values = {"CI_SERVER_URL": self.issuer.url, "BAKELINE_ID_TOKEN": self.issuer.token(branch), **variables}
         (self.at / ".gitlab-ci-local-variables.yml").write_text(json.dumps(values))
         options = ["--force-shell-executor", "--ignore-predefined-vars", ",".join(PREDEFINED.split())]

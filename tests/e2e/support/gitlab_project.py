@@ -112,6 +112,7 @@ class Project:
         marks = [{"Key": f"bakeline:{name}", "Value": value} for name, value in names.items()]
         on = [{"ResourceType": "key-pair", "Tags": marks}]
         self.sandbox.client("ec2").create_key_pair(KeyName="dead", TagSpecifications=on)
+        self.sandbox.settle()
 
     def callers(self, mark: int) -> set[str]:
         """Returns the names of the roles of all calls since a mark."""

@@ -9,7 +9,7 @@ use crate::matcher::value::Value;
 pub(crate) enum Observation {
     /// Value to compare.
     Value(Value),
-    /// No value, with the reason. Only `absent: true` accepts it; all other matchers fail, including negated ones.
+    /// No value, with the reason. Only `absent: true` and `not: {absent: false}` accept it, also within `and` and `or`.
     Missing(String),
     /// Unknown value, with the reason.
     Unknown(String),

@@ -18,6 +18,8 @@ use crate::ui;
 
 /// Operating system of the base image if no other is selected.
 const DEFAULT_SYSTEM: &str = "debian-13";
+/// Account of the credentials that `bakeline sandbox status --env` prints.
+const LOCAL_ACCOUNT: &str = "123456789012";
 
 pub(crate) fn run(start: &Path, args: &Init) -> Result<u8> {
     let dir = match &args.directory {
@@ -212,6 +214,14 @@ fn print_next_steps(dir: &Path, starter: &Starter) {
         Some(_) => "\nReplace `image` in .gitlab-ci.yml before the first pipeline.\n",
         None => "",
     };
+    let account = match &starter.account {
+        Some(account) if account != LOCAL_ACCOUNT => {
+            format!(
+                "\nIts account is {LOCAL_ACCOUNT}: change `account` in bakeline.yaml meanwhile."
+            )
+        }
+        _ => String::new(),
+    };
     ui::say(&format!(
         "{pipeline}\nNext:\n{enter}  \
          bakeline validate      # check the files\n  \
@@ -220,6 +230,6 @@ fn print_next_steps(dir: &Path, starter: &Starter) {
          The last two need {credentials}.\n\n\
          Without an AWS account, use the local EC2 (Debian 12, as root):\n  \
          bakeline sandbox up\n  \
-         eval \"$(bakeline sandbox status --env)\""
+         eval \"$(bakeline sandbox status --env)\"{account}"
     ));
 }

@@ -193,8 +193,8 @@ fn value_to_tree(value: &Value) -> Tree {
     }
 }
 
-/// Applies an operator. `==`, `!=` and `in` compare texts. `<` and similar operators compare
-/// versions, or numbers if one side is a number.
+/// Applies an operator. `==`, `!=` and `in` compare texts and lists. `<` and similar operators
+/// compare numbers if one side is a number and the property is no version, otherwise versions.
 fn compare(
     (operator, versions): (&str, bool),
     a: Option<&Tree>,
