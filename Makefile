@@ -59,7 +59,7 @@ book: ## build the book into target/book; links and anchors must hold
 
 recording: ## record `make demo` on a terminal and render docs/demo.svg
 	@scripts/venv.sh
-	@.venv/bin/python scripts/record-demo.py
+	@env -u MAKELEVEL -u MAKEFLAGS .venv/bin/python scripts/record-demo.py
 
 dist: ## build the release artifacts into target/dist: programs, packages, container image, SBOM
 	@scripts/dist.sh

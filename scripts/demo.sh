@@ -28,9 +28,10 @@ if [ ${#problems[@]} -gt 0 ]; then
     exit 1
 fi
 
-say "This installs Debian packages (packer, mmdebstrap, systemd-container, ...), builds bakeline (about 6 minutes"
-say "the first time on 2 cores), starts a local EC2 as root and releases five images (about 3 minutes with"
-say "Packer 1.6.6, 4 with current versions)."
+say "This installs Debian packages (packer, mmdebstrap, systemd-container, ...),"
+say "compiles bakeline (the first time about 6 minutes on 2 cores), starts a local"
+say "EC2 as root and releases five images (about 3 minutes with Packer 1.6.6, 4 with"
+say "current versions)."
 if [ "$(id -u)" != 0 ] && [ "${YES:-}" != 1 ] && [ -z "${CI:-}" ]; then
     read -r -p "It uses sudo. Continue? [y/N] " answer
     case $answer in y | Y | yes) ;; *) exit 1 ;; esac
