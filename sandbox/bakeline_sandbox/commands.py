@@ -223,8 +223,8 @@ def stop_sandbox(state_dir: StateDirectory, args: Namespace) -> int:
         if state_dir.acquire_lock() is None:
             role, pid = state_dir.read_lock_holder()
             if role != "server":
-                problem = f"another command (PID {pid}) uses `{state_dir.path}`"
-                raise CommandError(f"{problem}: wait for it or interrupt it")
+                user = f"another command (PID {pid}) uses `{state_dir.path}`"
+                raise CommandError(f"{user}: wait for it or interrupt it")
             _stop_server(state_dir, pid)
         _remove_leftovers(state_dir)
         state_dir.remove_run_dir()
