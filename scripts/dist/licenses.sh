@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the licenses of everything that the program contains: crates, and the C libraries that no crate names.
+# Writes the licenses of the crates in the program, and of libgit2 and musl, which no crate names.
 . "$(dirname "$0")/../common.sh"
 . scripts/dist/settings.sh
 licenses=$PARTS/share/THIRD-PARTY-LICENSES
@@ -18,6 +18,8 @@ print(*[crate["manifest_path"] for crate in json.load(sys.stdin)["packages"] if 
 }
 
 mkdir -p "$PARTS/share"
+# The next commands resolve the crates of all platforms.
+cargo fetch --locked --quiet
 PATH=$TOOLS/bin:$PATH cargo about generate --locked --offline --fail --config scripts/dist/about.toml \
     --output-file "$licenses" scripts/dist/about.hbs
 append libgit2 "$(dirname "$(manifest_path libgit2-sys)")/libgit2/COPYING"

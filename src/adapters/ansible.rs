@@ -88,7 +88,7 @@ pub fn ssh_config() -> String {
 }
 
 /// Runs a playbook in `dir`, passes each line of output to `on_line` and returns the exit code.
-/// Packer can kill this process, which is its child. A supervisor then stops the playbook.
+/// If this process ends, a supervisor stops the playbook.
 ///
 /// # Errors
 /// Fails if `ansible-playbook` cannot be started or waited for.

@@ -62,8 +62,8 @@ impl CatalogFiles {
         &self.root
     }
 
-    /// Returns the path of the directory relative to its Git repository, with `/` as separator. Returns an empty path for the
-    /// top of the repository, and outside of a repository.
+    /// Returns the path of the directory relative to its Git repository, with `/` as separator.
+    /// Returns an empty path for the top of the repository, and outside of a repository.
     #[must_use]
     pub fn folder_in_repository(&self) -> String {
         let top = self.root.ancestors().find(|at| at.join(".git").exists());

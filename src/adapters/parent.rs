@@ -1,5 +1,6 @@
 //! Detects the end of the parent process. Packer does not end the programs of its shell-local
-//! provisioners when it is cancelled.
+//! provisioners when it is cancelled. Packer starts them with `sh -c`; the templates use `exec`, so
+//! that Packer itself is the parent.
 
 use std::time::Duration;
 

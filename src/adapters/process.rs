@@ -46,8 +46,8 @@ pub(super) fn environment_secrets() -> Vec<String> {
         .collect()
 }
 
-/// Masks secrets in a line. Of a private key, each line of at least eight characters is masked, including the
-/// marker lines.
+/// Masks secrets in a line. Of a private key, each line of at least eight characters is masked,
+/// including the marker lines.
 pub(super) fn mask_secrets(line: &str, secrets: &[String]) -> String {
     let mut out = line.to_owned();
     for part in secrets

@@ -87,7 +87,7 @@ impl Engine {
             run: plan.run.clone(),
             scopes: plan.scopes().len(),
         });
-        let ends = self.run_scopes(plan, options, &shared).await;
+        let (ends, stopped_by) = self.run_scopes(plan, options, &shared).await;
         let interrupted = options.interrupt.is_cancelled();
         let outcome = Outcome {
             run: plan.run.clone(),
@@ -95,6 +95,7 @@ impl Engine {
             ended: self.clock.now(),
             interrupted,
             lock_lost: self.effects.lock_loss().is_some(),
+            stopped_by,
             scopes: ends,
         };
         self.events.on_event(&Event::RunFinished {
@@ -103,12 +104,13 @@ impl Engine {
         outcome
     }
 
+    /// Returns the end of each scope, and the scope whose failure cancelled the others.
     async fn run_scopes(
         &self,
         plan: &Plan,
         options: &Options,
         shared: &Arc<Shared>,
-    ) -> BTreeMap<Scope, ScopeEnd> {
+    ) -> (BTreeMap<Scope, ScopeEnd>, Option<Scope>) {
         let permits = Permits {
             scopes: Arc::new(Semaphore::new(options.jobs.max(1))),
             locations: Arc::new(Semaphore::new(options.location_jobs.max(1))),
@@ -121,6 +123,7 @@ impl Engine {
         let mut ends = shared.recovery.ended_scopes(plan);
         waiting.retain(|(scope, _)| !ends.contains_key(scope));
         let mut running = Running::default();
+        let mut stopped_by = None;
         loop {
             if options.interrupt.is_cancelled() {
                 shared.cancel.cancel();
@@ -131,8 +134,9 @@ impl Engine {
                 ended = running.next() => {
                     let Some((scope, end)) = ended else { break };
                     let stops = options.on_failure == OnFailure::Stop && !scope.is_replica();
-                    if end.is_failure() && stops {
+                    if end.is_failure() && stops && !cancel.is_cancelled() {
                         cancel.cancel();
+                        stopped_by = Some(scope.clone());
                     }
                     self.events.on_event(&Event::ScopeFinished {
                         scope: scope.clone(),
@@ -144,7 +148,7 @@ impl Engine {
                 () = effects.wait_for_lock_loss(), if !cancel.is_cancelled() => cancel.cancel(),
             }
         }
-        ends
+        (ends, stopped_by)
     }
 }
 

@@ -157,13 +157,16 @@ pub struct Outcome {
     /// True if the run lost its lock, so that another run may be changing the same resources.
     #[serde(skip)]
     pub lock_lost: bool,
+    /// Scope whose failure cancelled the others.
+    #[serde(skip)]
+    pub stopped_by: Option<Scope>,
     /// End of each scope.
     pub scopes: BTreeMap<Scope, ScopeEnd>,
 }
 
 impl Outcome {
-    /// Returns whether the run may remove what other runs left: the user does not wait for its end, and
-    /// it still holds its locks.
+    /// Returns whether the run may remove what other runs left: the user does not wait for its end,
+    /// and it still holds its locks.
     #[must_use]
     pub fn allows_sweep(&self) -> bool {
         !self.interrupted && !self.lock_lost

@@ -235,6 +235,7 @@ async fn failure_is_undone_newest_first_and_keeps_kind() {
         );
         assert!(matches!(outcome.end_of("a"), ScopeEnd::Failed { step, .. } if step == "a/build"));
         assert!(matches!(outcome.end_of("b"), ScopeEnd::NotStarted { .. }));
+        assert_eq!(outcome.stopped_by, Some("a".parse().expect("a scope")));
     }
 }
 
@@ -247,7 +248,10 @@ async fn failed_undo_is_stuck_with_hint() {
         ("b/key", Behavior::Fail(ErrorKind::StepFailed)),
     ];
     let (outcome, done, _) = run(&plan, &behaviors, 1, OnFailure::Continue).await;
-    assert_eq!(outcome.kind(), Some(ErrorKind::Stuck));
+    assert_eq!(
+        (outcome.kind(), &outcome.stopped_by),
+        (Some(ErrorKind::Stuck), &None)
+    );
     let ScopeEnd::Stuck { left, error, .. } = outcome.end_of("a") else {
         panic!("{outcome:?}")
     };

@@ -1,4 +1,5 @@
-//! Describes the actions of a plan: their names, their need of an instance, and whether they can be undone.
+//! Describes the actions of a plan: their names, their need of an instance, and whether they can be
+//! undone.
 
 use super::step::Action;
 

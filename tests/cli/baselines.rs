@@ -1,5 +1,5 @@
-//! Tests that docs/reference/baselines.md is up to date and that the shipped profiles have all controls of
-//! dev-sec.
+//! Tests that docs/reference/baselines.md is up to date and that the shipped profiles have all
+//! controls of dev-sec.
 
 #![expect(
     clippy::disallowed_methods,

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.catalog import VENDOR, Catalog, tags
@@ -47,7 +48,7 @@ def test_failing_control_stops_release_and_cleans_up(sandbox: Sandbox, catalog: 
         assert started.wait(timeout=HANG) == 3
     said = (catalog.at / "out.log").read_text()
     assert "/etc/base" in said and "right" in said and "wrong" in said, said
-    assert "cancelled because `base` failed; `on_failure: continue`" in said, said
+    assert "`base` failed, so the others were cancelled; `on_failure: continue`" in said, said
     assert "Cleanly cancelled builds after being interrupted" in packer_log(here, "side"), packer_log(here, "side")[
         -2000:
     ]
@@ -154,21 +155,31 @@ def test_stopped_release_leaves_no_process(catalog: Catalog) -> None:
     assert not processes_in(catalog.at)
 
 
-def test_interrupted_build_checks_leave_no_process(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Packer does not end the program of a shell-local provisioner."""
+SLEEPERS: dict[str, dict[str, Any]] = {
+    "check-build": {"checks": [{"command": "sleep 250", "exit_status": 0, "phase": ["build"]}]},
+    "ansible-playbook": {"ansible": [{"playbook": "sleep/site.yml"}]},
+}
+
+
+@pytest.mark.parametrize("program", SLEEPERS)
+def test_interrupted_build_leaves_no_process(sandbox: Sandbox, tmp_path: Path, program: str) -> None:
+    """Packer does not end the programs of shell-local provisioners."""
     sandbox.reset()
-    catalog = Catalog(sandbox, tmp_path / "checked", "checked")
-    catalog.image("base", source=VENDOR, checks=[{"command": "sleep 250", "exit_status": 0, "phase": ["build"]}])
+    catalog = Catalog(sandbox, tmp_path / "sleeping", "sleeping")
+    play = {"hosts": "all", "gather_facts": False, "tasks": [{"ansible.builtin.command": "sleep 250"}]}
+    catalog.file("sleep/site.yml", json.dumps([play]))
+    catalog.image("base", source=VENDOR, **SLEEPERS[program])
     started = catalog.start("release")
 
-    def is_checking() -> bool:
+    def is_running() -> bool:
         assert started.poll() is None, (catalog.at / "out.log").read_text()
-        return any("check-build" in command for command in processes_in(catalog.at))
+        return any(program in command for command in processes_in(catalog.at))
 
-    wait_until(is_checking, HANG, "the build checks")
+    wait_until(is_running, HANG, program)
     started.send_signal(signal.SIGINT)
     assert started.wait(timeout=HANG) == 130, (catalog.at / "out.log").read_text()
-    wait_until(lambda: not processes_in(catalog.at), 10, "the end of all processes")
+    # Not until HANG: the commands sleep for 250 s, so that a process that does not end is noticed.
+    wait_until(lambda: not processes_in(catalog.at), 60, "the end of all processes")
     assert catalog.images() == []
 
 

@@ -82,7 +82,8 @@ fn ssh_arguments(target: &SshTarget) -> Vec<String> {
         SshConfig::File(path) => add(&["-F", &path.display().to_string()]),
         SshConfig::User => {}
     }
-    // Override settings of the user's configuration that interfere with a single command and its output.
+    // Override settings of the user's configuration that interfere with a single command and its
+    // output.
     add(&[
         "-T",
         "-o",

@@ -23,8 +23,8 @@ use crate::error::{Result, causes};
 use crate::ports::{Store, StoreError, StoreErrorKind, StoreResult};
 use versioned::Versioned;
 
-/// Returns the store of a catalog. Does not read or write it yet. The first call refuses a store of a newer
-/// format. The first write creates the directory and records the format.
+/// Returns the store of a catalog. Does not read or write it yet. The first call refuses a store of
+/// a newer format. The first write creates the directory and records the format.
 ///
 /// # Errors
 /// Fails if no S3 client can be created, or in a build without S3.

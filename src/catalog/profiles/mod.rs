@@ -40,8 +40,8 @@ pub(crate) struct ResolvedProfile {
 }
 
 impl<'a> ProfileFile<'a> {
-    /// Reads the keys whose entries are read one by one: `extends`, inputs, checks and overrides. `RawProfile` only
-    /// defines their types.
+    /// Reads the keys whose entries are read one by one: `extends`, inputs, checks and overrides.
+    /// `RawProfile` only defines their types.
     pub(crate) fn take(
         source: SourceFile<'a>,
         metadata: Profile,

@@ -12,6 +12,7 @@ use crate::steps::build::FAILED;
 use crate::ui;
 
 pub(crate) async fn run(args: &Play) -> Result<u8> {
+    let packer_ended = parent::cancel_with_parent();
     let failed =
         |what: String, e: std::io::Error| Error::new(ErrorKind::StepFailed, what).because(e);
     let file = args.folder.join(JOB);
@@ -42,8 +43,9 @@ pub(crate) async fn run(args: &Play) -> Result<u8> {
     let playbook = ansible::run_playbook(&folder, &words, &variables, &mut forward);
     let played = tokio::select! {
         played = playbook => played,
-        () = parent::cancel_with_parent().cancelled_owned() => {
-            return Err(Error::new(ErrorKind::Interrupted, "Packer has ended; the playbook was stopped"));
+        () = packer_ended.cancelled() => {
+            let text = "Packer has ended; the playbook was stopped";
+            return Err(Error::new(ErrorKind::Interrupted, text));
         }
     };
     let code = played.map_err(|e| failed("cannot start `ansible-playbook`".to_owned(), e))?;

@@ -215,7 +215,7 @@ fn other_account_hint(location: &LookupScope, env: &EnvName, own: Option<&str>) 
     let is_shared = found.is_some_and(crate::catalog::Environment::is_shared);
     if accounts.is_empty() || is_shared || !is_elsewhere || !is_listed {
         let is_lowest = settings.environments.first().map(|env| &env.name) == Some(env);
-        let promote = if is_lowest || found.is_none() {
+        let promote = if is_lowest || !is_listed {
             ""
         } else {
             ", and `bakeline promote` makes a version current"
@@ -234,9 +234,9 @@ fn other_account_hint(location: &LookupScope, env: &EnvName, own: Option<&str>) 
     )
 }
 
-/// Returns an AMI that another account shares with this one, and its version. The tags of the owner are
-/// not visible here, so its name must be that of the image. A revoked version has no launch permissions,
-/// so it is not visible either.
+/// Returns an AMI that another account shares with this one, and its version. The tags of the owner
+/// are not visible here, so its name must be that of the image. A revoked version has no launch
+/// permissions, so it is not visible either.
 async fn find_shared(
     cloud: &dyn Cloud,
     location: &LookupScope,

@@ -83,7 +83,6 @@ impl RunSummary {
             .iter()
             .map(|d| image_summary(d, outcome, region, "released"))
             .collect();
-        explain_cancellations(&mut images);
         let is_preview = outcome.is_none() && !plan.steps.is_empty();
         for (decision, image) in plan.decisions.iter().zip(&mut images) {
             if is_preview && decision.verdict != PlanVerdict::Keep {
@@ -155,20 +154,6 @@ impl ImageSummary {
             .or(locations.first())
             .map_or(self.status, |at| at.status);
         self.locations = locations;
-    }
-}
-
-/// Adds the image whose failure cancelled others, and the setting that continues with them.
-fn explain_cancellations(images: &mut [ImageSummary]) {
-    let Some(failed) = images.iter().find(|i| i.status == "failed") else {
-        return;
-    };
-    let hint = format!(
-        "cancelled because `{}` failed; `on_failure: continue` in bakeline.yaml continues with the other images",
-        failed.image
-    );
-    for image in images.iter_mut().filter(|i| i.status == "cancelled") {
-        image.hints.push(hint.clone());
     }
 }
 
@@ -387,7 +372,22 @@ pub(super) fn exit_code(ran: &RunResult) -> Result<u8> {
             _ => {}
         }
     }
+    if let Some(hint) = cancellation_hint(&ran.outcome) {
+        error = error.hint(hint);
+    }
     Err(error.hint(format!("the files of this run are in {directory}")))
+}
+
+/// Returns why images were cancelled, and the setting that continues with them.
+fn cancellation_hint(outcome: &Outcome) -> Option<String> {
+    let failed = outcome.stopped_by.as_ref()?;
+    let is_cancelled = |end: &ScopeEnd| matches!(end, ScopeEnd::Cancelled { .. });
+    outcome.scopes.values().any(is_cancelled).then(|| {
+        format!(
+            "`{failed}` failed, so the others were cancelled; `on_failure: continue` in bakeline.yaml \
+             continues with them"
+        )
+    })
 }
 
 fn outcome_headline(outcome: &Outcome) -> String {

@@ -123,7 +123,8 @@ impl FactSource for SshFacts<'_> {
     }
 }
 
-/// Collects facts from the test instance that a step launched, and judges the controls. Also returns the host.
+/// Collects facts from the test instance that a step launched, and judges the controls. Also
+/// returns the host.
 pub(in crate::steps) async fn collect_from_instance(
     steps: &Steps,
     step: &Step,
@@ -229,8 +230,9 @@ fn convert_shell_error(error: ShellError, hint: Option<&'static str>) -> Error {
         .fold(Error::new(kind, error.message), Error::hint)
 }
 
-/// Returns the error for a host key that is not the expected one. bakeline creates the host keys of its
-/// test instances, and seal.sh removes /etc/ssh/ssh_host_*, so another key is that of the image.
+/// Returns the error for a host key that is not the expected one. bakeline creates the host keys of
+/// its test instances, and seal.sh removes /etc/ssh/ssh_host_*, so another key is that of the
+/// image.
 fn own_host_key_error(target: &SshTarget) -> Error {
     let host = &target.host;
     if target.trust == HostKeyPolicy::AcceptNew {

@@ -71,12 +71,12 @@ impl StepEffect for AllowLaunch<'_> {
     }
 }
 
-/// Entries of the tag that records the permissions, by AMI. EC2 may not show an entry yet that the same
-/// step has written.
+/// Entries of the tag that records the permissions, by AMI. EC2 may not show an entry yet that the
+/// same step has written.
 type Entries = BTreeMap<AmiId, Grants>;
 
-/// Removes what an earlier attempt of the run granted, by the same rule as `doctor`: the permissions of an
-/// environment in which the AMI never was current.
+/// Removes what an earlier attempt of the run granted, by the same rule as `doctor`: the
+/// permissions of an environment in which the AMI never was current.
 async fn forbid_left_over(
     steps: &Steps,
     step: &Step,
@@ -223,8 +223,8 @@ impl StepEffect for DisallowLaunch<'_> {
     }
 }
 
-/// Removes the launch permissions of an environment, or all of a revoked AMI. Returns the receivers that
-/// had them.
+/// Removes the launch permissions of an environment, or all of a revoked AMI. Returns the receivers
+/// that had them.
 async fn disallow(
     steps: &Steps,
     step: &Step,
@@ -289,8 +289,9 @@ fn unknown_receivers(step: &Step, id: &AmiId, env: &EnvName, others: &[String]) 
     ))
 }
 
-/// Removes all launch permissions of those AMIs that this catalog shares, including permissions that bakeline did not grant, and
-/// returns the IDs of these AMIs. The tag that records the permissions stays.
+/// Removes all launch permissions of those AMIs that this catalog shares, including permissions
+/// that bakeline did not grant, and returns the IDs of these AMIs. The tag that records the
+/// permissions stays.
 pub(in crate::steps) async fn withdraw_launches(
     steps: &Steps,
     step: &Step,

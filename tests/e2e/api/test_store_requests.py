@@ -48,3 +48,15 @@ def test_plan_after_many_runs_needs_as_many_requests_as_after_one(sandbox: Sandb
             s3.put_object(Bucket=BUCKET, Key=f"stored/runs/20250101t000000z-{number:04x}/{name}", Body=b"{}")
     after = requests()
     assert sorted(after) == sorted(before), after
+
+
+def test_missing_bucket_is_reported_without_the_xml_of_the_answer(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.reset()
+    catalog = create_catalog(sandbox, tmp_path, "unstored", store={"s3": {"bucket": "missing-bucket"}})
+    done = catalog.bakeline("preflight")
+    assert done.code != 0 and "the bucket does not exist: create it" in done.out + done.err, done
+    assert "missing-bucket" in done.out + done.err and "<?xml" not in done.out + done.err, done
+    sandbox.client("s3").create_bucket(
+        Bucket="missing-bucket", CreateBucketConfiguration={"LocationConstraint": sandbox.region}
+    )
+    assert "the bucket does not exist" not in catalog.bakeline("preflight").err

@@ -9,7 +9,8 @@ use crate::matcher::value::Value;
 pub(crate) enum Observation {
     /// Value to compare.
     Value(Value),
-    /// No value, with the reason. Only `absent: true` and `not: {absent: false}` accept it, also within `and` and `or`.
+    /// No value, with the reason. Only `absent: true` and `not: {absent: false}` accept it, also
+    /// within `and` and `or`.
     Missing(String),
     /// Unknown value, with the reason.
     Unknown(String),

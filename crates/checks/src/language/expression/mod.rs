@@ -194,7 +194,7 @@ fn value_to_tree(value: &Value) -> Tree {
 }
 
 /// Applies an operator. `==`, `!=` and `in` compare texts and lists. `<` and similar operators
-/// compare numbers if one side is a number and the property is no version, otherwise versions.
+/// compare numbers if one side is a number and the property is not a version, otherwise versions.
 fn compare(
     (operator, versions): (&str, bool),
     a: Option<&Tree>,
