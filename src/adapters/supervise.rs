@@ -3,13 +3,14 @@
 //! Packer cancels and cleans up on SIGTERM. After SIGKILL of bakeline or a closed terminal, the build
 //! and its instance would keep running. The standard input of the supervisor is a pipe from bakeline.
 //! When it closes, bakeline has ended. The supervisor also relays the output of Packer: if Packer
-//! wrote to the closed pipe of bakeline, SIGPIPE would end it during its clean-up.
+//! wrote to the closed pipe of bakeline, SIGPIPE would end it during its clean-up. What Packer leaves
+//! running is ended with it.
 
 use std::ffi::OsString;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
@@ -47,8 +48,18 @@ pub async fn run(command: &[OsString]) -> std::io::Result<u8> {
         relays.spawn(relay(err, tokio::io::stderr()));
     }
     let status = wait_or_stop(&mut child, signals).await;
+    end_group();
     let _ignored = tokio::time::timeout(RELAY_TIMEOUT, relays.join_all()).await;
     status
+}
+
+/// Ends what the command left running, such as workers of Ansible and their commands. The supervisor
+/// is in the same process group, and handles the signal.
+fn end_group() {
+    let group = getpgrp();
+    if group == getpid() {
+        let _ignored = kill_process_group(group, Signal::TERM);
+    }
 }
 
 /// Waits for the end of the child. Stops it after a signal or the end of bakeline.
@@ -77,7 +88,7 @@ async fn wait_or_stop(
         Ok(status) => status.map(exit_code),
         Err(_) => {
             // The supervisor leads its process group. This kills Packer, its plugins and itself.
-            let _ignored = kill_process_group(rustix::process::getpgrp(), Signal::KILL);
+            let _ignored = kill_process_group(getpgrp(), Signal::KILL);
             child.wait().await.map(exit_code)
         }
     }

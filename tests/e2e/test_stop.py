@@ -156,8 +156,8 @@ def test_stopped_release_leaves_no_process(catalog: Catalog) -> None:
 
 
 SLEEPERS: dict[str, dict[str, Any]] = {
-    "check-build": {"checks": [{"command": "sleep 250", "exit_status": 0, "phase": ["build"]}]},
-    "ansible-playbook": {"ansible": [{"playbook": "sleep/site.yml"}]},
+    "check-build --request": {"checks": [{"command": "sleep 250", "exit_status": 0, "phase": ["build"]}]},
+    "play --folder": {"ansible": [{"playbook": "sleep/site.yml"}]},
 }
 
 
@@ -166,7 +166,9 @@ def test_interrupted_build_leaves_no_process(sandbox: Sandbox, tmp_path: Path, p
     """Packer does not end the programs of shell-local provisioners."""
     sandbox.reset()
     catalog = Catalog(sandbox, tmp_path / "sleeping", "sleeping")
-    play = {"hosts": "all", "gather_facts": False, "tasks": [{"ansible.builtin.command": "sleep 250"}]}
+    # On the runner, where it does not end with the instance.
+    task = {"ansible.builtin.command": "sleep 250", "delegate_to": "localhost"}
+    play = {"hosts": "all", "gather_facts": False, "tasks": [task]}
     catalog.file("sleep/site.yml", json.dumps([play]))
     catalog.image("base", source=VENDOR, **SLEEPERS[program])
     started = catalog.start("release")
@@ -176,6 +178,7 @@ def test_interrupted_build_leaves_no_process(sandbox: Sandbox, tmp_path: Path, p
         return any(program in command for command in processes_in(catalog.at))
 
     wait_until(is_running, HANG, program)
+    time.sleep(5)  # until Ansible runs the task
     started.send_signal(signal.SIGINT)
     assert started.wait(timeout=HANG) == 130, (catalog.at / "out.log").read_text()
     # Not until HANG: the commands sleep for 250 s, so that a process that does not end is noticed.
