@@ -3,8 +3,8 @@
 //! Packer cancels and cleans up on SIGTERM. After SIGKILL of bakeline or a closed terminal, the build
 //! and its instance would keep running. The standard input of the supervisor is a pipe from bakeline.
 //! When it closes, bakeline has ended. The supervisor also relays the output of Packer: if Packer
-//! wrote to the closed pipe of bakeline, SIGPIPE would end it during its clean-up. What Packer leaves
-//! running is ended with it.
+//! wrote to the closed pipe of bakeline, SIGPIPE would end it during its clean-up. At the end, the
+//! supervisor also stops processes that Packer left.
 
 use std::ffi::OsString;
 use std::process::Stdio;
