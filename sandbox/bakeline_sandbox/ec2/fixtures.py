@@ -9,7 +9,8 @@ Each endpoint is `POST /_bakeline/control/<name>` with a JSON body. Times are IS
                 moves all dates of a resource n days into the past
     launched    {"image": ID, "time": "2026-01-31T12:00:00Z" or null}
                 sets LastLaunchedTime of an AMI
-    copies      {"seconds"?: 0, "fail"?: reason, "times"?: 1, "region"?: destination, "imds"?: false}
+    copies      {"seconds"?: 0, "fail"?: reason, "times"?: 1, "region"?: destination,
+                "imds"?: false}
                 sets duration and result of the next CopyImage calls; `imds: false` makes the copy
                 lose ImdsSupport, and `times: 0` removes all plans
     snapshots   {"code": "internal-error", "id"?: snapshot or AMI, "times"?: 1}
