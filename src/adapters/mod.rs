@@ -25,7 +25,6 @@ pub mod local;
 #[cfg(not(feature = "live"))]
 pub mod offline;
 pub mod packer;
-pub mod parent;
 mod process;
 pub mod processes;
 pub mod sandbox;

@@ -53,8 +53,9 @@ pub async fn run(command: &[OsString]) -> std::io::Result<u8> {
     status
 }
 
-/// Ends what the command left running, such as workers of Ansible and their commands. The supervisor
-/// is in the same process group, and handles the signal.
+/// Ends what the command left running. Packer does not end the programs of its shell-local
+/// provisioners, and Ansible not its workers and their commands. The supervisor is in the same process
+/// group, and handles the signal.
 fn end_group() {
     let group = getpgrp();
     if group == getpid() {

@@ -182,7 +182,7 @@ def test_interrupted_build_leaves_no_process(sandbox: Sandbox, tmp_path: Path, p
     started.send_signal(signal.SIGINT)
     assert started.wait(timeout=HANG) == 130, (catalog.at / "out.log").read_text()
     # Not until HANG: the commands sleep for 250 s, so that a process that does not end is noticed.
-    wait_until(lambda: not processes_in(catalog.at), 60, "the end of all processes")
+    wait_until(lambda: not processes_in(catalog.at), 20, "the end of all processes")
     assert catalog.images() == []
 
 

@@ -1,7 +1,7 @@
 //! Implements `bakeline play`: runs an Ansible playbook on the build instance. Packer calls it from
 //! a shell-local provisioner.
 
-use crate::adapters::{ansible, parent, system};
+use crate::adapters::{ansible, system};
 use crate::cli::Play;
 use crate::commands::support::context;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,7 +12,6 @@ use crate::steps::build::FAILED;
 use crate::ui;
 
 pub(crate) async fn run(args: &Play) -> Result<u8> {
-    let packer_ended = parent::cancel_with_parent();
     let failed =
         |what: String, e: std::io::Error| Error::new(ErrorKind::StepFailed, what).because(e);
     let file = args.folder.join(JOB);
@@ -39,15 +38,7 @@ pub(crate) async fn run(args: &Play) -> Result<u8> {
         ui::data(&line);
     };
     let variables = environment(&job, &folder, &ansible::ssh_config());
-    let words = arguments(&job);
-    let playbook = ansible::run_playbook(&folder, &words, &variables, &mut forward);
-    let played = tokio::select! {
-        played = playbook => played,
-        () = packer_ended.cancelled() => {
-            let text = "Packer has ended; the playbook was stopped";
-            return Err(Error::new(ErrorKind::Interrupted, text));
-        }
-    };
+    let played = ansible::run_playbook(&folder, &arguments(&job), &variables, &mut forward).await;
     let code = played.map_err(|e| failed("cannot start `ansible-playbook`".to_owned(), e))?;
     match output.into_result(code, &job) {
         Ok(()) => Ok(0),

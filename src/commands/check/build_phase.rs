@@ -1,7 +1,8 @@
 //! Implements `bakeline check-build`: runs the build-phase checks on the build instance. Packer
 //! calls it from a shell-local provisioner after clean-up.
 
-use crate::adapters::parent::cancel_with_parent;
+use tokio_util::sync::CancellationToken;
+
 use crate::adapters::ssh::OpenSsh;
 use crate::adapters::system::{self, SystemClock};
 use crate::cli::CheckBuild;
@@ -12,13 +13,18 @@ use crate::steps::check::controls::{CheckRequest, check_build_instance as collec
 use crate::ui;
 
 pub(crate) async fn run(args: &CheckBuild) -> Result<u8> {
-    let packer_ended = cancel_with_parent();
     let bytes = context::read_file(&args.request)?;
     let request: CheckRequest = serde_json::from_slice(&bytes).map_err(|e| {
         Error::input(format!("{} is not a check request", args.request.display())).because(e)
     })?;
-    let report =
-        collect_and_judge(&OpenSsh, &request, &args.host, args.port, &packer_ended).await?;
+    let report = collect_and_judge(
+        &OpenSsh,
+        &request,
+        &args.host,
+        args.port,
+        &CancellationToken::new(),
+    )
+    .await?;
     let text = serde_json::to_vec_pretty(&report).unwrap_or_default();
     let written = system::write_atomically(&request.evidence, &text, 0o600);
     written
