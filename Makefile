@@ -24,7 +24,7 @@ clients: ## third-party clients: awscli, boto3, gitlab-ci-local, schema validato
 
 # Many tests wait for processes, so two tests for each core run at a time.
 core: ## the everyday loop: Rust tests without the AWS SDK
-	RUST_TEST_THREADS=$$((2 * $$(getconf _NPROCESSORS_ONLN))) cargo test --no-default-features
+	RUST_TEST_THREADS=$$((4 * $$(getconf _NPROCESSORS_ONLN))) cargo test --no-default-features
 
 matrix: ## all cases of the tests that otherwise run only a sample
 	@scripts/matrix.sh

@@ -101,7 +101,7 @@ fn environment_and_arguments_arrive_verbatim() {
 #[test]
 fn short_scripts_end() {
     for shell in shells() {
-        for _ in 0..20 {
+        for _ in 0..6 {
             let text = "echo short; exit 0\n";
             let ran = run_catalog_script(&shell, text, &json!({}));
             assert_eq!(

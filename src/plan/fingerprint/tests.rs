@@ -310,7 +310,7 @@ fn mutate_more(spec: &mut Spec, which: usize, at: usize) -> Option<String> {
 }
 
 proptest! {
-    #![proptest_config(proptest_config("changed inputs of a fingerprint", 50, 200))]
+    #![proptest_config(proptest_config(50, 200))]
 
     #[test]
     fn irrelevant_changes_keep_the_fingerprint(spec in spec()) {

@@ -30,11 +30,10 @@ fn load_catalog(platform: Platform) -> Catalog {
 }
 
 /// Returns the exit code and the messages of the check on a system with this os-release.
-fn check_system(platform: Platform, os_release: &str) -> String {
-    let catalog = load_catalog(platform);
+fn check_system(catalog: &Catalog, os_release: &str) -> String {
     let image = &catalog.images[&ImageName::from("web")];
-    let values = check_values(&catalog, image);
-    let check = render(&catalog, CHECK, Language::Shell, &values).expect("a script");
+    let values = check_values(catalog, image);
+    let check = render(catalog, CHECK, Language::Shell, &values).expect("a script");
     let (function, _) = check.rsplit_once("\nif [ -e ").expect("the call");
     let script = format!(
         "{function}\nfile=$(mktemp)\nprintf %s {} > \"$file\"\ncode=0\n\
@@ -84,8 +83,9 @@ const SYSTEMS: [(&str, Option<Platform>); 11] = [
 #[test]
 fn check_accepts_only_systems_of_the_platform() {
     for platform in Platform::ALL {
+        let catalog = load_catalog(platform);
         for (os_release, actual) in SYSTEMS {
-            let text = check_system(platform, os_release);
+            let text = check_system(&catalog, os_release);
             if actual == Some(platform) {
                 assert_eq!(text, "exit 0", "{platform:?} {os_release}");
                 continue;
@@ -107,12 +107,12 @@ fn check_accepts_only_systems_of_the_platform() {
 fn rejected_system_is_named_in_one_line() {
     let os_release = "NAME=\"Amazon Linux\"\nVERSION_ID=\"2023\"\nID=\"amzn\"\nPRETTY_NAME=\"Amazon Linux 2023\"\n";
     assert_eq!(
-        check_system(Platform::Rhel, os_release),
+        check_system(&load_catalog(Platform::Rhel), os_release),
         "image `web` has `platform: rhel`, but its source runs Amazon Linux 2023 (ID=amzn, \
          VERSION_ID=2023): set `platform: amazon-linux` in images/base.yaml, or another \
          `source`\nexit 1"
     );
-    let unknown = check_system(Platform::Debian, "");
+    let unknown = check_system(&load_catalog(Platform::Debian), "");
     assert!(unknown.contains("(ID=linux, VERSION_ID=none)"), "{unknown}");
 }
 
@@ -122,7 +122,7 @@ fn too_old_system_is_rejected() {
         (Platform::AmazonLinux, "ID=amzn\nVERSION_ID=2\n"),
         (Platform::Rhel, "ID=centos\nVERSION_ID=\"8\"\n"),
     ] {
-        let text = check_system(platform, os_release);
+        let text = check_system(&load_catalog(platform), os_release);
         assert!(
             text.contains("supports version") && text.ends_with("exit 1"),
             "{text}"

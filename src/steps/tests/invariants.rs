@@ -48,17 +48,24 @@ pub(super) fn latest(
     (state.parameters.get(&pointer).cloned(), found)
 }
 
-/// Returns a violated invariant: a lookup that finds an unchecked AMI or loses the old one, a
-/// temporary resource without run and expiry, or a changed foreign AMI.
+/// Returns the images that have a current AMI.
+pub(super) fn current_images(state: &FakeCloudState) -> Vec<&'static str> {
+    let images = IMAGES.into_iter().map(|(image, _)| image);
+    images
+        .filter(|image| latest(state, image, &test_env()).1.is_some())
+        .collect()
+}
+
+/// Returns a violated invariant: a lookup that finds an unchecked AMI or loses the one of an image in
+/// `current`, a temporary resource without run and expiry, or a changed foreign AMI.
 pub(super) fn violation(
-    before: &FakeCloudState,
+    (before, current): (&FakeCloudState, &[&str]),
     now: &FakeCloudState,
     workspace: &MemoryWorkspace,
 ) -> Option<String> {
     for (image, _) in IMAGES {
         let (pointer, found) = latest(now, image, &test_env());
-        let old = latest(before, image, &test_env()).1;
-        if old.is_some() && (found.is_none() || pointer.is_none()) {
+        if current.contains(&image) && (found.is_none() || pointer.is_none()) {
             return Some(format!("a lookup no longer finds {image}"));
         }
         for ami in found.into_iter().chain(pointer.map(AmiId)) {

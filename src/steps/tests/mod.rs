@@ -5,6 +5,7 @@ mod adopt_interrupted;
 mod architectures;
 mod cancel;
 mod capacity;
+mod catalogs;
 mod evidence;
 mod fault_product;
 mod faults;
@@ -37,12 +38,11 @@ use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
 use super::Steps;
-use crate::adapters::assets;
 use crate::adapters::fake::{
     ACCOUNT, FakeBuilder, FakeClock, FakeCloud, FakeCloudState, LocalShell, MemoryJournal,
     MemoryStore, MemoryWorkspace,
 };
-use crate::catalog::{Catalog, OnFailure, load};
+use crate::catalog::{Catalog, OnFailure};
 use crate::engine::event::{Event, EventSink};
 use crate::engine::lock::fence::FencedCloud;
 use crate::engine::outcome::Outcome;
@@ -53,43 +53,8 @@ use crate::model::{
     Region, RunId, State, Tags, Timestamp,
 };
 use crate::plan::{Plan, promote, prune, release};
-use invariants::{foreign_tags, latest, violation};
-
-/// Image files. Lineage: base <- a <- b and base <- z.
-const IMAGES: [(&str, &str); 4] = [
-    (
-        "base",
-        "source: {owner: \"136693071363\", name: debian-12-*}\nchecks:\n  - {file: /etc/passwd}\n",
-    ),
-    ("a", "parent: base\npackages: [curl]\n"),
-    ("b", "parent: a\nchecks:\n  - {file: /etc/group}\n"),
-    ("z", "parent: base\n"),
-];
-
-/// Returns a catalog with the image files above; `changed` adds or replaces files.
-fn catalog(changed: &[(&str, &str)]) -> Arc<Catalog> {
-    // One prune runs all retirement stages. Other tests cover the waiting times.
-    let without_waits = "retention: {keep: 3, disable_after: 0s, deregister_after: 0s}";
-    catalog_with(
-        &format!("name: acme\nregions: [eu-west-1]\n{without_waits}\n"),
-        changed,
-    )
-}
-
-/// Returns a catalog with these settings and image files.
-fn catalog_with(settings: &str, changed: &[(&str, &str)]) -> Arc<Catalog> {
-    let mut files: BTreeMap<String, Vec<u8>> = assets::shipped_paths()
-        .into_iter()
-        .filter_map(|p| Some((p.clone(), assets::shipped_file(&p)?.into_owned())))
-        .collect();
-    files.insert("bakeline.yaml".to_owned(), settings.as_bytes().to_vec());
-    for (name, text) in IMAGES.iter().chain(changed) {
-        files.insert(format!("images/{name}.yaml"), text.as_bytes().to_vec());
-    }
-    let (catalog, findings) = load(&files);
-    assert!(findings.is_empty(), "{findings:?}");
-    Arc::new(catalog.expect("a sound catalog"))
-}
+use catalogs::{IMAGES, catalog, catalog_with};
+use invariants::{current_images, foreign_tags, latest, violation};
 
 /// Records all events, and can cancel a run at the n-th started step.
 #[derive(Default)]
@@ -358,8 +323,9 @@ impl TestEnv {
     /// Checks the invariants after every call.
     fn watch_invariants(&self) {
         let (workspace, before) = (Arc::clone(&self.workspace), self.cloud.state(|w| w.clone()));
+        let current = current_images(&before);
         self.cloud
-            .watch(move |state| violation(&before, state, &workspace));
+            .watch(move |state| violation((&before, &current), state, &workspace));
     }
 
     /// Asserts that a run left no temporary resources.

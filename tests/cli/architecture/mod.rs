@@ -11,6 +11,7 @@ mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use rules::{cycle, differences, forbidden, imports, shape, table};
 use source::{Source, read};
@@ -62,8 +63,8 @@ fn follow(path: PathBuf, module: &[String], tests: bool, out: &mut Vec<Found>) {
     });
 }
 
-/// Returns the files of all packages, with paths as if each package were a module of bakeline.
-fn crate_files() -> Vec<Found> {
+/// Files of all packages, with paths as if each package were a module of bakeline.
+static CRATE_FILES: LazyLock<Vec<Found>> = LazyLock::new(|| {
     let mut out = Vec::new();
     follow(root().join("src/lib.rs"), &[], false, &mut out);
     follow(root().join("src/main.rs"), &[], false, &mut out);
@@ -77,7 +78,7 @@ fn crate_files() -> Vec<Found> {
         file.source.resolve_packages(&CRATES);
     }
     out
-}
+});
 
 /// Moves a file of a package below the module `name`.
 fn as_module(mut file: Found, name: &str) -> Found {
@@ -112,7 +113,7 @@ fn modules_import_what_the_table_allows_and_nothing_else() {
     let document =
         std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
     let mut actual: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for file in crate_files()
+    for file in CRATE_FILES
         .iter()
         .filter(|f| !f.tests && !f.module.is_empty())
     {
@@ -128,7 +129,7 @@ fn modules_import_what_the_table_allows_and_nothing_else() {
 
 #[test]
 fn pure_modules_name_nothing_that_acts_and_only_adapters_name_the_outside() {
-    let files = crate_files();
+    let files = &*CRATE_FILES;
     let mut wrong = Vec::new();
     for file in files.iter().filter(|f| !f.tests && !f.module.is_empty()) {
         wrong.extend(
@@ -154,8 +155,8 @@ fn only_adapters_lift_the_ban_on_effects() {
             .any(|l| l.trim_start().starts_with("#") && l.contains("disallowed_methods"))
     };
     assert!(lifts("#[expect(clippy::disallowed_methods)]") && !lifts("// disallowed_methods"));
-    let own = crate_files()
-        .into_iter()
+    let own = CRATE_FILES
+        .iter()
         .filter(|f| !f.tests && f.module.first().is_some_and(|m| m != "adapters"));
     let text = |path: &Path| std::fs::read_to_string(path).expect("a text");
     complain(
@@ -171,7 +172,7 @@ const LARGEST_CYCLE: usize = 3;
 #[test]
 fn import_cycles_stay_small() {
     let mut wrong = Vec::new();
-    for cycle in cycles::cycles(&crate_files()) {
+    for cycle in cycles::cycles(&CRATE_FILES) {
         let names: Vec<&Path> = cycle
             .iter()
             .map(|path| path.strip_prefix(root()).unwrap_or(path))
@@ -210,7 +211,7 @@ fn every_file_is_wired() {
     for folder in source_folders() {
         all_files(&folder, &mut files);
     }
-    let wired: BTreeSet<PathBuf> = crate_files().into_iter().map(|f| f.path).collect();
+    let wired: BTreeSet<PathBuf> = CRATE_FILES.iter().map(|f| f.path.clone()).collect();
     complain(
         &files
             .difference(&wired)

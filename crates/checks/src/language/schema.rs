@@ -1,6 +1,7 @@
 //! Generates the JSON Schema of checks from the list of resources. Editors and the catalog use it.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -107,7 +108,14 @@ fn check_name(name: &str) -> String {
 }
 
 fn add_definitions(generator: &mut SchemaGenerator) {
-    let all = generator.definitions_mut();
+    generator.definitions_mut().extend(DEFINITIONS.clone());
+}
+
+/// Definitions of all checks, which several schemas contain.
+static DEFINITIONS: LazyLock<Map<String, Json>> = LazyLock::new(definitions);
+
+fn definitions() -> Map<String, Json> {
+    let mut all = Map::new();
     let mut nested = Vec::new();
     for kind in RESOURCE_TYPES {
         all.insert(check_name(kind.name), kind_schema(kind, true));
@@ -139,6 +147,7 @@ fn add_definitions(generator: &mut SchemaGenerator) {
             ),
         );
     }
+    all
 }
 
 const SCALARS: &[(&str, &str)] = &[

@@ -16,6 +16,7 @@ use crate::adapters::fake::MemoryStore;
 use crate::engine::lock::Locks;
 use crate::engine::lock::guard::Guard as _;
 use crate::lifecycle::lock::safety_margin;
+use crate::matrix::proptest_config;
 use crate::ports::{Store, StoreResult};
 
 /// Store that yields before and after each call, because a process may be suspended there.
@@ -156,7 +157,7 @@ fn first_regression(seen: &[(usize, u64)]) -> Option<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(proptest_config(300, 300))]
 
     /// Clocks may differ by the margin.
     #[test]

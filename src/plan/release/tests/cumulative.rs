@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::{ami, catalog, decisions_for, inventory, released_ami};
 use crate::lifecycle::tags;
+use crate::matrix::proptest_config;
 use crate::model::{Ami, Tags};
 
 /// Circumstances of a decision.
@@ -125,7 +126,7 @@ fn expected(case: &Case) -> &'static str {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(proptest_config(300, 300))]
 
     #[test]
     fn base_follows_the_cumulative_table(case in cases()) {

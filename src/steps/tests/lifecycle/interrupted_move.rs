@@ -8,6 +8,7 @@ use super::{
 };
 use crate::adapters::fake::{Fault, FaultTiming};
 use crate::lifecycle::tags;
+use crate::matrix::select_cases;
 use crate::steps::tests::TestEnv;
 
 /// Returns the operations to interrupt, each with the environment before it.
@@ -60,7 +61,7 @@ async fn repeated_run_completes_failed_operation() {
     for (before, operation) in operations().await {
         let clean = operation.succeed_on_day(&before, 28).await;
         let (wanted, calls) = (state_table(&clean), clean.cloud.calls());
-        for (index, call) in calls.iter().enumerate() {
+        for (index, call) in select_cases("failed operations", 1, calls.iter().enumerate()) {
             for when in [FaultTiming::Before, FaultTiming::After]
                 .into_iter()
                 .take(1 + usize::from(call.changes))
@@ -105,7 +106,7 @@ async fn doctor_repairs_operation_killed_before_any_call() {
         let clean = operation.succeed_on_day(&before, 28).await;
         let (wanted, calls) = (state_table(&clean), clean.cloud.calls().len());
         let mut repaired = 0;
-        for at in 1..=calls {
+        for at in select_cases("killed operations", 1, 1..=calls) {
             let context = format!("{operation:?} killed before call {at}");
             let setup = on_day(&before, 28);
             let halted = setup.cloud.halt_before(at);
