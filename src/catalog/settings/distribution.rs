@@ -7,6 +7,7 @@ use crate::catalog::checker::Checker;
 use crate::catalog::raw::{RawDistribute, RawEnvironment, Text};
 use crate::catalog::syntax::Syntax;
 use crate::catalog::types::Distribution;
+use crate::catalog::yaml::deserialize::Spanned;
 use crate::catalog::{codes, syntax};
 use crate::model::Region;
 
@@ -60,6 +61,36 @@ pub(super) fn parse_distribution(
             .help("remove it; `builder.kms_key` encrypts the AMIs, with one key for each Region");
     }
     Distribution::Share { organizations }
+}
+
+/// Reports environments whose AMIs are copied into other accounts, but that name no role to enter them.
+/// `home` is the account of the builder, if the catalog names it.
+pub(super) fn check_roles(
+    environments: &[Spanned<RawEnvironment>],
+    home: Option<&str>,
+    checker: &mut Checker<'_, '_>,
+) {
+    for raw in environments.iter().map(|raw| &raw.value) {
+        let is_shared = raw.distribute.as_ref().map(|d| d.value) == Some(RawDistribute::Share);
+        let Some(account) = other_account(&raw.accounts, home) else {
+            continue;
+        };
+        if is_shared || raw.role.is_some() {
+            continue;
+        }
+        let message = format!("no `role` to copy AMIs into the account {}", account.value);
+        checker
+            .error(codes::DISTRIBUTION, &account.span, message)
+            .help("set `role` of the environment, or `distribute: share`");
+    }
+}
+
+/// Returns an account that is not the builder's. A single one may be, if the builder's is unknown.
+fn other_account<'a>(accounts: &'a [Text], home: Option<&str>) -> Option<&'a Text> {
+    match home {
+        Some(home) => accounts.iter().find(|account| account.value != home),
+        None => accounts.get(1),
+    }
 }
 
 /// Returns the valid ARNs of a list, and reports the others.

@@ -19,7 +19,7 @@ use crate::catalog::settings::builder::{is_private, parse_builder};
 pub(crate) use crate::catalog::settings::builder::{
     parse_imds, parse_instance_types, parse_subnets, warn_about_private_access,
 };
-use crate::catalog::settings::distribution::parse_distribution;
+use crate::catalog::settings::distribution::{check_roles, parse_distribution};
 use crate::catalog::settings::kms::{check_builder_keys, parse_environment_keys};
 use crate::catalog::settings::launch::parse_launch;
 use crate::catalog::settings::regions::{
@@ -66,11 +66,7 @@ pub(crate) fn parse_settings(
     checker: &mut Checker<'_, '_>,
 ) -> (Option<Settings>, SharedSettings) {
     let errors_before = checker.diagnostics.error_count();
-    let name = raw
-        .name
-        .as_ref()
-        .and_then(|n| checker.check_name(codes::NAME, "a valid catalog name", n, &syntax::NAME))
-        .map(CatalogName);
+    let name = raw.name.as_ref().and_then(|n| parse_name(n, checker));
     let account =
         checker.check_aws_name("a valid account ID", raw.account.as_ref(), &syntax::ACCOUNT);
     let regions = parse_catalog_regions(raw.regions.as_deref().unwrap_or_default(), checker);
@@ -85,17 +81,18 @@ pub(crate) fn parse_settings(
         Some(list) => parse_environments(list, (&regions, &environment_key), &general, checker),
         None => default_environments(&regions, &general),
     };
-    let names: Vec<EnvName> = environments.iter().map(|e| e.name.clone()).collect();
+    check_roles(raw_environments, account.as_deref(), checker);
+    let names = environments.iter().map(|e| e.name.clone());
     let are_valid = checker.diagnostics.error_count() == errors_before_environments;
-    let names = are_valid.then_some(names);
+    let names: Option<Vec<EnvName>> = are_valid.then(|| names.collect());
     let default_environment = match (&raw.default_environment, &names) {
         (Some(text), Some(names)) => find_environment(text, names, checker),
         _ => None,
     };
     let raw_builder = raw.builder.unwrap_or_default();
     let builder = parse_builder(&raw_builder, &regions, &environment_key, checker);
-    let (raw_key, keys) = (raw_builder.kms_key.as_ref(), &builder.kms_keys);
-    let facts = (keys, regions.as_slice(), environments.as_slice());
+    let raw_key = raw_builder.kms_key.as_ref();
+    let facts = (&builder.kms_keys, &*regions, &*environments);
     check_builder_keys(raw_key, raw_environments, facts, checker);
     let notifiers = raw.notifiers.iter();
     let notifiers = notifiers
@@ -140,6 +137,11 @@ pub(crate) fn parse_settings(
             gate: parse_gate(raw.checks.as_ref()),
         });
     (settings, known)
+}
+
+fn parse_name(text: &Text, checker: &mut Checker<'_, '_>) -> Option<CatalogName> {
+    let name = checker.check_name(codes::NAME, "a valid catalog name", text, &syntax::NAME);
+    name.map(CatalogName)
 }
 
 fn parse_gate(raw: Option<&RawGate>) -> Gate {

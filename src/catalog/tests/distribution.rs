@@ -109,3 +109,32 @@ fn contradicting_distribution_is_reported() {
         assert_eq!(problems(&environment, more), [expected], "{environment}");
     }
 }
+
+#[test]
+fn copies_into_another_account_need_a_role() {
+    let two = "accounts: [\"111111111111\", \"222222222222\"]";
+    let message = |line: usize, account: &str| {
+        format!(
+            "CAT056 {line} no `role` to copy AMIs into the account {account} (set `role` of the environment, \
+             or `distribute: share`)"
+        )
+    };
+    assert_eq!(problems(two, ""), [message(6, "222222222222")]);
+    let home = "account: \"222222222222\"\n";
+    assert_eq!(problems(two, home), [message(6, "111111111111")]);
+    let other = "account: \"333333333333\"\n";
+    assert_eq!(problems(ACCOUNTS, other), [message(6, "222222222222")]);
+    // The only account can be that of the builder.
+    let valid = [
+        (ACCOUNTS, ""),
+        (ACCOUNTS, home),
+        (
+            &format!("{two}\nrole: arn:aws:iam::222222222222:role/bakeline"),
+            home,
+        ),
+        (&format!("{two}\ndistribute: share"), home),
+    ];
+    for (environment, more) in valid {
+        load_valid(&[("bakeline.yaml", &settings_with(environment, more))]);
+    }
+}
