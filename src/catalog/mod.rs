@@ -38,4 +38,5 @@ pub use misplaced::misplaced_files;
 pub use schema::schemas;
 pub use show::{ImageView, InheritedView, ValueView, show_image};
 pub use starter::{Starter, StarterValue, editor_files, example_image, example_profile};
+pub(crate) use syntax::format_duration;
 pub use types::*;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::{Catalog, Environment, Image};
+use crate::catalog::{Catalog, Environment, Image, format_duration};
 use crate::lifecycle::{Record, level, lookup};
 use crate::model::{EnvName, ImageName, State, Timestamp, Version};
 
@@ -125,8 +125,8 @@ fn soak_objection(
     // Without a soak, the clock of the machine that released the version does not matter.
     (!to.gates.soak.is_zero() && request.now < ready).then(|| {
         format!(
-            "version {} has been current in `{}` since {since}, and `{}` requires a soak of {:#}: not before {ready}",
-            record.version, below.name, to.name, to.gates.soak
+            "version {} has been current in `{}` since {since}, and `{}` requires a soak of {}: not before {ready}",
+            record.version, below.name, to.name, format_duration(to.gates.soak)
         )
     })
 }

@@ -59,6 +59,22 @@ pub fn say_wrapped(text: &str) {
     say(&lines.join("\n  "));
 }
 
+/// Prints a message to stderr that ends a run. Only a terminal wraps it: in a log it stays one line.
+pub fn say_message(text: &str) {
+    if progress::is_json() {
+        return say(text);
+    }
+    message(text);
+}
+
+/// Prints a message to stderr, wrapped on a terminal.
+fn message(text: &str) {
+    if stderr_is_terminal() {
+        return line(&width::wrap_message(text, width::stderr_width()));
+    }
+    line(text);
+}
+
 /// Prints an error with its causes and hints to stderr.
 pub fn error(error: &Error) {
     let chain = error.chain();
@@ -69,15 +85,15 @@ pub fn error(error: &Error) {
         });
         return line(&object.to_string());
     }
-    line(&format!(
+    message(&format!(
         "error: {}",
         chain.first().map_or("", String::as_str)
     ));
     for cause in chain.iter().skip(1) {
-        line(&format!("  caused by: {cause}"));
+        message(&format!("  caused by: {cause}"));
     }
     for hint in error.hints() {
-        line(&format!("hint: {hint}"));
+        message(&format!("hint: {hint}"));
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::width::printable;
+use super::width::{display_width, printable, stderr_width, truncate, wrap_message};
 use crate::engine::event::{Event, EventSink};
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::plan::Scope;
@@ -38,7 +38,28 @@ pub(super) fn is_json() -> bool {
 }
 
 /// Live lines, by scope.
-type Bars = (MultiProgress, Mutex<BTreeMap<Scope, ProgressBar>>);
+type Bars = (MultiProgress, Mutex<BTreeMap<Scope, LiveLine>>);
+
+/// Live line of a scope.
+struct LiveLine {
+    bar: ProgressBar,
+    /// Step that is running.
+    verb: &'static str,
+    /// Columns before the message.
+    before: usize,
+}
+
+impl LiveLine {
+    /// Shows the step, and the last message of the step if there is one.
+    fn show(&self, note: Option<&str>) {
+        let text = match note {
+            Some(note) => format!("{}: {}", self.verb, printable(note)),
+            None => self.verb.to_owned(),
+        };
+        let room = stderr_width().saturating_sub(self.before);
+        self.bar.set_message(truncate(&text, room));
+    }
+}
 
 /// Progress on stderr.
 pub struct Progress {
@@ -64,23 +85,40 @@ impl Progress {
         }
     }
 
-    fn update_bar(&self, (all, bars): &Bars, scope: &Scope, text: &str) {
+    /// Shows a message of a scope, or the step that starts.
+    fn update_bar(
+        &self,
+        (all, bars): &Bars,
+        scope: &Scope,
+        verb: Option<&'static str>,
+        note: Option<&str>,
+    ) {
         let mut bars = bars
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let bar = bars.entry(scope.clone()).or_insert_with(|| {
-            let bar = all.add(ProgressBar::new_spinner());
-            let expected = self.expected.get(scope);
-            let expected = expected.map_or_else(String::new, |m| format!("of about {m} min "));
-            let template =
-                format!("{{prefix:<24}} {{spinner}} {{elapsed:>4}} {expected}{{wide_msg}}");
-            let style = ProgressStyle::with_template(&template);
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            bar.set_prefix(scope.to_string());
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        bar.set_message(text.to_owned());
+        let live = bars
+            .entry(scope.clone())
+            .or_insert_with(|| self.new_line(all, scope));
+        live.verb = verb.unwrap_or(live.verb);
+        live.show(note);
+    }
+
+    fn new_line(&self, all: &MultiProgress, scope: &Scope) -> LiveLine {
+        let bar = all.add(ProgressBar::new_spinner());
+        let expected = self.expected.get(scope);
+        let expected = expected.map_or_else(String::new, |m| format!("of about {m} min "));
+        let template = format!("{{prefix:<24}} {{spinner}} {{elapsed:>4}} {expected}{{wide_msg}}");
+        let style = ProgressStyle::with_template(&template);
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        let prefix = scope.to_string();
+        let before = display_width(&prefix).max(24) + " - 100s ".len() + expected.len();
+        bar.set_prefix(prefix);
+        bar.enable_steady_tick(Duration::from_millis(120));
+        LiveLine {
+            bar,
+            verb: "",
+            before,
+        }
     }
 
     /// Ends the live line of a scope. Prints its result above the other lines.
@@ -88,7 +126,7 @@ impl Progress {
         let mut bars = bars
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let bar = bars.remove(scope);
+        let bar = bars.remove(scope).map(|live| live.bar);
         let elapsed = bar.as_ref().map_or(Duration::ZERO, ProgressBar::elapsed);
         if let Some(bar) = bar {
             bar.finish_and_clear();
@@ -104,12 +142,15 @@ impl Progress {
 
     fn show_live(&self, bars: &Bars, event: &Event) {
         let print = |scope: &dyn std::fmt::Display, text: &str| {
-            drop(bars.0.println(format!("{scope:<24} {text}")));
+            let line = format!("{scope:<24} {text}");
+            drop(bars.0.println(wrap_message(&line, stderr_width())));
         };
         match event {
-            Event::StepStarted { scope, verb, .. } => self.update_bar(bars, scope, verb),
+            Event::StepStarted { scope, verb, .. } => {
+                self.update_bar(bars, scope, Some(verb), None);
+            }
             Event::Note { scope, text } if !text.starts_with(WARNING) => {
-                self.update_bar(bars, scope, &printable(text));
+                self.update_bar(bars, scope, None, Some(text));
             }
             Event::StepSucceeded { .. } => {}
             Event::ScopeFinished { scope, end } => self.end_bar(bars, scope, end),
@@ -121,6 +162,9 @@ impl Progress {
         }
     }
 }
+
+/// Columns of an error in a progress line. The summary of the run has the whole text.
+const SHORT: usize = 100;
 
 /// Start of a progress message that must stay visible.
 const WARNING: &str = "warning: ";
@@ -159,7 +203,13 @@ fn event_line(event: &Event) -> Option<(String, String)> {
         ),
         Event::StepFailed {
             scope, verb, error, ..
-        } => (scope, format!("failed to {verb}: {}", printable(error))),
+        } => {
+            let error = printable(error.lines().next().unwrap_or_default());
+            (
+                scope,
+                format!("failed to {verb}: {}", truncate(&error, SHORT)),
+            )
+        }
         Event::UndoFailed { scope, step, error } => (
             scope,
             format!("could not undo {step}: {}", printable(error)),
@@ -233,6 +283,39 @@ fn duration(elapsed: Duration) -> String {
 mod tests {
     use super::*;
     use crate::plan::{StepId, StepName};
+
+    #[test]
+    fn live_line_keeps_the_step_and_is_cut() {
+        let live = LiveLine {
+            bar: ProgressBar::hidden(),
+            verb: "build",
+            before: stderr_width() - 14,
+        };
+        live.show(None);
+        assert_eq!(live.bar.message(), "build");
+        live.show(Some("Setting up curl (7.88)"));
+        assert_eq!(live.bar.message(), "build: Settin…");
+    }
+
+    #[test]
+    fn long_error_is_cut_in_the_progress_only() {
+        let scope: Scope = "web".parse().expect("a scope");
+        let failed = Event::StepFailed {
+            step: StepId::new(scope.clone(), StepName::Build),
+            scope,
+            verb: "build",
+            error: format!("{}\nsecond line", "x".repeat(200)),
+            elapsed: Duration::ZERO,
+        };
+        let (_, text) = event_line(&failed).expect("a line");
+        assert_eq!(text.chars().count(), "failed to build: ".len() + SHORT);
+        assert!(text.ends_with("x…"), "{text}");
+        let error = event_json(&failed)["error"].clone();
+        assert_eq!(
+            error.as_str().map(str::len),
+            Some("second line".len() + 201)
+        );
+    }
 
     #[test]
     fn events_have_lines_and_json() {

@@ -78,9 +78,83 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Wraps each line of a message at blanks, with later lines indented by two more columns. Texts in
+/// backquotes stay on one line, so that a person can copy a command.
+#[must_use]
+pub fn wrap_message(text: &str, width: usize) -> String {
+    let lines: Vec<String> = text.lines().map(|line| wrap_line(line, width)).collect();
+    lines.join("\n")
+}
+
+fn wrap_line(line: &str, width: usize) -> String {
+    if display_width(line) <= width {
+        return line.to_owned();
+    }
+    let body = line.trim_start();
+    let indent = &line[..line.len() - body.len()];
+    let (mut out, mut used) = (indent.to_owned(), indent.len());
+    let mut is_first = true;
+    for word in split_outside_quotes(body) {
+        let long = display_width(word);
+        if !is_first && used + 1 + long > width {
+            out.push('\n');
+            out.push_str(indent);
+            out.push_str("  ");
+            used = indent.len() + 2;
+        } else if !is_first {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += long;
+        is_first = false;
+    }
+    out
+}
+
+/// Splits a text at blanks outside of backquotes.
+fn split_outside_quotes(text: &str) -> Vec<&str> {
+    let is_balanced = text.matches('`').count().is_multiple_of(2);
+    let mut quoted = false;
+    text.split(move |c: char| {
+        quoted ^= c == '`' && is_balanced;
+        c == ' ' && !quoted
+    })
+    .filter(|word| !word.is_empty())
+    .collect()
+}
+
+/// Cuts a text to a width, with an ellipsis at the end.
+#[must_use]
+pub fn truncate(text: &str, width: usize) -> String {
+    console::truncate_str(text, width, "…").into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_are_wrapped_with_an_indent() {
+        assert_eq!(
+            wrap_message("error: aa bb cc", 12),
+            "error: aa bb\n  cc",
+            "a word starts a new line"
+        );
+        assert_eq!(
+            wrap_message("run `a b c d` now", 8),
+            "run\n  `a b c d`\n  now"
+        );
+        assert_eq!(wrap_message("one ` two three", 9), "one ` two\n  three");
+        assert_eq!(wrap_message("  x\nshort", 40), "  x\nshort");
+        assert_eq!(wrap_message("  aaa bbb", 6), "  aaa\n    bbb");
+    }
+
+    #[test]
+    fn truncated_text_has_an_ellipsis() {
+        assert_eq!(truncate("abcdef", 4), "abc…");
+        assert_eq!(truncate("abcd", 4), "abcd");
+    }
 
     #[test]
     fn text_is_wrapped_at_blanks() {

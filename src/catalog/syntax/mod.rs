@@ -134,6 +134,17 @@ syntaxes! {
 /// Longest duration in weeks. Dates that far in the future or past are still valid.
 const MAX_WEEKS: u64 = 99_999;
 
+/// Formats a duration in the notation of the catalog: `30d`, `36h`, `90m`.
+#[must_use]
+pub(crate) fn format_duration(time: jiff::SignedDuration) -> String {
+    match time.as_secs() {
+        s if s % 86_400 == 0 => format!("{}d", s / 86_400),
+        s if s % 3_600 == 0 => format!("{}h", s / 3_600),
+        s if s % 60 == 0 => format!("{}m", s / 60),
+        s => format!("{s}s"),
+    }
+}
+
 /// Parses a duration that matches [`DURATION`] or [`DELAY`]. A day has 24 hours.
 ///
 /// Returns `None` if the duration is longer than 99,999 weeks.

@@ -3,12 +3,16 @@
 
 use std::path::Path;
 
+use crate::catalog::Settings;
 use crate::cli::{InventoryArgs, Promote};
 use crate::commands::summary;
 use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather, lock, run};
 use crate::error::Result;
+use crate::lifecycle::locations;
+use crate::model::{EnvName, Inventory};
 use crate::plan::promote::plan_promotion;
+use crate::ui;
 
 pub(crate) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
@@ -28,9 +32,12 @@ pub(crate) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
     )
     .await?;
     let plan = plan_promotion(&loaded.catalog, &inventory, &images, &to, run);
-    summary::print_decisions(&plan, args.dry_run && !args.json);
     if let Some(blocked) = summary::refused_error(&plan, "promoted") {
         return Err(blocked);
+    }
+    summary::print_decisions(&plan, args.dry_run && !args.json);
+    if args.dry_run && !args.json && !plan.steps.is_empty() {
+        print_locations(&loaded.catalog.settings, &inventory, &to);
     }
     let preview = args.dry_run.then_some(summary::WITHOUT_DRY_RUN);
     if summary::report_unexecuted(&loaded, &inventory, &plan, args.json, preview) {
@@ -45,4 +52,14 @@ pub(crate) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
     let report = summary::RunSummary::new(&loaded.catalog, &inventory, &plan, Some(&ran.outcome))
         .with_status(&to, "promoted");
     summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await
+}
+
+/// Prints the locations of an environment.
+fn print_locations(settings: &Settings, inventory: &Inventory, to: &EnvName) {
+    let Some(env) = settings.environment(to) else {
+        return;
+    };
+    let all = locations::in_environment(settings, env, &inventory.account);
+    let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+    ui::say_message(&format!("`{to}` is in {}", names.join(", ")));
 }

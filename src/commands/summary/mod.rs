@@ -226,28 +226,25 @@ fn image_summary(
     report
 }
 
-/// Returns an error if the plan of a release has a blocked image.
+/// Returns an error if a plan, which is printed, has a blocked image.
 pub(super) fn blocked_error(plan: &Plan) -> Option<Error> {
-    let found = plan
-        .decisions
-        .iter()
-        .find(|d| d.verdict == PlanVerdict::Blocked)?;
-    let error = Error::input(format!(
-        "cannot build `{}`: {}",
-        found.image,
-        found.reasons.join("; ")
-    ));
-    Some(error.hint("nothing was changed; fix the problem, or pass the names of the other images"))
+    let blocked = blocked_images(plan).map(|d| format!("`{}`", d.image));
+    let blocked: Vec<String> = blocked.collect();
+    let error = Error::input(format!("cannot build {}", blocked.join(", ")));
+    (!blocked.is_empty()).then(|| {
+        error.hint("nothing was changed; fix the problem, or pass the names of the other images")
+    })
 }
 
-/// Returns an error with the reasons of all blocked images. `action` is a past participle, such as
-/// `promoted`.
+fn blocked_images(plan: &Plan) -> impl Iterator<Item = &Decision> {
+    let decisions = plan.decisions.iter();
+    decisions.filter(|d| d.verdict == PlanVerdict::Blocked)
+}
+
+/// Returns an error with the reasons of all blocked images, before the plan is printed. `action` is a
+/// past participle, such as `promoted`.
 pub(super) fn refused_error(plan: &Plan, action: &str) -> Option<Error> {
-    let blocked = plan
-        .decisions
-        .iter()
-        .filter(|d| d.verdict == PlanVerdict::Blocked);
-    let messages: Vec<String> = blocked
+    let messages: Vec<String> = blocked_images(plan)
         .map(|d| format!("`{}` is not {action}: {}", d.image, d.reasons.join("; ")))
         .collect();
     (!messages.is_empty())
@@ -353,7 +350,7 @@ pub(super) fn exit_code(ran: &RunResult) -> Result<u8> {
                 hints,
                 ..
             } => {
-                ui::say(&format!("failed: {scope}: could not {verb}: {text}"));
+                ui::say_message(&format!("failed: {scope}: could not {verb}: {text}"));
                 for hint in hints {
                     error = error.hint(format!("{scope}: {hint}"));
                 }
@@ -364,7 +361,7 @@ pub(super) fn exit_code(ran: &RunResult) -> Result<u8> {
                 left,
                 ..
             } => {
-                ui::say(&format!("stuck: {scope}: could not {verb}: {text}"));
+                ui::say_message(&format!("stuck: {scope}: could not {verb}: {text}"));
                 for what in left {
                     error = error.hint(format!("{scope}: not removed: {what}"));
                 }

@@ -1,9 +1,7 @@
 //! Determines why an image is built or judged again. Each reason names the changed input.
 
-use jiff::SignedDuration;
-
 use super::planner::ReleasePlanner;
-use crate::catalog::{Image, Origin};
+use crate::catalog::{Image, Origin, format_duration};
 use crate::checks::Phase;
 use crate::lifecycle::{Record, tags};
 use crate::model::{Ami, Manifest, State, Timestamp, count};
@@ -335,16 +333,6 @@ fn build_time(record: &Record<'_>) -> Option<Timestamp> {
         .ok()
     };
     record.ami.created.parse().ok().or_else(day)
-}
-
-/// Formats a duration in the notation of the catalog: `30d`, `36h`, `90m`.
-fn format_duration(time: SignedDuration) -> String {
-    match time.as_secs() {
-        s if s % 86_400 == 0 => format!("{}d", s / 86_400),
-        s if s % 3_600 == 0 => format!("{}h", s / 3_600),
-        s if s % 60 == 0 => format!("{}m", s / 60),
-        s => format!("{s}s"),
-    }
 }
 
 fn date_part(created: &str) -> String {

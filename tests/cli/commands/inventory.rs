@@ -189,7 +189,8 @@ fn plan_blocks_when_source_is_missing() {
     let plan = catalog.run(&["plan", "--inventory", "w.json"]);
     assert_eq!(plan.code, 1);
     assert!(
-        plan.stdout.contains("blocked") && plan.stderr.contains("source not found"),
+        plan.stdout.contains("source not found")
+            && plan.stderr.contains("cannot build `base`, `jdk`\n"),
         "{}{}",
         plan.stdout,
         plan.stderr
