@@ -153,9 +153,9 @@ def _print_status(state_dir: StateDirectory, state: dict[str, Any], as_json: boo
     if as_json:
         print(json.dumps({"up": True, **state, **facts}))
         return 0
-    location = f"{state['endpoint']} ({state['region']})"
     rows = [
-        ("endpoint", f"{location}, PID {state['pid']}, since {state['started']}"),
+        ("endpoint", f"{state['endpoint']} ({state['region']})"),
+        ("server", f"PID {state['pid']}, since {state['started']}"),
         ("backend", f"{state['backend']}: {state['why']}"),
     ]
     if state.get("realistic"):
@@ -164,10 +164,11 @@ def _print_status(state_dir: StateDirectory, state: dict[str, Any], as_json: boo
         listed = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
         rows.append(("instances", f"{region}: {listed}"))
     for image in facts.get("images", []):
-        rows.append(("image", "{id} {region} {state} {name}".format(**image)))
+        rows.append(("image", "{id} {region} {state}".format(**image)))
+        rows.append(("", image["name"]))
     rows += [("vendor AMI", image["name"]) for image in facts.get("vendor", [])]
     load_command = f'eval "$({state_dir.command_line("status --env")})"'
-    rows.append(("environment", f"{state['env']}: {load_command}"))
+    rows += [("environment", state["env"]), ("to use it", load_command)]
     rows += [(f"{name} log", path) for name, path in state["logs"].items()]
     rows += [("note", facts["note"])] if "note" in facts else []
     for label, text in rows:

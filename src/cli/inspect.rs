@@ -7,6 +7,9 @@ use clap::Args;
 pub struct Explain {
     /// An image (its current version in the first environment), IMAGE@VERSION, or an AMI ID.
     pub what: String,
+    /// Version of the image, such as 20261122.1.
+    #[arg(id = "image_version", value_name = "VERSION")]
+    pub version: Option<String>,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,

@@ -73,7 +73,20 @@ impl RunId {
     }
 }
 
+/// First words of the names of Regions (botocore, `partitions.json`).
+const AREAS: [&str; 11] = [
+    "af", "ap", "ca", "cn", "eu", "eusc", "il", "me", "mx", "sa", "us",
+];
+
 impl Region {
+    /// Returns whether AWS has Regions in this part of the world. False for a typing error, but also for
+    /// an area that AWS added later.
+    #[must_use]
+    pub fn is_known_area(&self) -> bool {
+        let area = self.0.split('-').next().unwrap_or_default();
+        AREAS.contains(&area)
+    }
+
     /// Returns the partition of the Region, which is part of each ARN (AWS General Reference,
     /// "Amazon Resource Names").
     #[must_use]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::system;
+use crate::catalog::SETTINGS_FILE;
 use crate::commands::support::context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ui;
@@ -30,7 +31,7 @@ pub(super) fn create_files(dir: &Path, files: &[(String, String)]) -> Result<()>
         return Err(error.hint("the files that were written are removed"));
     }
     for (path, _) in files {
-        ui::say(&format!("wrote {}", dir.join(path).display()));
+        ui::say(&format!("wrote {}", displayed_path(&dir.join(path))));
     }
     Ok(())
 }
@@ -87,14 +88,25 @@ pub(super) fn refuse_existing(dir: &Path, paths: &[&str]) -> Result<()> {
         .filter(|path| system::exists(path))
         .map(|path| path.display().to_string())
         .collect();
-    match existing.as_slice() {
-        [] => Ok(()),
-        [one] => Err(Error::input(format!("{one} already exists")).hint("nothing was written")),
-        several => {
-            let text = format!("these files already exist: {}", several.join(", "));
-            Err(Error::input(text).hint("nothing was written"))
-        }
-    }
+    let text = match existing.as_slice() {
+        [] => return Ok(()),
+        [one] => format!("{one} already exists"),
+        several => format!("these files already exist: {}", several.join(", ")),
+    };
+    let error = Error::input(text);
+    Err(match paths.contains(&SETTINGS_FILE) {
+        true => error.hint(
+            "nothing was written; `bakeline new image NAME --parent PARENT` adds an image to a catalog",
+        ),
+        false => error.hint("nothing was written"),
+    })
+}
+
+/// Returns a path for a message, relative to the working directory if it is below it.
+fn displayed_path(path: &Path) -> String {
+    let below = system::working_directory().ok();
+    let below = below.and_then(|dir| path.strip_prefix(dir).ok().map(Path::to_owned));
+    below.as_deref().unwrap_or(path).display().to_string()
 }
 
 #[cfg(test)]

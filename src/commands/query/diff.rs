@@ -162,9 +162,11 @@ fn choose_versions(
         Some(text) => known(parse(text)?)?,
         None => *versions.iter().rfind(|v| **v < to).ok_or_else(|| {
             missing(format!(
-                "the store has no facts for a version of `{}` before {to}",
+                "{to} is the oldest version of `{}` with facts in the store, so there is nothing to compare \
+                 it with",
                 image.name
             ))
+            .hint("run `bakeline diff` again after the next release")
         })?,
     };
     Ok((from, to))

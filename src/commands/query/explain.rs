@@ -74,10 +74,11 @@ struct AmiDetails {
 
 pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
     let loaded = context::load_catalog(dir)?;
-    let inventory = load_facts(&loaded, &args.what).await?;
+    let what = asked_version(args)?;
+    let inventory = load_facts(&loaded, &what).await?;
     unreachable::warn_unreachable(&inventory);
     let records = Record::read_all(&inventory.images, &loaded.catalog.settings);
-    let found = find_record(&loaded.catalog, &inventory, &records, &args.what)?;
+    let found = find_record(&loaded.catalog, &inventory, &records, &what)?;
     let store = context::open_store(&loaded.catalog.settings).await?;
     let story = describe_version(&loaded, &inventory, &records, found, &*store).await?;
     if args.json {
@@ -86,6 +87,18 @@ pub(crate) async fn run(dir: &Path, args: &Args) -> Result<u8> {
         ui::data(&render_text(&story, ui::width::stdout_width()));
     }
     Ok(0)
+}
+
+/// Returns the argument, with a separate version as `image@version`.
+fn asked_version(args: &Args) -> Result<String> {
+    let Some(version) = &args.version else {
+        return Ok(args.what.clone());
+    };
+    if args.what.contains('@') || args.what.starts_with("ami-") {
+        let text = format!("`{}` already names a version", args.what);
+        return Err(Error::new(ErrorKind::Usage, text).hint(format!("remove `{version}`")));
+    }
+    Ok(format!("{}@{version}", args.what))
 }
 
 /// Loads the facts about a version. If its AMIs are kept, the AMIs of the image and its relatives and

@@ -1,5 +1,6 @@
 //! Implements `bakeline latest`: prints the ID of the current AMI. Needs no checkout.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use crate::catalog::{self, Settings};
 use crate::cli::{CatalogArgs, Latest};
 use crate::commands::support::access::role_in_account;
 use crate::commands::support::context;
+use crate::diagnostic::nearest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{Record, lookup, tags};
 use crate::model::{
@@ -188,25 +190,44 @@ async fn not_current_error(
         location.region,
         place.unwrap_or_default()
     );
-    match defect {
-        Some(defect) => Error::new(ErrorKind::NotFound, format!("{text}: {defect}"))
-            .hint("run `bakeline doctor` to see what is wrong"),
-        None => Error::new(ErrorKind::NotFound, text).hint(other_account_hint(
-            location,
-            env,
-            account.as_deref(),
-        )),
+    if let Some(defect) = defect {
+        return Error::new(ErrorKind::NotFound, format!("{text}: {defect}"))
+            .hint("run `bakeline doctor` to see what is wrong");
     }
+    let error = Error::new(ErrorKind::NotFound, text);
+    match similar_image(cloud, location, image).await {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(other_account_hint(location, env, account.as_deref())),
+    }
+}
+
+/// Returns the image with the most similar name, if no AMI of this image exists here.
+async fn similar_image(
+    cloud: &dyn Cloud,
+    location: &LookupScope,
+    image: &ImageName,
+) -> Option<String> {
+    let catalog = (tags::CATALOG.into(), location.catalog.to_string());
+    let query = ImageQuery {
+        tags: Tags::from([catalog]),
+        ..ImageQuery::default()
+    };
+    let images = cloud.images(&location.region, &query).await.ok()?;
+    let records = Record::read_all_published(&images, &location.catalog);
+    let names: BTreeSet<&str> = records.iter().map(|r| r.image.as_str()).collect();
+    let near = nearest(image.as_str(), names.iter().copied())?;
+    (!names.contains(image.as_str())).then(|| near.to_owned())
 }
 
 /// Returns the hint for an image that is not current in the caller's account and Region: the account
 /// and role of the environment, if the caller is elsewhere.
 fn other_account_hint(location: &LookupScope, env: &EnvName, own: Option<&str>) -> String {
+    let here = format!(
+        "`bakeline list --catalog {} --region {}` shows what exists in this account",
+        location.catalog, location.region
+    );
     let Some(settings) = &location.settings else {
-        return format!(
-            "`bakeline list --catalog {} --region {}` shows what exists in this account",
-            location.catalog, location.region
-        );
+        return here;
     };
     let found = settings.environment(env);
     let accounts = found.map_or(&[][..], |env| env.accounts.as_slice());
@@ -214,6 +235,10 @@ fn other_account_hint(location: &LookupScope, env: &EnvName, own: Option<&str>) 
     let is_listed = found.is_some_and(|env| env.regions.contains(&location.region));
     let is_shared = found.is_some_and(crate::catalog::Environment::is_shared);
     if accounts.is_empty() || is_shared || !is_elsewhere || !is_listed {
+        let home = settings.account.as_deref();
+        if home.is_some_and(|home| own.is_some_and(|own| own != home)) {
+            return here;
+        }
         let is_lowest = settings.environments.first().map(|env| &env.name) == Some(env);
         let promote = if is_lowest || !is_listed {
             ""

@@ -109,7 +109,8 @@ fn new_image_and_profile_are_valid() {
     let catalog = TestCatalog::new();
     let image = catalog.run(&["new", "image", "web", "--parent", "jdk"]);
     assert!(
-        image.stderr.contains("bakeline plan web"),
+        image.stderr.starts_with("wrote images/web.yaml\n")
+            && image.stderr.contains("bakeline plan web"),
         "{}",
         image.stderr
     );
@@ -254,4 +255,33 @@ fn invalid_choices_are_refused_together() {
         .run(&["init", "My_Images", "--region", "eu-west-1"])
         .assert_fails(2, &["`My_Images`", "--name NAME"]);
     assert!(!catalog.path().join("x").exists());
+}
+
+#[test]
+fn unusual_place_of_a_catalog_is_a_warning() {
+    let outer = TestCatalog::new();
+    fs::create_dir(outer.path().join(".git")).expect("directory");
+    let region = ["--region", "mars-west-1"];
+    let made = outer.run(&[&["init", "inner"], &region[..]].concat());
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    assert!(
+        made.stderr
+            .contains("warning: `mars-west-1` is not an AWS Region")
+            && made.stderr.contains("is a catalog, too"),
+        "{}",
+        made.stderr
+    );
+    let alone = tempfile::TempDir::new().expect("directory");
+    let made = outer.run(&[
+        "init",
+        alone.path().to_str().expect("a text"),
+        "--name",
+        "acme",
+        "--region",
+        "eu-west-1",
+    ]);
+    assert!(!made.stderr.contains("warning"), "{}", made.stderr);
+    outer
+        .run(&["init", "--name", "acme", "--region", "eu-west-1"])
+        .assert_fails(1, &["bakeline new image NAME"]);
 }

@@ -52,10 +52,10 @@ def many(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     sandbox.reset()
 
 
-def explain(many: ManyAmis, what: str) -> tuple[dict[str, dict[str, object]], list[str]]:
+def explain(many: ManyAmis, *what: str) -> tuple[dict[str, dict[str, object]], list[str]]:
     """Returns the AMIs of a version by ID, and the API calls of the command."""
     mark = many.sandbox.mark()
-    told = json.loads(many.catalog.bakeline("explain", what, "--json", want=0).out)
+    told = json.loads(many.catalog.bakeline("explain", *what, "--json", want=0).out)
     calls = [str(call["action"]) for call in many.sandbox.api(mark)]
     return {ami["ami"]: ami for ami in told["amis"]}, calls
 
@@ -85,7 +85,9 @@ def test_explain_of_an_unused_version_reads_every_reference(many: ManyAmis) -> N
     assert reported == 2 * len(many.places), "only for the AMIs of the version, before and after the other references"
     value = json.dumps({place[1]: many.ident(place, 2, old)})
     ssm.put_parameter(Name="/central/amis", Value=value, Type="String")
-    amis, _ = explain(many, f"im02@202601{old:02}.1")
+    amis, _ = explain(many, "im02", f"202601{old:02}.1")
     kept = {ident for ident, ami in amis.items() if ami["prune"] == "keep"}
     assert kept == {many.ident(place, 2, old)}, amis
     assert "parameter /central/amis" in str(amis[many.ident(place, 2, old)]["used_by"])
+    twice = many.catalog.bakeline("explain", "im02@20260103.1", "20260104.1", want=2)
+    assert "already names a version" in twice.err, twice

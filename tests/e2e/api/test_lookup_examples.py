@@ -7,9 +7,11 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 import yaml
 from support.catalog import VENDOR, Catalog
@@ -85,6 +87,31 @@ def test_awscli_finds_the_current_ami(seeded: SeededAmis) -> None:
     assert run_awscli(seeded, "Stage") == ["", ""]
     seeded.sandbox.client("ec2").create_tags(Resources=[ami], Tags=[{"Key": "bakeline:state", "Value": "revoked"}])
     assert run_awscli(seeded, "Prod")[1] == ""
+
+
+def test_boto3_finds_the_current_ami_here_and_in_another_account(seeded: SeededAmis) -> None:
+    ami = add_current(seeded)
+    own, other = (block.replace("us-east-1", seeded.sandbox.region) for block in examples("python"))
+    assert "assume_role" in other and "assume_role" not in own
+
+    def finds(block: str) -> subprocess.CompletedProcess[str]:
+        return run_in(seeded, sys.executable, "-c", block + "print(ami)\n")
+
+    assert finds(own).stdout == f"{ami}\n"
+    assert "ParameterNotFound" in finds(other).stderr
+    keys = seeded.sandbox.client("sts").assume_role(
+        RoleArn="arn:aws:iam::222222222222:role/ami-reader", RoleSessionName="setup"
+    )["Credentials"]
+    there = boto3.client(
+        "ssm",
+        region_name=seeded.sandbox.region,
+        endpoint_url=seeded.sandbox.env["AWS_ENDPOINT_URL"],
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+    there.put_parameter(Name="/bakeline/acme/web/Prod/x86_64", Value="ami-0123456789abcdef0", Type="String")
+    assert finds(other).stdout == "ami-0123456789abcdef0\n"
 
 
 def test_parameter_of_a_stack_resolves_to_the_current_ami(seeded: SeededAmis) -> None:

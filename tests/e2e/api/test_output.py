@@ -159,7 +159,7 @@ def test_colors_follow_no_color(history: SeededHistory, tmp_path: Path) -> None:
 
 
 def test_latest_names_the_account_and_role_of_the_environment(history: SeededHistory) -> None:
-    history.image(promoted=True)
+    image, _ = history.image(promoted=True)
     catalog = history.catalog
     settings = json.loads((catalog.at / "bakeline.yaml").read_text())
     env = next(env for env in settings["environments"] if env["name"] == "Prod")
@@ -173,6 +173,8 @@ def test_latest_names_the_account_and_role_of_the_environment(history: SeededHis
         catalog.file("bakeline.yaml", before)
     outside = catalog.bakeline("latest", "nope", "--env", "Prod", "--catalog", "output", want=6)
     assert "bakeline list --catalog output" in outside.err and "account 1" in outside.err, outside
+    typing_error = catalog.bakeline("latest", f"{image}x", "--env", "Prod", "--catalog", "output", want=6)
+    assert f"did you mean `{image}`?" in typing_error.err, typing_error
 
 
 def test_region_of_a_lookup_comes_from_flag_environment_or_profile(history: SeededHistory, tmp_path: Path) -> None:

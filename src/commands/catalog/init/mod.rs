@@ -8,11 +8,13 @@ use std::path::Path;
 
 use self::questions::{Surroundings, TerminalDialog, ask_choices};
 use super::new_files::{create_files, refuse_existing};
+use crate::adapters::catalog_files::find_catalog_directory;
 use crate::adapters::{assets, system};
 use crate::catalog::{SETTINGS_FILE, Starter, editor_files, schemas};
 use crate::cli::Init;
 use crate::diagnostic::nearest;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::Region;
 use crate::platform::sh_quote;
 use crate::ui;
 
@@ -46,8 +48,34 @@ pub(crate) fn run(start: &Path, args: &Init) -> Result<u8> {
     for (path, _) in kept {
         ui::say(&format!("kept {}", dir.join(path).display()));
     }
+    warn_unusual_place(dir, &starter);
     print_next_steps(dir, &starter);
     Ok(0)
+}
+
+/// Warns about a Region that bakeline does not know, and about a catalog in a directory above.
+fn warn_unusual_place(dir: &Path, starter: &Starter) {
+    for region in starter
+        .regions
+        .iter()
+        .map(|name| Region::from(name.as_str()))
+    {
+        if !region.is_known_area() {
+            ui::say(&format!(
+                "warning: `{region}` is not an AWS Region known to bakeline; check `regions` in bakeline.yaml"
+            ));
+        }
+    }
+    let absolute = system::working_directory().map(|working| working.join(dir));
+    let above = absolute
+        .ok()
+        .and_then(|dir| find_catalog_directory(dir.parent()?));
+    if let Some(outer) = above {
+        ui::say(&format!(
+            "warning: {} is a catalog, too; commands use the nearest bakeline.yaml",
+            outer.display()
+        ));
+    }
 }
 
 /// Returns the arguments, completed by the answers of a person. Prints the command that has the same
