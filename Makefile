@@ -22,7 +22,7 @@ api: ## tests of the API only: a local EC2 that boots nothing, without root
 clients: ## third-party clients: awscli, boto3, gitlab-ci-local, schema validators
 	@scripts/clients.sh
 
-# Many tests wait for processes, so two tests for each core run at a time.
+# Many tests wait for processes, so four tests for each core run at a time.
 core: ## the everyday loop: Rust tests without the AWS SDK
 	RUST_TEST_THREADS=$$((4 * $$(getconf _NPROCESSORS_ONLN))) cargo test --no-default-features
 

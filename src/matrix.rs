@@ -10,7 +10,7 @@ const VARIABLE: &str = "BAKELINE_MATRIX";
 /// commit. A run without it tests only some cases of the sample.
 const OFFSET: &str = "BAKELINE_SAMPLE_OFFSET";
 
-/// Number of cases of a sample for each case of the everyday loop.
+/// Number of cases of a sample for each case of the everyday loop, which always takes the same ones.
 const EVERYDAY: usize = 4;
 
 /// Part of the cases that this run tests.
@@ -35,9 +35,12 @@ impl Selection {
 
     /// Returns every `step`th case of a sample.
     fn take<T>(self, test: &str, step: usize, cases: Vec<T>) -> Vec<T> {
+        // Each selection has a case, and that of the everyday loop has at least three.
+        let sampled = step.min(cases.len()).max(1);
+        let few = (step * EVERYDAY).min(cases.len() / 3).max(sampled);
         let (first, step) = match self {
-            Self::Few => (0, step * EVERYDAY),
-            Self::Sample { offset } => (offset % step, step),
+            Self::Few => (0, few),
+            Self::Sample { offset } => (offset % sampled, sampled),
             Self::All => (0, 1),
         };
         print_selection(test, self, step);
@@ -94,6 +97,10 @@ fn selections_are_spread_over_all_cases() {
     let take = |selection: Selection, step| selection.take("test", step, (1..=8).collect());
     assert_eq!(take(Selection::Sample { offset: 0 }, 3), [1, 4, 7]);
     assert_eq!(take(Selection::Sample { offset: 5 }, 3), [3, 6]);
-    assert_eq!(take(Selection::Few, 1), [1, 5]);
+    assert_eq!(take(Selection::Few, 1), [1, 3, 5, 7]);
+    let long: Vec<i32> = Selection::Few.take("test", 2, (1..=40).collect());
+    assert_eq!(long, [1, 9, 17, 25, 33]);
+    assert_eq!(take(Selection::Sample { offset: 13 }, 20), [6]);
+    assert_eq!(take(Selection::Few, 20), [1]);
     assert_eq!(take(Selection::All, 3), [1, 2, 3, 4, 5, 6, 7, 8]);
 }

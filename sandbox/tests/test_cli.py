@@ -112,7 +112,7 @@ def test_status_names_the_requested_directory(
     def environment_row(*options: str) -> str:
         assert cli.main(["status", *options]) == 0
         rows = capsys.readouterr().out.splitlines()
-        return next(row for row in rows if row.startswith("environment"))
+        return next(row for row in rows if row.startswith("to use it"))
 
     without_directory = 'eval "$(bakeline sandbox status --env)"'
     assert environment_row().endswith(without_directory)

@@ -85,6 +85,12 @@ pub fn working_directory() -> io::Result<PathBuf> {
     std::env::current_dir()
 }
 
+/// Returns an existing path without links, `.` and `..`.
+#[must_use]
+pub fn absolute_path(path: &Path) -> Option<PathBuf> {
+    std::fs::canonicalize(Path::new(".").join(path)).ok()
+}
+
 /// Generates a run ID: the start time in UTC and four characters that distinguish runs of the same
 /// second.
 #[must_use]

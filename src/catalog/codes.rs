@@ -51,7 +51,7 @@ codes! {
     DUPLICATE_ENTRY = "CAT054", "a duplicate entry in a list";
     PARTITION = "CAT055", "a Region, role or key of another partition than the first Region";
     DISTRIBUTION = "CAT056",
-        "settings of `distribute` that contradict each other, or name no receivers";
+        "settings of `distribute` that contradict each other, receivers that are missing, or an account without a `role`";
     PATH = "CAT060", "a path that is absolute, outside the repository, or has invalid characters";
     PATH_ESCAPES = "CAT061", "a link to a target outside the repository";
     PATH_MISSING = "CAT062", "a file that does not exist";

@@ -56,7 +56,14 @@ pub fn main() -> u8 {
     })
 }
 
+/// Returns the error for a directory of the local EC2 at the place of the catalog's directory.
+fn misplaced_directory() -> Error {
+    Error::new(ErrorKind::Usage, "the local EC2 uses no catalog directory")
+        .hint("for the directory of its state, use `bakeline sandbox up --dir DIR`")
+}
+
 async fn dispatch(cli: Cli) -> Result<u8> {
+    let has_directory = cli.dir.is_some();
     let dir = match &cli.command {
         Command::Init(_) => cli.dir.unwrap_or_else(|| ".".into()),
         _ => support::context::catalog_directory(cli.dir),
@@ -90,6 +97,7 @@ async fn dispatch(cli: Cli) -> Result<u8> {
         Command::Diff(args) => Box::pin(query::diff::run(&dir, &args)).await,
         Command::Check(args) => Box::pin(check::run(&dir, &args)).await,
         Command::Permissions(args) => catalog::permissions::run(&dir, &args),
+        Command::Sandbox(_) if has_directory => Err(misplaced_directory()),
         Command::Sandbox(args) => sandbox::run(&args.arguments, &|text| ui::say(text)),
         Command::Schema(args) => catalog::schema::run(&dir, &args),
         Command::Completions(args) => program::completions::run(&args),

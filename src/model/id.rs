@@ -77,14 +77,39 @@ impl RunId {
 const AREAS: [&str; 11] = [
     "af", "ap", "ca", "cn", "eu", "eusc", "il", "me", "mx", "sa", "us",
 ];
+/// Other words of the names of Regions. `de` is part of `eusc-de-east-1`.
+const DIRECTIONS: [&str; 15] = [
+    "central",
+    "de",
+    "east",
+    "gov",
+    "iso",
+    "isob",
+    "isoe",
+    "isof",
+    "north",
+    "northeast",
+    "northwest",
+    "south",
+    "southeast",
+    "southwest",
+    "west",
+];
 
 impl Region {
-    /// Returns whether AWS has Regions in this part of the world. False for a typing error, but also for
-    /// an area that AWS added later.
+    /// Returns whether all words of the name occur in names of Regions. False for most typing errors, but
+    /// also for a part of the world that AWS added later.
     #[must_use]
-    pub fn is_known_area(&self) -> bool {
-        let area = self.0.split('-').next().unwrap_or_default();
-        AREAS.contains(&area)
+    pub fn has_known_form(&self) -> bool {
+        let (Some((area, rest)), Some((_, number))) =
+            (self.0.split_once('-'), self.0.rsplit_once('-'))
+        else {
+            return false;
+        };
+        let middle = rest.strip_suffix(&format!("-{number}"));
+        let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+        let mut words = middle.into_iter().flat_map(|text| text.split('-'));
+        AREAS.contains(&area) && is_number && words.all(|word| DIRECTIONS.contains(&word))
     }
 
     /// Returns the partition of the Region, which is part of each ARN (AWS General Reference,

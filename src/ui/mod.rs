@@ -59,7 +59,7 @@ pub fn say_wrapped(text: &str) {
     say(&lines.join("\n  "));
 }
 
-/// Prints a message to stderr that ends a run. Only a terminal wraps it: in a log it stays one line.
+/// Prints a long message to stderr. Only a terminal wraps it: in a log it stays one line.
 pub fn say_message(text: &str) {
     if progress::is_json() {
         return say(text);
@@ -109,7 +109,14 @@ pub fn stderr_has_color() -> bool {
     std::io::stderr().is_terminal() && console::colors_enabled_stderr()
 }
 
-/// Returns true if stderr shows progress lines that change.
-fn stderr_is_terminal() -> bool {
+/// Returns true if a person reads stdout.
+#[must_use]
+pub fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Returns true if a person reads stderr, and it shows progress lines that change.
+#[must_use]
+pub fn stderr_is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }

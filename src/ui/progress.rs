@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::width::{display_width, printable, stderr_width, truncate, wrap_message};
+use super::width::{display_width, printable, stderr_width, truncate};
 use crate::engine::event::{Event, EventSink};
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::plan::Scope;
@@ -142,8 +142,9 @@ impl Progress {
 
     fn show_live(&self, bars: &Bars, event: &Event) {
         let print = |scope: &dyn std::fmt::Display, text: &str| {
+            // The summary of the run has the whole text.
             let line = format!("{scope:<24} {text}");
-            drop(bars.0.println(wrap_message(&line, stderr_width())));
+            drop(bars.0.println(truncate(&line, stderr_width())));
         };
         match event {
             Event::StepStarted { scope, verb, .. } => {
@@ -162,9 +163,6 @@ impl Progress {
         }
     }
 }
-
-/// Columns of an error in a progress line. The summary of the run has the whole text.
-const SHORT: usize = 100;
 
 /// Start of a progress message that must stay visible.
 const WARNING: &str = "warning: ";
@@ -203,13 +201,7 @@ fn event_line(event: &Event) -> Option<(String, String)> {
         ),
         Event::StepFailed {
             scope, verb, error, ..
-        } => {
-            let error = printable(error.lines().next().unwrap_or_default());
-            (
-                scope,
-                format!("failed to {verb}: {}", truncate(&error, SHORT)),
-            )
-        }
+        } => (scope, format!("failed to {verb}: {}", printable(error))),
         Event::UndoFailed { scope, step, error } => (
             scope,
             format!("could not undo {step}: {}", printable(error)),
@@ -295,26 +287,6 @@ mod tests {
         assert_eq!(live.bar.message(), "build");
         live.show(Some("Setting up curl (7.88)"));
         assert_eq!(live.bar.message(), "build: Settin…");
-    }
-
-    #[test]
-    fn long_error_is_cut_in_the_progress_only() {
-        let scope: Scope = "web".parse().expect("a scope");
-        let failed = Event::StepFailed {
-            step: StepId::new(scope.clone(), StepName::Build),
-            scope,
-            verb: "build",
-            error: format!("{}\nsecond line", "x".repeat(200)),
-            elapsed: Duration::ZERO,
-        };
-        let (_, text) = event_line(&failed).expect("a line");
-        assert_eq!(text.chars().count(), "failed to build: ".len() + SHORT);
-        assert!(text.ends_with("x…"), "{text}");
-        let error = event_json(&failed)["error"].clone();
-        assert_eq!(
-            error.as_str().map(str::len),
-            Some("second line".len() + 201)
-        );
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn wrap_line(line: &str, width: usize) -> String {
     let mut is_first = true;
     for word in split_outside_quotes(body) {
         let long = display_width(word);
-        if !is_first && used + 1 + long > width {
+        if !is_first && used + 1 + long > width && !word.is_empty() {
             out.push('\n');
             out.push_str(indent);
             out.push_str("  ");
@@ -114,13 +114,16 @@ fn wrap_line(line: &str, width: usize) -> String {
 
 /// Splits a text at blanks outside of backquotes.
 fn split_outside_quotes(text: &str) -> Vec<&str> {
-    let is_balanced = text.matches('`').count().is_multiple_of(2);
+    // The last of an odd number of backquotes opens nothing.
+    let mut pairs = text.matches('`').count() / 2 * 2;
     let mut quoted = false;
     text.split(move |c: char| {
-        quoted ^= c == '`' && is_balanced;
+        if c == '`' && pairs > 0 {
+            pairs -= 1;
+            quoted = !quoted;
+        }
         c == ' ' && !quoted
     })
-    .filter(|word| !word.is_empty())
     .collect()
 }
 
@@ -148,6 +151,8 @@ mod tests {
         assert_eq!(wrap_message("one ` two three", 9), "one ` two\n  three");
         assert_eq!(wrap_message("  x\nshort", 40), "  x\nshort");
         assert_eq!(wrap_message("  aaa bbb", 6), "  aaa\n    bbb");
+        assert_eq!(wrap_message("a    b c d", 8), "a    b c\n  d");
+        assert_eq!(wrap_message("`a b` x `y z", 7), "`a b` x\n  `y z");
     }
 
     #[test]

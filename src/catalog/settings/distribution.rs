@@ -63,8 +63,8 @@ pub(super) fn parse_distribution(
     Distribution::Share { organizations }
 }
 
-/// Reports environments whose AMIs are copied into other accounts, but that name no role to enter them.
-/// `home` is the account of the builder, if the catalog names it.
+/// Warns about environments whose AMIs are copied into an account without a role to enter it. Another
+/// environment can have the role. `home` is the account of the builder, if the catalog names it.
 pub(super) fn check_roles(
     environments: &[Spanned<RawEnvironment>],
     home: Option<&str>,
@@ -75,13 +75,15 @@ pub(super) fn check_roles(
         let Some(account) = other_account(&raw.accounts, home) else {
             continue;
         };
-        if is_shared || raw.role.is_some() {
+        if is_shared || has_role(environments, account) {
             continue;
         }
         let message = format!("no `role` to copy AMIs into the account {}", account.value);
+        let span = checker.source.span(account.span.clone());
         checker
-            .error(codes::DISTRIBUTION, &account.span, message)
-            .help("set `role` of the environment, or `distribute: share`");
+            .diagnostics
+            .warning(codes::DISTRIBUTION, span, message)
+            .help("set `role` of the environment before a promotion, or `distribute: share`");
     }
 }
 
@@ -89,8 +91,17 @@ pub(super) fn check_roles(
 fn other_account<'a>(accounts: &'a [Text], home: Option<&str>) -> Option<&'a Text> {
     match home {
         Some(home) => accounts.iter().find(|account| account.value != home),
-        None => accounts.get(1),
+        None => accounts
+            .iter()
+            .find(|account| account.value != accounts[0].value),
     }
+}
+
+/// Returns whether an environment has a role for an account.
+fn has_role(environments: &[Spanned<RawEnvironment>], account: &Text) -> bool {
+    let with_role = environments.iter().filter(|raw| raw.value.role.is_some());
+    let mut accounts = with_role.flat_map(|raw| &raw.value.accounts);
+    accounts.any(|other| other.value == account.value)
 }
 
 /// Returns the valid ARNs of a list, and reports the others.

@@ -112,29 +112,40 @@ fn contradicting_distribution_is_reported() {
 
 #[test]
 fn copies_into_another_account_need_a_role() {
-    let two = "accounts: [\"111111111111\", \"222222222222\"]";
-    let message = |line: usize, account: &str| {
-        format!(
-            "CAT056 {line} no `role` to copy AMIs into the account {account} (set `role` of the environment, \
-             or `distribute: share`)"
-        )
+    let warnings = |environment: &str, more: &str| -> Vec<String> {
+        let files = repository(&[("bakeline.yaml", &settings_with(environment, more))]);
+        let (catalog, found) = load(&files);
+        assert!(catalog.is_some(), "{found:?}");
+        let text = |d: &crate::diagnostic::Diagnostic| format!("{} {}", d.code, d.message);
+        found.iter().map(text).collect()
     };
-    assert_eq!(problems(two, ""), [message(6, "222222222222")]);
+    let missing = |account: &str| {
+        vec![format!(
+            "CAT056 no `role` to copy AMIs into the account {account}"
+        )]
+    };
+    let two = "accounts: [\"111111111111\", \"222222222222\"]";
+    let role = "role: arn:aws:iam::222222222222:role/bakeline";
     let home = "account: \"222222222222\"\n";
-    assert_eq!(problems(two, home), [message(6, "111111111111")]);
     let other = "account: \"333333333333\"\n";
-    assert_eq!(problems(ACCOUNTS, other), [message(6, "222222222222")]);
+    assert_eq!(warnings(two, ""), missing("222222222222"));
+    assert_eq!(warnings(two, home), missing("111111111111"));
+    assert_eq!(warnings(ACCOUNTS, other), missing("222222222222"));
     // The only account can be that of the builder.
-    let valid = [
-        (ACCOUNTS, ""),
-        (ACCOUNTS, home),
-        (
-            &format!("{two}\nrole: arn:aws:iam::222222222222:role/bakeline"),
-            home,
-        ),
-        (&format!("{two}\ndistribute: share"), home),
-    ];
-    for (environment, more) in valid {
-        load_valid(&[("bakeline.yaml", &settings_with(environment, more))]);
+    let repeated = "accounts: [\"222222222222\", \"222222222222\"]";
+    let later = format!("  - name: Late\n    {ACCOUNTS}\n    {role}\n{other}");
+    for (environment, more) in [
+        (ACCOUNTS.to_owned(), ""),
+        (repeated.to_owned(), ""),
+        (ACCOUNTS.to_owned(), home),
+        (format!("{two}\n{role}"), home),
+        (format!("{two}\ndistribute: share"), home),
+        (ACCOUNTS.to_owned(), &later),
+    ] {
+        assert_eq!(
+            warnings(&environment, more),
+            Vec::<String>::new(),
+            "{environment}"
+        );
     }
 }

@@ -97,7 +97,7 @@ async fn show_plan(dir: &Path, args: &Args, page: &mut Option<PlanPage>) -> Resu
             file.display()
         ));
     }
-    let end = summary::blocked_error(&plan).map_or(Ok(0), Err);
+    let end = summary::blocked_error(&plan, ui::stdout_is_terminal()).map_or(Ok(0), Err);
     // The process ends here, and dropping a large catalog and inventory takes time.
     std::mem::forget((loaded, inventory, plan));
     end

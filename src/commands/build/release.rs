@@ -46,7 +46,7 @@ pub(crate) async fn run(dir: &Path, args: &Release) -> Result<u8> {
     };
     clock::warn_future_versions(&loaded.catalog.settings, &inventory);
     ui::say_table(&summary::decision_table(&plan));
-    if let Some(blocked) = summary::blocked_error(&plan) {
+    if let Some(blocked) = summary::blocked_error(&plan, ui::stderr_is_terminal()) {
         return Err(blocked);
     }
     if plan.steps.is_empty() {

@@ -94,7 +94,7 @@ pub(super) fn refuse_existing(dir: &Path, paths: &[&str]) -> Result<()> {
         several => format!("these files already exist: {}", several.join(", ")),
     };
     let error = Error::input(text);
-    Err(match paths.contains(&SETTINGS_FILE) {
+    Err(match system::exists(&dir.join(SETTINGS_FILE)) && paths.contains(&SETTINGS_FILE) {
         true => error.hint(
             "nothing was written; `bakeline new image NAME --parent PARENT` adds an image to a catalog",
         ),
@@ -103,7 +103,7 @@ pub(super) fn refuse_existing(dir: &Path, paths: &[&str]) -> Result<()> {
 }
 
 /// Returns a path for a message, relative to the working directory if it is below it.
-fn displayed_path(path: &Path) -> String {
+pub(super) fn displayed_path(path: &Path) -> String {
     let below = system::working_directory().ok();
     let below = below.and_then(|dir| path.strip_prefix(dir).ok().map(Path::to_owned));
     below.as_deref().unwrap_or(path).display().to_string()

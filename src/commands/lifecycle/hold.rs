@@ -38,10 +38,7 @@ pub(crate) async fn run(dir: &Path, args: &Hold) -> Result<u8> {
     } else {
         "held"
     };
-    if let Some(blocked) = summary::refused_error(&plan, done) {
-        return Err(blocked);
-    }
-    summary::print_decisions(&plan, args.dry_run && !args.json);
+    summary::print_decisions(&plan, done, args.dry_run && !args.json)?;
     let preview = args.dry_run.then_some(summary::WITHOUT_DRY_RUN);
     if summary::report_unexecuted(&loaded, &inventory, &plan, args.json, preview) {
         return Ok(0);

@@ -32,10 +32,7 @@ pub(crate) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
     )
     .await?;
     let plan = plan_promotion(&loaded.catalog, &inventory, &images, &to, run);
-    if let Some(blocked) = summary::refused_error(&plan, "promoted") {
-        return Err(blocked);
-    }
-    summary::print_decisions(&plan, args.dry_run && !args.json);
+    summary::print_decisions(&plan, "promoted", args.dry_run && !args.json)?;
     if args.dry_run && !args.json && !plan.steps.is_empty() {
         print_locations(&loaded.catalog.settings, &inventory, &to);
     }
@@ -54,12 +51,13 @@ pub(crate) async fn run(dir: &Path, args: &Promote) -> Result<u8> {
     summary::finish_run(&loaded.catalog, &inventory, &report, &ran, args.json).await
 }
 
-/// Prints the locations of an environment.
+/// Prints the locations that a promotion changes: the home location keeps the original AMI.
 fn print_locations(settings: &Settings, inventory: &Inventory, to: &EnvName) {
     let Some(env) = settings.environment(to) else {
         return;
     };
-    let all = locations::in_environment(settings, env, &inventory.account);
+    let mut all = locations::in_environment(settings, env, &inventory.account);
+    all.extend(locations::receiving(env, &inventory.account));
     let names: Vec<String> = all.iter().map(ToString::to_string).collect();
-    ui::say_message(&format!("`{to}` is in {}", names.join(", ")));
+    ui::say_message(&format!("locations of the promotion: {}", names.join(", ")));
 }

@@ -25,10 +25,7 @@ pub(crate) async fn run(dir: &Path, args: &Revoke) -> Result<u8> {
     )
     .await?;
     let plan = plan_revocation(&loaded.catalog, &inventory, &name, args.which, run);
-    if let Some(blocked) = summary::refused_error(&plan, "revoked") {
-        return Err(blocked);
-    }
-    summary::print_decisions(&plan, !args.apply && !args.json);
+    summary::print_decisions(&plan, "revoked", !args.apply && !args.json)?;
     let preview = (!args.apply).then_some(summary::WITH_APPLY);
     if summary::report_unexecuted(&loaded, &inventory, &plan, args.json, preview) {
         return Ok(0);

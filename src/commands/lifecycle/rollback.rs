@@ -29,10 +29,7 @@ pub(crate) async fn run(dir: &Path, args: &Rollback) -> Result<u8> {
     .await?;
     let image = &loaded.catalog.images[&name];
     let plan = plan_rollback(&loaded.catalog, &inventory, image, &env, args.to, run);
-    if let Some(blocked) = summary::refused_error(&plan, "rolled back") {
-        return Err(blocked);
-    }
-    summary::print_decisions(&plan, args.dry_run && !args.json);
+    summary::print_decisions(&plan, "rolled back", args.dry_run && !args.json)?;
     let preview = args.dry_run.then_some(summary::WITHOUT_DRY_RUN);
     if summary::report_unexecuted(&loaded, &inventory, &plan, args.json, preview) {
         return Ok(0);

@@ -161,12 +161,15 @@ fn choose_versions(
     let from = match &args.from {
         Some(text) => known(parse(text)?)?,
         None => *versions.iter().rfind(|v| **v < to).ok_or_else(|| {
-            missing(format!(
+            let error = missing(format!(
                 "{to} is the oldest version of `{}` with facts in the store, so there is nothing to compare \
                  it with",
                 image.name
-            ))
-            .hint("run `bakeline diff` again after the next release")
+            ));
+            match versions.last() == Some(&to) {
+                true => error.hint("run `bakeline diff` again after the next release"),
+                false => error.hint("name an older and a newer version"),
+            }
         })?,
     };
     Ok((from, to))

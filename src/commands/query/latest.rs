@@ -194,11 +194,11 @@ async fn not_current_error(
         return Error::new(ErrorKind::NotFound, format!("{text}: {defect}"))
             .hint("run `bakeline doctor` to see what is wrong");
     }
-    let error = Error::new(ErrorKind::NotFound, text);
-    match similar_image(cloud, location, image).await {
-        Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error.hint(other_account_hint(location, env, account.as_deref())),
+    let mut error = Error::new(ErrorKind::NotFound, text);
+    if let Some(near) = similar_image(cloud, location, image).await {
+        error = error.hint(format!("did you mean `{near}`?"));
     }
+    error.hint(other_account_hint(location, env, account.as_deref()))
 }
 
 /// Returns the image with the most similar name, if no AMI of this image exists here.
@@ -236,8 +236,8 @@ fn other_account_hint(location: &LookupScope, env: &EnvName, own: Option<&str>) 
     let is_shared = found.is_some_and(crate::catalog::Environment::is_shared);
     if accounts.is_empty() || is_shared || !is_elsewhere || !is_listed {
         let home = settings.account.as_deref();
-        if home.is_some_and(|home| own.is_some_and(|own| own != home)) {
-            return here;
+        if let Some(home) = home.filter(|home| own.is_some_and(|own| own != *home)) {
+            return format!("the AMIs of `{env}` belong to account {home}; {here}");
         }
         let is_lowest = settings.environments.first().map(|env| &env.name) == Some(env);
         let promote = if is_lowest || !is_listed {

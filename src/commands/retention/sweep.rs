@@ -94,9 +94,12 @@ pub(crate) async fn sweep_after_run(
     .await
     {
         Ok(ran) if ran.outcome.kind().is_none() => {}
-        Ok(_) => ui::say(
-            "warning: some resources could not be removed; run `bakeline sweep` to list them",
-        ),
+        Ok(ran) => {
+            summary::say_failures(&ran.outcome);
+            ui::say(
+                "warning: some resources could not be removed; run `bakeline sweep` to list them",
+            );
+        }
         Err(e) => warn_of_failure(&e),
     }
 }

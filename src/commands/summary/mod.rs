@@ -226,11 +226,16 @@ fn image_summary(
     report
 }
 
-/// Returns an error if a plan, which is printed, has a blocked image.
-pub(super) fn blocked_error(plan: &Plan) -> Option<Error> {
-    let blocked = blocked_images(plan).map(|d| format!("`{}`", d.image));
-    let blocked: Vec<String> = blocked.collect();
-    let error = Error::input(format!("cannot build {}", blocked.join(", ")));
+/// Returns an error if a plan has blocked images, with the reasons unless a person sees them in the
+/// table.
+pub(super) fn blocked_error(plan: &Plan, has_table: bool) -> Option<Error> {
+    let describe = |d: &Decision| match has_table {
+        true => format!("`{}`", d.image),
+        false => format!("`{}`: {}", d.image, d.reasons.join("; ")),
+    };
+    let blocked: Vec<String> = blocked_images(plan).map(describe).collect();
+    let separator = if has_table { ", " } else { "; " };
+    let error = Error::input(format!("cannot build {}", blocked.join(separator)));
     (!blocked.is_empty()).then(|| {
         error.hint("nothing was changed; fix the problem, or pass the names of the other images")
     })
@@ -241,9 +246,8 @@ fn blocked_images(plan: &Plan) -> impl Iterator<Item = &Decision> {
     decisions.filter(|d| d.verdict == PlanVerdict::Blocked)
 }
 
-/// Returns an error with the reasons of all blocked images, before the plan is printed. `action` is a
-/// past participle, such as `promoted`.
-pub(super) fn refused_error(plan: &Plan, action: &str) -> Option<Error> {
+/// Returns an error with the reasons of all blocked images. `action` is a past participle.
+fn refused_error(plan: &Plan, action: &str) -> Option<Error> {
     let messages: Vec<String> = blocked_images(plan)
         .map(|d| format!("`{}` is not {action}: {}", d.image, d.reasons.join("; ")))
         .collect();
@@ -285,14 +289,19 @@ pub(super) async fn finish_run(
     exit_code(ran)
 }
 
-/// Prints the decisions of a plan, on stdout if they are the result of the command.
-pub(super) fn print_decisions(plan: &Plan, is_result: bool) {
-    let table = decision_table(plan);
-    if is_result {
-        ui::table(&table);
-    } else {
-        ui::say_table(&table);
+/// Prints the decisions of a plan, on stdout if they are the result of the command. Returns an error if
+/// images are blocked; if all are, it has the reasons and no table is necessary. `action` is a past
+/// participle, such as `promoted`.
+pub(super) fn print_decisions(plan: &Plan, action: &str, is_result: bool) -> Result<()> {
+    let refused = refused_error(plan, action);
+    if refused.is_none() || blocked_images(plan).count() < plan.decisions.len() {
+        let table = decision_table(plan);
+        match is_result {
+            true => ui::table(&table),
+            false => ui::say_table(&table),
+        }
     }
+    refused.map_or(Ok(()), Err)
 }
 
 /// Next step after the preview of a command with `--dry-run`.
@@ -341,27 +350,16 @@ pub(super) fn exit_code(ran: &RunResult) -> Result<u8> {
     let Some(kind) = ran.outcome.kind() else {
         return Ok(0);
     };
+    say_failures(&ran.outcome);
     let mut error = Error::new(kind, outcome_headline(&ran.outcome));
     for (scope, end) in &ran.outcome.scopes {
         match end {
-            ScopeEnd::Failed {
-                verb,
-                error: text,
-                hints,
-                ..
-            } => {
-                ui::say_message(&format!("failed: {scope}: could not {verb}: {text}"));
+            ScopeEnd::Failed { hints, .. } => {
                 for hint in hints {
                     error = error.hint(format!("{scope}: {hint}"));
                 }
             }
-            ScopeEnd::Stuck {
-                verb,
-                error: text,
-                left,
-                ..
-            } => {
-                ui::say_message(&format!("stuck: {scope}: could not {verb}: {text}"));
+            ScopeEnd::Stuck { left, .. } => {
                 for what in left {
                     error = error.hint(format!("{scope}: not removed: {what}"));
                 }
@@ -373,6 +371,16 @@ pub(super) fn exit_code(ran: &RunResult) -> Result<u8> {
         error = error.hint(hint);
     }
     Err(error.hint(format!("the files of this run are in {directory}")))
+}
+
+/// Prints the errors of all failed scopes.
+pub(super) fn say_failures(outcome: &Outcome) {
+    for (scope, end) in &outcome.scopes {
+        if let ScopeEnd::Failed { verb, error, .. } | ScopeEnd::Stuck { verb, error, .. } = end {
+            let status = end.status();
+            ui::say_message(&format!("{status}: {scope}: could not {verb}: {error}"));
+        }
+    }
 }
 
 /// Returns why images were cancelled, and the setting that continues with them.

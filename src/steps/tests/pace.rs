@@ -149,7 +149,7 @@ async fn accounts_wait_for_a_free_tag_of_the_original() {
 
 #[tokio::test]
 async fn many_images_reach_all_locations_in_the_time_of_their_copies() {
-    // The full run has 60 images, 4 Regions and 3 accounts.
+    // CI runs one of these sizes.
     let sizes = [(25, 2, 2), (60, 4, 3)];
     for (images, regions, accounts) in select_cases("sizes of a promotion", 2, sizes) {
         let (took, copies, reads) = promote_in_virtual_time(images, regions, accounts).await;

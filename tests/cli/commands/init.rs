@@ -261,12 +261,12 @@ fn invalid_choices_are_refused_together() {
 fn unusual_place_of_a_catalog_is_a_warning() {
     let outer = TestCatalog::new();
     fs::create_dir(outer.path().join(".git")).expect("directory");
-    let region = ["--region", "mars-west-1"];
+    let region = ["--region", "eu-wset-1"];
     let made = outer.run(&[&["init", "inner"], &region[..]].concat());
     assert_eq!(made.code, 0, "{}", made.stderr);
     assert!(
         made.stderr
-            .contains("warning: `mars-west-1` is not an AWS Region")
+            .contains("warning: `eu-wset-1` is not an AWS Region")
             && made.stderr.contains("is a catalog, too"),
         "{}",
         made.stderr
@@ -280,6 +280,20 @@ fn unusual_place_of_a_catalog_is_a_warning() {
         "--region",
         "eu-west-1",
     ]);
+    assert!(!made.stderr.contains("warning"), "{}", made.stderr);
+    let beside = format!(
+        "../{}-next",
+        outer.path().file_name().expect("a name").display()
+    );
+    let made = outer.run(&[
+        "init",
+        &beside,
+        "--name",
+        "acme",
+        "--region",
+        "eusc-de-east-1",
+    ]);
+    fs::remove_dir_all(outer.path().join(&beside)).expect("created");
     assert!(!made.stderr.contains("warning"), "{}", made.stderr);
     outer
         .run(&["init", "--name", "acme", "--region", "eu-west-1"])

@@ -190,7 +190,9 @@ fn plan_blocks_when_source_is_missing() {
     assert_eq!(plan.code, 1);
     assert!(
         plan.stdout.contains("source not found")
-            && plan.stderr.contains("cannot build `base`, `jdk`\n"),
+            && plan
+                .stderr
+                .contains("cannot build `base`: source not found"),
         "{}{}",
         plan.stdout,
         plan.stderr

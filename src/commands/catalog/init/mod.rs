@@ -4,10 +4,10 @@ mod questions;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::questions::{Surroundings, TerminalDialog, ask_choices};
-use super::new_files::{create_files, refuse_existing};
+use super::new_files::{create_files, displayed_path, refuse_existing};
 use crate::adapters::catalog_files::find_catalog_directory;
 use crate::adapters::{assets, system};
 use crate::catalog::{SETTINGS_FILE, Starter, editor_files, schemas};
@@ -46,7 +46,7 @@ pub(crate) fn run(start: &Path, args: &Init) -> Result<u8> {
     files.extend(missing);
     create_files(dir, &files)?;
     for (path, _) in kept {
-        ui::say(&format!("kept {}", dir.join(path).display()));
+        ui::say(&format!("kept {}", displayed_path(&dir.join(path))));
     }
     warn_unusual_place(dir, &starter);
     print_next_steps(dir, &starter);
@@ -60,22 +60,25 @@ fn warn_unusual_place(dir: &Path, starter: &Starter) {
         .iter()
         .map(|name| Region::from(name.as_str()))
     {
-        if !region.is_known_area() {
+        if !region.has_known_form() {
             ui::say(&format!(
                 "warning: `{region}` is not an AWS Region known to bakeline; check `regions` in bakeline.yaml"
             ));
         }
     }
-    let absolute = system::working_directory().map(|working| working.join(dir));
-    let above = absolute
-        .ok()
-        .and_then(|dir| find_catalog_directory(dir.parent()?));
+    let above = catalog_above(dir);
     if let Some(outer) = above {
         ui::say(&format!(
             "warning: {} is a catalog, too; commands use the nearest bakeline.yaml",
             outer.display()
         ));
     }
+}
+
+/// Returns the directory of a catalog in the same Git repository, above an existing directory.
+fn catalog_above(dir: &Path) -> Option<PathBuf> {
+    let absolute = system::absolute_path(dir)?;
+    find_catalog_directory(absolute.parent()?)
 }
 
 /// Returns the arguments, completed by the answers of a person. Prints the command that has the same
