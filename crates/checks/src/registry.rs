@@ -22,6 +22,7 @@ pub(crate) const RESOURCE_TYPES: &[&ResourceType] = &[
     &accounts::etc_group::RESOURCE_TYPE,
     &accounts::shadow::RESOURCE_TYPE,
     &accounts::login_path::RESOURCE_TYPE,
+    &accounts::sudoers::RESOURCE_TYPE,
     &machine::cpu::RESOURCE_TYPE,
     &ssh::sshd_config::RESOURCE_TYPE,
     &ssh::ssh_config::RESOURCE_TYPE,

@@ -96,6 +96,7 @@ const UNREADABLE: &[(&str, Outcome)] = &[
     ("{time_sync: this}", Outcome::Error),
     ("{repositories: all, uris: {empty: true}}", Outcome::Error),
     ("{cron: system, entries: {empty: true}}", Outcome::Error),
+    ("{sudoers: all, rules: {empty: true}}", Outcome::Error),
 ];
 
 #[test]
@@ -108,6 +109,7 @@ fn unreadable_directories_are_errors() {
         b"root:x:0:0::/root:/bin/sh\nbob:x:5:5::/home/bob:/x\n",
         0o644,
     );
+    write_file(root, "etc/sudoers", b"", 0o000);
     let closed = [
         "etc/ssh",
         "etc/cron.d",

@@ -28,6 +28,7 @@ mod image;
 mod rpm;
 mod running;
 mod sshd_agreement;
+mod sudoers;
 mod system;
 mod transport;
 

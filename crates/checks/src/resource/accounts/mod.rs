@@ -5,3 +5,4 @@ pub(crate) mod login_path;
 pub(crate) mod passwd;
 pub(crate) mod profile;
 pub(crate) mod shadow;
+pub(crate) mod sudoers;
