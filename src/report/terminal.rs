@@ -126,9 +126,24 @@ fn write_finding(out: &mut String, finding: &Finding) {
     row("expected", &finding.expected);
     match (&finding.outcome, &finding.actual) {
         (FindingOutcome::Error { reason }, _) => row("reason", reason),
-        (_, Some(actual)) => row("actual", actual),
+        (_, Some(actual)) => {
+            row("actual", actual);
+            if let Some(detail) = detail(finding, actual) {
+                row("detail", detail);
+            }
+        }
         (_, None) => row("reason", &finding.message),
     }
+}
+
+/// Returns the part of a message after the actual value, such as the items that are not allowed.
+fn detail<'f>(finding: &'f Finding, actual: &str) -> Option<&'f str> {
+    let Finding {
+        property, expected, ..
+    } = finding;
+    finding.message.strip_prefix(&format!(
+        "{property}: expected {expected}, actual {actual}; "
+    ))
 }
 
 /// Returns the status, padded to seven columns, with colour if requested.

@@ -339,3 +339,16 @@ fn sensitive_inputs_are_in_no_report() {
     }
     assert_eq!(sample().profiles[0].inputs[2].value(), "***");
 }
+
+#[test]
+fn terminal_report_names_items_that_are_not_allowed() {
+    let mut finding = super::finding_with(FindingOutcome::Failed);
+    finding.property = "setuid".into();
+    finding.expected = "only \"a\"".into();
+    finding.actual = Some("\"a\" and 9 more".into());
+    let message = "setuid: expected only \"a\", actual \"a\" and 9 more; not allowed: \"x\"";
+    finding.message = message.into();
+    let report = super::report_with(Outcome::Failed, vec![finding]);
+    let text = terminal::write(&report, terminal::Options::default());
+    assert!(text.contains("detail    not allowed: \"x\"\n"), "{text}");
+}
