@@ -52,7 +52,8 @@ with an rpm database, not from instances of these systems.
   configured value is wrong and is skipped if it is right. A kernel default alone does not pass.
 * `one file`: InSpec reads `/etc/ssh/sshd_config` (or `ssh_config`) without included files. An option
   that is not in this file is absent. bakeline uses the effective configuration that `sshd -T`
-  (`ssh -G`) prints, with drop-ins and built-in defaults.
+  (`ssh -G`) prints, with drop-ins and built-in defaults. The controls of root login, passwords and
+  forwarding also fail if a `Match` block weakens their option.
 
 *Running* marks controls that need the kernel of the target. The last section lists their expectations.
 ";

@@ -193,6 +193,7 @@ SSH = [
         oracle=lambda host: "\npermitrootlogin without-password\n" in host.run("/usr/sbin/sshd -T").stdout,
     ),
     ResourceCase("sshd_config: file", {"sshd_config": "file", "X11Forwarding": "yes"}, put_file("/etc/ssh/sshd_config.d/r.conf", "X11Forwarding no"), oracle=lambda host: "\nx11forwarding yes\n" in host.run("/usr/sbin/sshd -T").stdout),
+    ResourceCase("sshd_config: match", {"sshd_config": "file", "match_options": {"each": {"not": {"match": ": maxsessions 3 "}}}}, "printf 'Match User games\\nMaxSessions 3\\n' > /etc/ssh/sshd_config.d/z.conf"),
     ResourceCase("sshd_config: no root login", {"sshd_config": "effective", "PermitEmptyPasswords": "no"}, "echo 'PermitEmptyPasswords yes' >> /etc/ssh/sshd_config", oracle=lambda host: "\npermitemptypasswords no\n" in host.run("/usr/sbin/sshd -T").stdout),
     ResourceCase("ssh_config", {"ssh_config": "effective", "ForwardAgent": "no"}, put_file("/etc/ssh/ssh_config.d/r.conf", "ForwardAgent yes")),
     ResourceCase("host_keys", {"host_keys": "all", "exposed": {"empty": True}, "files": {"empty": False}}, "chmod 0644 /etc/ssh/ssh_host_rsa_key"),

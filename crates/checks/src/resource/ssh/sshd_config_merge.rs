@@ -83,12 +83,25 @@ pub(crate) struct OptionValue {
     pub(crate) place: String,
 }
 
+/// Option in a block that does not always apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConditionalOption {
+    /// Keyword in lower case.
+    pub(crate) keyword: String,
+    /// Words of the line.
+    pub(crate) value: String,
+    /// File and line of the option.
+    pub(crate) place: String,
+    /// Criteria of the block, after those of the blocks around its file.
+    pub(crate) criteria: String,
+}
+
 /// Options by keyword in lower case.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     outside: BTreeMap<String, OptionValue>,
     always: BTreeMap<String, OptionValue>,
-    conditional: BTreeMap<String, String>,
+    conditional: Vec<ConditionalOption>,
 }
 
 impl Options {
@@ -99,9 +112,17 @@ impl Options {
             .or_else(|| self.outside.get(keyword))
     }
 
-    /// Returns the place of a conditional value of an option.
+    /// Returns the place of the first conditional value of an option.
     pub(crate) fn conditional(&self, keyword: &str) -> Option<&str> {
-        self.conditional.get(keyword).map(String::as_str)
+        let mut found = self.conditional.iter();
+        found
+            .find(|option| option.keyword == keyword)
+            .map(|option| option.place.as_str())
+    }
+
+    /// Returns the options of all conditional blocks, in order.
+    pub(crate) fn conditional_options(&self) -> &[ConditionalOption] {
+        &self.conditional
     }
 }
 
@@ -121,14 +142,41 @@ pub(crate) fn merge(dialect: &Dialect, source: &Source<'_>) -> Result<Options, M
         out: Options::default(),
         steps: 0,
     };
-    walk.file(dialect.main, Scope::Outside, 0)?;
+    walk.file(dialect.main, &Block::default(), 0)?;
     Ok(walk.out)
 }
 
+/// Block that contains a line.
+#[derive(Debug, Clone, Default)]
+struct Block {
+    scope: Scope,
+    /// Criteria of a conditional block.
+    criteria: String,
+}
+
+impl Block {
+    /// Returns the block that a line begins in a file with this block around it.
+    fn begin(around: &Self, directive: &Directive, dialect: &Dialect) -> Self {
+        let scope = match (around.scope, always_applies(directive)) {
+            (Scope::Sometimes, _) | (_, false) => Scope::Sometimes,
+            (_, true) if dialect.overriding => Scope::Always,
+            (_, true) => Scope::Outside,
+        };
+        let mut criteria = around.criteria.clone();
+        if scope == Scope::Sometimes {
+            let separator = if criteria.is_empty() { "" } else { ", " };
+            let words = directive.words.join(" ");
+            criteria = format!("{criteria}{separator}{words}");
+        }
+        Self { scope, criteria }
+    }
+}
+
 /// Scope of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Scope {
     /// Outside of blocks.
+    #[default]
     Outside,
     /// Block that always applies.
     Always,
@@ -145,7 +193,7 @@ struct Merger<'a> {
 
 impl Merger<'_> {
     /// Reads a file. A block of the file ends with it and is never wider than the block around it.
-    fn file(&mut self, path: &str, around: Scope, depth: usize) -> Result<(), MergeError> {
+    fn file(&mut self, path: &str, around: &Block, depth: usize) -> Result<(), MergeError> {
         if depth > MAX_DEPTH {
             return Err(MergeError::TooDeep(path.to_owned()));
         }
@@ -153,7 +201,7 @@ impl Merger<'_> {
             path: path.to_owned(),
             cause,
         })?;
-        let mut scope = around;
+        let mut block = around.clone();
         self.count_directive(path)?;
         for directive in directives.iter() {
             self.count_directive(path)?;
@@ -161,17 +209,13 @@ impl Merger<'_> {
             if directive.keyword == "include" {
                 for word in &directive.words {
                     for path in self.included_files(word, &place)? {
-                        self.file(&path, scope, depth + 1)?;
+                        self.file(&path, &block, depth + 1)?;
                     }
                 }
             } else if self.dialect.blocks.contains(&directive.keyword.as_str()) {
-                scope = match (around, always_applies(directive)) {
-                    (Scope::Sometimes, _) | (_, false) => Scope::Sometimes,
-                    (_, true) if self.dialect.overriding => Scope::Always,
-                    (_, true) => Scope::Outside,
-                };
+                block = Block::begin(around, directive, self.dialect);
             } else {
-                self.add_option(directive, scope, place);
+                self.add_option(directive, &block, place);
             }
         }
         Ok(())
@@ -201,7 +245,7 @@ impl Merger<'_> {
         })
     }
 
-    fn add_option(&mut self, directive: &Directive, scope: Scope, place: String) {
+    fn add_option(&mut self, directive: &Directive, block: &Block, place: String) {
         let keyword = self.dialect.keyword(&directive.keyword);
         let is = |list: &[&str]| list.contains(&&*keyword);
         let (words, rows) = (is(self.dialect.words), is(self.dialect.rows));
@@ -210,11 +254,16 @@ impl Merger<'_> {
         } else {
             vec![directive.words.join(" ")]
         };
-        let table = match scope {
+        let table = match block.scope {
             Scope::Outside => &mut self.out.outside,
             Scope::Always => &mut self.out.always,
             Scope::Sometimes => {
-                self.out.conditional.entry(keyword).or_insert(place);
+                self.out.conditional.push(ConditionalOption {
+                    keyword,
+                    value: directive.words.join(" "),
+                    place,
+                    criteria: block.criteria.clone(),
+                });
                 return;
             }
         };

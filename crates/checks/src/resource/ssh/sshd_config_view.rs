@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::sshd_config_merge::{Dialect, Options, Source, merge};
+use super::sshd_config_merge::{ConditionalOption, Dialect, Options, Source, merge};
 use super::sshd_config_parse::{Directive, parse};
 use crate::facts::Read;
 use crate::facts::error::ReadError;
@@ -231,6 +231,29 @@ fn observe_files(
                 Observation::Missing(format!("is not set in {main} and included files"))
             }
         },
+    }
+}
+
+/// Returns the options of conditional blocks: `FILE:LINE: keyword value (Match CRITERIA)`.
+pub(crate) fn observe_blocks(program: &Program, view: &View<'_>) -> Observation {
+    let show = |option: &ConditionalOption| {
+        let value = match option.keyword.as_str() {
+            // Variables can contain secrets.
+            "setenv" => "...".to_owned(),
+            keyword => {
+                (program.normalize)(keyword, &option.value).unwrap_or_else(|| option.value.clone())
+            }
+        };
+        let text = format!(
+            "{}: {} {value} (Match {})",
+            option.place, option.keyword, option.criteria
+        );
+        text.escape_debug().to_string()
+    };
+    match merge_files(program, view) {
+        Read::Unreadable(why) => why.into(),
+        Read::Absent => Observation::list([]),
+        Read::Present(options) => Observation::list(options.conditional_options().iter().map(show)),
     }
 }
 

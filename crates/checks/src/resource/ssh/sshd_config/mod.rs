@@ -1,10 +1,10 @@
 //! The `sshd_config` resource: options of the SSH server.
 
 use super::sshd_config_merge::{Dialect, Source, merge};
-use super::sshd_config_view::{Program, VIEWS, observe, requests};
+use super::sshd_config_view::{Program, VIEWS, observe, observe_blocks, requests};
 use crate::facts::error::ReadError;
 use crate::matcher::value::quantity;
-use crate::resource_type::{ResourceType, Subject, ValueType};
+use crate::resource_type::{Property, ResourceType, Subject, ValueType};
 
 pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     "sshd_config",
@@ -15,8 +15,18 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
      a repeatable option is the list of all its values, and the value of a comma-separated \
      option is the list of its items.",
     Subject::one_of("view", "Source: effective or file.", VIEWS),
-    |target, option, view| observe(&SERVER, target, option, view),
+    |target, option, view| match option {
+        "match_options" => observe_blocks(&SERVER, view),
+        _ => observe(&SERVER, target, option, view),
+    },
 )
+.with_properties(&[Property::new(
+    "match_options",
+    ValueType::List,
+    "Options in `Match` blocks of all read files, except `Match all`: `FILE:LINE: keyword value \
+     (Match CRITERIA)`, with the keyword in lower case. A block in a file that a `Match` block \
+     includes has the criteria of both.",
+)])
 .with_open_property(
     ValueType::Setting,
     "Option of sshd_config(5), not case-sensitive.",

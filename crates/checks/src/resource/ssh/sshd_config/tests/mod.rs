@@ -1,5 +1,7 @@
 //! Tests of the `sshd_config` resource with recorded frames.
 
+mod blocks;
+
 use crate::tests::{IDENTITY, lines};
 
 type Frame<'a> = (&'a str, &'a str, i32, &'a str, &'a str);
@@ -88,65 +90,6 @@ fn first_value_wins_across_drop_ins() {
         ],
         &frames,
     );
-}
-
-#[test]
-fn match_block_does_not_apply_to_everyone() {
-    let text = "Port 22\nInclude /glob\nMatch User a\n  PermitRootLogin no\n  Banner none\n\
-        Match all\n  X11Forwarding no\n  Port 1\nMatch all\nX11Forwarding yes\n";
-    let inner = (
-        "config",
-        "/inner",
-        0,
-        "-",
-        "Port 23\nMatch Address ::1\nPasswordAuthentication no\nMatch all\nAllowTcpForwarding no\n",
-    );
-    let frames = [
-        IDENTITY,
-        main_file(text),
-        ("include", MAIN, 0, "-", "? /glob\n= /inner\n"),
-        inner,
-    ];
-    assert_outcomes(
-        "passed",
-        &[
-            "file, X11Forwarding: \"no\"",
-            "file, AllowTcpForwarding: \"no\"",
-            "file, PasswordAuthentication: {absent: true}",
-            // `Match all` overrides options outside of it.
-            "file, Port: 1",
-        ],
-        &frames,
-    );
-    let line = judge_check("file, PermitRootLogin: \"no\"", &frames);
-    assert!(
-        line.starts_with("failed") && line.contains("only conditionally (/etc/ssh/sshd_config:4)"),
-        "{line}"
-    );
-    // A file included in a block belongs to the block, even if it has its own blocks.
-    let within = [
-        IDENTITY,
-        main_file("Match User a\nInclude /glob\nBanner none\n"),
-        ("include", MAIN, 0, "-", "? /glob\n= /inner\n"),
-        inner,
-    ];
-    assert_outcomes(
-        "failed",
-        &[
-            "file, Port: 23",
-            "file, AllowTcpForwarding: \"no\"",
-            "file, Banner: none",
-        ],
-        &within,
-    );
-    // A block of an included file ends with the file.
-    let after = [
-        IDENTITY,
-        main_file("Include /glob\nBanner none\n"),
-        ("include", MAIN, 0, "-", "? /glob\n= /inner\n"),
-        inner,
-    ];
-    assert_outcomes("passed", &["file, Port: 23", "file, Banner: none"], &after);
 }
 
 #[test]
