@@ -39,6 +39,7 @@ pub(crate) const RESOURCE_TYPES: &[&ResourceType] = &[
     &hygiene::build_artifacts::RESOURCE_TYPE,
     &hygiene::private_keys::RESOURCE_TYPE,
     &hygiene::credentials::RESOURCE_TYPE,
+    &hygiene::privileged_files::RESOURCE_TYPE,
     &packaging::packages::RESOURCE_TYPE,
     &network::time_sync::RESOURCE_TYPE,
     &network::port::RESOURCE_TYPE,

@@ -97,6 +97,10 @@ const UNREADABLE: &[(&str, Outcome)] = &[
     ("{repositories: all, uris: {empty: true}}", Outcome::Error),
     ("{cron: system, entries: {empty: true}}", Outcome::Error),
     ("{sudoers: all, rules: {empty: true}}", Outcome::Error),
+    (
+        "{privileged_files: all, setuid: {empty: true}}",
+        Outcome::Error,
+    ),
 ];
 
 #[test]

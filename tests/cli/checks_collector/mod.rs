@@ -25,6 +25,7 @@ mod commands;
 mod config;
 mod credentials;
 mod image;
+mod privileged;
 mod rpm;
 mod running;
 mod sshd_agreement;

@@ -124,6 +124,7 @@ ACCOUNTS = [
     ResourceCase("shadow: all", {"shadow": "all", "without_password": {"empty": True}}, "passwd -q -d bin"),
     ResourceCase("login_defs", {"login_defs": "/etc/login.defs", "UMASK": "022"}, "echo UMASK 000 >> /etc/login.defs"),
     ResourceCase("login_path", {"login_path": "root", "writable": {"empty": True}}, "chmod 0777 /usr/local/sbin"),
+    ResourceCase("privileged_files", {"privileged_files": "all", "setuid": {"disjoint": ["/usr/local/bin/r-suid"]}}, "cp /bin/true /usr/local/bin/r-suid; chmod 4755 /usr/local/bin/r-suid"),
     ResourceCase("sudoers", {"sudoers": "all", "passwordless": {"disjoint": ["games"]}}, "mkdir /opt/s.d; echo 'games ALL=NOPASSWD: ALL' > /opt/s.d/x; echo '@includedir /opt/s.d' >> /etc/sudoers", "[ -e /etc/sudoers ] || echo 'root ALL=(ALL) ALL' > /etc/sudoers"),
     ResourceCase("authorized_keys", {"authorized_keys": "all", "unsafe": {"empty": True}}, "mkdir -m 0777 /var/backups/.ssh; cp /root/.ssh/authorized_keys /var/backups/.ssh; chmod 0777 /var/backups/.ssh"),
     ResourceCase("shell_history", {"shell_history": "all", "files": {"empty": True}}, "echo ls > /root/.bash_history"),

@@ -1,6 +1,7 @@
 //! Resources for files, directories and mounts.
 
 pub(crate) mod acl;
+pub(crate) mod exclude;
 pub(crate) mod file;
 pub(crate) mod file_state;
 pub(crate) mod files;

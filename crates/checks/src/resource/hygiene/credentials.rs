@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::exclusion::Exclusion;
+use crate::facts::Read;
 use crate::facts::error::ReadError;
 use crate::facts::observation::Observation;
 use crate::facts::view::{Parsed, View};
-use crate::resource::filesystem::glob;
+use crate::resource::filesystem::exclude::{
+    EXCLUDE, escape_controls, exclusion_remark, exclusions, is_covered,
+};
 use crate::resource::filesystem::walk::{WalkError, is_missing_file};
 use crate::resource_type::{
-    InvalidValue, Parameter, Property, RequestedResource, ResourceRef, ResourceType, Subject,
-    ValueType, check_absolute_path,
+    Property, RequestedResource, ResourceRef, ResourceType, Subject, ValueType,
 };
 use crate::text::{sh_quote, truncate_for_display};
 
@@ -28,13 +30,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Subject::one_of("scope", "Always `all`.", &["all"]),
     observe,
 )
-.with_parameters(&[Parameter::new(
-    "exclude",
-    ValueType::Exclusions,
-    "Paths to ignore, as a list of `{path: …, reason: …}`. The results show the reasons. `*` does \
-     not match a slash. Everything below a path is ignored, too.",
-)
-.with_check(check_exclusions)])
+.with_parameters(&[EXCLUDE])
 .with_properties(&[
     Property::new(
         "found",
@@ -58,7 +54,13 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
 ])
 .with_defaults(&["!found"])
 .with_remark(remark)
-.with_collection(include_str!("credentials.sh"), requests);
+.with_collection(
+    concat!(
+        include_str!("../packaging/owners.sh"),
+        include_str!("credentials.sh")
+    ),
+    requests,
+);
 
 /// Maximum number of items; more are an error.
 const MAX_ITEMS: usize = 5000;
@@ -77,19 +79,6 @@ fn requests(asked: &[RequestedResource<'_>]) -> Vec<String> {
     let words = common.unwrap_or_default();
     let words = words.iter().map(|path| format!(" {}", sh_quote(path)));
     vec![format!("credentials{}", words.collect::<String>())]
-}
-
-fn check_exclusions(lines: &str) -> Result<(), InvalidValue> {
-    for line in lines.lines() {
-        let exclusion = Exclusion::from_line(line).ok_or_else(|| {
-            InvalidValue::new(
-                "an exclusion needs a path and a reason",
-                "write a list such as `[{path: /opt/app/test, reason: public test keys}]`",
-            )
-        })?;
-        check_absolute_path(&exclusion.path)?;
-    }
-    Ok(())
 }
 
 /// Item of the search.
@@ -157,36 +146,8 @@ fn parse_line(line: &str) -> Option<Credential> {
     })
 }
 
-fn escape_controls(path: &str) -> String {
-    let escape = |c: char| {
-        if c.is_control() {
-            c.escape_default().to_string()
-        } else {
-            c.to_string()
-        }
-    };
-    path.chars().map(escape).collect()
-}
-
 fn load(view: &View<'_>) -> Parsed<BTreeSet<Credential>> {
     view.parse_reading("credentials", "", parse_credentials)
-}
-
-fn exclusions(target: &ResourceRef) -> Vec<Exclusion> {
-    let lines = target.parameter("exclude", "").lines();
-    lines.filter_map(Exclusion::from_line).collect()
-}
-
-/// Returns true if the exclusion is the path or one of its parent directories.
-fn covers(exclusion: &Exclusion, path: &str) -> bool {
-    let mut part = path;
-    while !part.is_empty() {
-        if exclusion.path.trim_end_matches('/') == part || glob::is_match(&exclusion.path, part) {
-            return true;
-        }
-        part = part.rsplit_once('/').map_or("", |(parent, _)| parent);
-    }
-    false
 }
 
 fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation {
@@ -197,30 +158,18 @@ fn observe(target: &ResourceRef, property: &str, view: &View<'_>) -> Observation
             "secrets" => !found.is_private_key(),
             _ => true,
         };
-        let is_kept = |found: &&Credential| !exclusions.iter().any(|e| covers(e, &found.path));
+        let is_kept = |found: &&Credential| !exclusions.iter().any(|e| is_covered(e, &found.path));
         let shown = |found: &Credential| format!("{}:{}: {}", found.path, found.line, found.kind);
         Observation::list(all.iter().filter(is_asked).filter(is_kept).map(shown))
     })
 }
 
-/// Returns the exclusions with their reasons and the number of ignored items.
 fn remark(target: &ResourceRef, view: &View<'_>) -> Option<String> {
-    let exclusions = exclusions(target);
-    let crate::facts::Read::Present(all) = load(view) else {
+    let Read::Present(all) = load(view) else {
         return None;
     };
-    let each: Vec<String> = exclusions
-        .iter()
-        .map(|exclusion| {
-            let count = all.iter().filter(|c| covers(exclusion, &c.path)).count();
-            let ignored = match count {
-                0 => String::new(),
-                count => format!("; {count} ignored"),
-            };
-            format!("{} ({}{ignored})", exclusion.path, exclusion.reason)
-        })
-        .collect();
-    (!each.is_empty()).then(|| format!("excluded: {}", each.join(", ")))
+    let paths: Vec<&str> = all.iter().map(|found| found.path.as_str()).collect();
+    exclusion_remark(target, &paths)
 }
 
 #[cfg(test)]

@@ -6,4 +6,5 @@ pub(crate) mod credentials;
 pub(crate) mod logs;
 pub(crate) mod machine_id;
 pub(crate) mod private_keys;
+pub(crate) mod privileged_files;
 pub(crate) mod shell_history;
