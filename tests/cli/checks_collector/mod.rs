@@ -20,6 +20,7 @@ use bakeline::checks::{
 };
 
 mod absent;
+mod backdoors;
 mod certificate;
 mod commands;
 mod config;

@@ -106,6 +106,7 @@ FILES = [
         oracle=lambda host: host.file("/etc/r-link").linked_to == "/etc/passwd",
     ),
     ResourceCase("files", {"files": "/opt/r", "perm_any": "0002"}, "chmod 0666 /opt/r/a/b", "mkdir -p /opt/r/a; touch /opt/r/a/b"),
+    ResourceCase("files: content", {"files": "/opt/rc", "line_matches": "^bad +[0-9]"}, "echo 'bad  1' > /opt/rc/b", "mkdir -p /opt/rc; echo good > /opt/rc/a"),
     ResourceCase("acl", {"acl": "/etc/r-acl"}, access_list("/etc/r-acl"), put_file("/etc/r-acl", "x")),
     ResourceCase("config_file: ini", {"config_file": "/etc/r.ini", "main.level": "high"}, "sed -i s/high/low/ /etc/r.ini", put_file("/etc/r.ini", "[main]\nlevel = high")),
     ResourceCase("command", {"command": "cat /etc/r-cmd", "stdout": "x\n"}, "echo y > /etc/r-cmd", put_file("/etc/r-cmd", "x")),

@@ -14,9 +14,14 @@ pub(super) fn walk_key(target: &ResourceRef) -> String {
 
 /// Returns the key of a search within its walk.
 pub(super) fn search_key(target: &ResourceRef) -> String {
-    ["name", "type", "perm_any", "perm_all", "nouser", "nogroup"]
+    let key = ["name", "type", "perm_any", "perm_all", "nouser", "nogroup"]
         .map(|name| target.parameter(name, ""))
-        .join("\t")
+        .join("\t");
+    // Keys without this parameter are those of facts from versions that do not have it.
+    match target.parameter("line_matches", "") {
+        "" => key,
+        pattern => format!("{key}\t{pattern}"),
+    }
 }
 
 /// Searches of one walk, each with its target. True if owner, group or mode are needed.
@@ -155,6 +160,12 @@ fn find_tests(target: &ResourceRef) -> Vec<String> {
             Some(_) => add(&["!", word]),
             None => {}
         }
+    }
+    // The last test, because it starts a process for each file.
+    if let Some(pattern) = parameter("line_matches") {
+        add(&[
+            "-type", "f", "-exec", "grep", "-qE", "-e", pattern, "{}", ";",
+        ]);
     }
     out
 }

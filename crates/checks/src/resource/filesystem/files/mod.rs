@@ -61,6 +61,13 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
         "True to find files whose group has no name.",
     ),
     Parameter::new(
+        "line_matches",
+        ValueType::Text,
+        "Finds regular files with a line that matches this extended regular expression of POSIX \
+         (`grep -E`): `^[[:blank:]]*auth`.",
+    )
+    .with_check(check_pattern),
+    Parameter::new(
         "max_depth",
         ValueType::Number,
         "Maximum depth. 1 finds only direct entries of the directory.",
@@ -114,6 +121,16 @@ fn check_name(name: &str) -> Result<(), InvalidValue> {
         return Err(InvalidValue::new(
             "not a valid name pattern",
             "use a pattern such as `*.pem`; names contain no slash",
+        ));
+    }
+    Ok(())
+}
+
+fn check_pattern(pattern: &str) -> Result<(), InvalidValue> {
+    if pattern.is_empty() || pattern.len() > 1000 || pattern.contains(char::is_control) {
+        return Err(InvalidValue::new(
+            "the pattern must be one line of 1 to 1000 bytes",
+            "use a pattern of `grep -E`; `[[:blank:]]` matches a space or a tab",
         ));
     }
     Ok(())

@@ -46,6 +46,9 @@ fn searches_with_same_start_share_a_walk() {
         "{calls:?}"
     );
     assert!(calls[0].contains("'-maxdepth' '3'"));
+    let calls = collector_calls(&["{files: /a, line_matches: \"^it's\", name: x}"]);
+    let test = "'-name' 'x' '-type' 'f' '-exec' 'grep' '-qE' '-e' '^it'\\''s' '{}' ';'";
+    assert!(calls[0].contains(test), "{calls:?}");
 }
 
 fn judge_check(yaml: &str, payload: &str) -> String {
@@ -141,6 +144,8 @@ fn invalid_parameters_are_rejected() {
         ("{files: /, type: door}", "unknown value"),
         ("{files: /, max_depth: 0}", "1 to 1000"),
         ("{files: /, nouser: 1}", "true or false"),
+        ("{files: /, line_matches: \"\"}", "1 to 1000"),
+        ("{files: /, line_matches: \"a\\nb\"}", "one line"),
         ("{files: /, exclude: [tmp]}", "absolute"),
         ("{files: /, exclude: {a: b}}", "map"),
     ] {
