@@ -21,7 +21,7 @@ function report(text) {
 }
 { sub(/[ \t\r]+$/, "") }
 pending { pending = report($0) }
-/^[ \t]*[@#]include(dir)?([ \t"\\]|$)/ {
+/^([ \t]*@|#)include(dir)?([ \t"\\]|$)/ {
   kind = $0 ~ /^[ \t]*.includedir/ ? "d" : "f"
   sub(/^[ \t]*.include(dir)?/, "")
   pending = report($0)

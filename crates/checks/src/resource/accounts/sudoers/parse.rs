@@ -25,7 +25,7 @@ pub(super) enum Statement {
 pub(super) fn parse(text: &str) -> Vec<(usize, Statement)> {
     logical_lines(text)
         .into_iter()
-        .filter_map(|(number, line)| Some((number, parse_statement(line.trim())?)))
+        .filter_map(|(number, line)| Some((number, parse_statement(&line)?)))
         .collect()
 }
 
@@ -34,6 +34,8 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let mut continues = false;
     for (i, raw) in text.lines().enumerate() {
         let line = raw.trim_end();
+        // An include never continues a line, so that no line can hide it.
+        continues &= include_directive(line).is_none();
         let quoted = continues && out.last().is_some_and(|(_, before)| is_open(before));
         let (kept, commented) = match comment_start(line, quoted) {
             Some(at) => (&line[..at], true),
@@ -80,7 +82,7 @@ fn parts(text: &str) -> Vec<(usize, char, bool)> {
 /// Returns the place of a comment. `#include` at the start and a user ID such as `#1000` are not
 /// comments.
 fn comment_start(line: &str, quoted: bool) -> Option<usize> {
-    if include_directive(line.trim_start()).is_some() {
+    if include_directive(line).is_some() {
         return None;
     }
     let prefix = if quoted { "\"" } else { "" };
@@ -95,9 +97,13 @@ fn comment_start(line: &str, quoted: bool) -> Option<usize> {
         })
 }
 
-/// Returns the text after an include keyword, and true for a directory.
+/// Returns the text after an include keyword, and true for a directory. After white space, `#` begins
+/// a comment.
 fn include_directive(line: &str) -> Option<(&str, bool)> {
-    let rest = line.strip_prefix(['@', '#'])?.strip_prefix("include")?;
+    let rest = line
+        .strip_prefix('#')
+        .or_else(|| line.trim_start().strip_prefix('@'))?
+        .strip_prefix("include")?;
     let (rest, directory) = match rest.strip_prefix("dir") {
         Some(rest) => (rest, true),
         None => (rest, false),
@@ -106,9 +112,6 @@ fn include_directive(line: &str) -> Option<(&str, bool)> {
 }
 
 fn parse_statement(line: &str) -> Option<Statement> {
-    if line.is_empty() {
-        return None;
-    }
     if let Some((rest, directory)) = include_directive(line) {
         let path = take_word(rest.trim_start(), true).0;
         return Some(if path.is_empty() {
@@ -116,6 +119,10 @@ fn parse_statement(line: &str) -> Option<Statement> {
         } else {
             Statement::Include { path, directory }
         });
+    }
+    let line = line.trim();
+    if line.is_empty() {
+        return None;
     }
     if let Some(rest) = line.strip_prefix("Defaults") {
         return parse_defaults(rest);

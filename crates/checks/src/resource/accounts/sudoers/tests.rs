@@ -61,10 +61,14 @@ fn sudoers_lines_are_parsed_like_sudo() {
             "1 include /a false|2 include /c d true",
         ),
         (
-            "@include /x\\ y\n  #includedir z",
-            "1 include /x y false|2 include z true",
+            "@include /x\\ y\n  #includedir z\n  @includedir z",
+            "1 include /x y false|3 include z true",
         ),
         ("@include \\\n /x", "1 include /x false"),
+        (
+            "root ALL=ALL \\\n#include /x",
+            "1 root false|2 include /x false",
+        ),
         ("@include", "1 an include has no path"),
         ("nonsense", "1 the line is not a rule"),
     ] {
