@@ -125,6 +125,22 @@ fn judge_all(controls: &[Control], facts: &Facts) -> Vec<Verdict> {
     judge(&controls.iter().collect::<Vec<_>>(), facts, Phase::Boot)
 }
 
+/// Returns the line of the verdict of a check on a root in each shell, which must be the same.
+#[track_caller]
+fn verdict_line(root: &Path, check: &str) -> String {
+    let controls = parse_controls(&format!("- {check}"));
+    let mut lines: Vec<String> = shells()
+        .iter()
+        .map(|shell| {
+            let facts = collect_facts(shell, &controls, Some(root));
+            judge_all(&controls, &facts)[0].line()
+        })
+        .collect();
+    lines.dedup();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    lines.remove(0)
+}
+
 fn assert_verdict_lines(controls: &[Control], facts: &Facts, expected: &[&str], shell: &[&str]) {
     let lines: Vec<String> = judge_all(controls, facts)
         .iter()

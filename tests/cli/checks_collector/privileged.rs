@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::image::chmod;
-use super::{collect_facts, judge_all, parse_controls, shells, write_file};
+use super::{verdict_line, write_file};
 
 /// Creates a root whose package owns files in /bin and /usr/sbin.
 fn create_dpkg_root(root: &Path) {
@@ -29,31 +29,15 @@ fn create_dpkg_root(root: &Path) {
     chmod(root, "", 0o755);
 }
 
-/// Returns the line of the verdict in each shell, which must be the same.
-#[track_caller]
-fn verdict_line(root: &Path, check: &str) -> String {
-    let controls = parse_controls(&format!("- {{privileged_files: all{check}}}"));
-    let mut lines: Vec<String> = shells()
-        .iter()
-        .map(|shell| {
-            let facts = collect_facts(shell, &controls, Some(root));
-            judge_all(&controls, &facts)[0].line()
-        })
-        .collect();
-    lines.dedup();
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    lines.remove(0)
-}
-
 #[test]
 fn privileged_file_of_no_package_is_found() {
     let dir = tempfile::tempdir().expect("dir");
     let root = dir.path();
     create_dpkg_root(root);
-    let line = verdict_line(root, "");
+    let line = verdict_line(root, "{privileged_files: all}");
     assert!(line.starts_with("passed"), "{line}");
-    let all = ", setuid: {same_set: [/usr/bin/su, /usr/bin/moved.distrib, /usr/bin/local.orig]}, \
-        setgid: {same_set: [\"/usr/sbin/a b\"]}, capabilities: {empty: true}";
+    let all = "{privileged_files: all, setuid: {same_set: [/usr/bin/su, /usr/bin/moved.distrib, /usr/bin/local.orig]}, \
+        setgid: {same_set: [\"/usr/sbin/a b\"]}, capabilities: {empty: true}}";
     let line = verdict_line(root, all);
     assert!(line.starts_with("passed"), "{line}");
     for (path, mode) in [
@@ -64,7 +48,7 @@ fn privileged_file_of_no_package_is_found() {
         ("usr/bin/local", 0o4755),
     ] {
         write_file(root, path, b"x", mode);
-        let line = verdict_line(root, "");
+        let line = verdict_line(root, "{privileged_files: all}");
         let shown = path.replace('\n', "\\n");
         assert!(line.starts_with("failed"), "{path:?}: {line}");
         let is_named = line.contains(&shown) || line.contains(&shown.replace('\\', "\\\\"));
@@ -74,11 +58,11 @@ fn privileged_file_of_no_package_is_found() {
     write_file(root, "opt/app/helper", b"x", 0o4755);
     let line = verdict_line(
         root,
-        ", exclude: [{path: /opt/app, reason: needs raw sockets}]",
+        "{privileged_files: all, exclude: [{path: /opt/app, reason: needs raw sockets}]}",
     );
     assert!(line.starts_with("passed"), "{line}");
     write_file(root, "srv/a\u{1}b", b"x", 0o644);
-    let line = verdict_line(root, "");
+    let line = verdict_line(root, "{privileged_files: all}");
     assert!(line.starts_with("error") && line.contains("0x01"), "{line}");
 }
 
@@ -103,9 +87,12 @@ fn file_capability_of_no_package_is_found() {
             return;
         }
     }
-    let line = verdict_line(root, ", capabilities: {count: 3, disjoint: [/usr/bin/su]}");
+    let line = verdict_line(
+        root,
+        "{privileged_files: all, capabilities: {count: 3, disjoint: [/usr/bin/su]}}",
+    );
     assert!(line.starts_with("passed"), "{line}");
-    let line = verdict_line(root, "");
+    let line = verdict_line(root, "{privileged_files: all}");
     assert!(
         line.starts_with("failed") && line.contains("/var/tmp/a b"),
         "{line}"
@@ -117,7 +104,7 @@ fn unknown_packages_are_no_pass() {
     let dir = tempfile::tempdir().expect("dir");
     create_dpkg_root(dir.path());
     fs::remove_dir_all(dir.path().join("var/lib/dpkg")).expect("removed");
-    let line = verdict_line(dir.path(), "");
+    let line = verdict_line(dir.path(), "{privileged_files: all}");
     assert!(
         line.starts_with("error") && line.contains("no database"),
         "{line}"

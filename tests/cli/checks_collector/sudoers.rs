@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 
 use super::image::chmod;
-use super::{collect_facts, judge_all, parse_controls, shells, write_file};
+use super::{verdict_line, write_file};
 
 fn create_root(root: &Path) {
     let main = "Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n# \\\n@includedir /etc/sudoers.d\n";
@@ -28,22 +28,6 @@ fn create_root(root: &Path) {
 }
 
 const CLEAN: &str = "{sudoers: all, passwordless: {subset_of: [admin]}, problems: {empty: true}}";
-
-/// Returns the line of the verdict in each shell, which must be the same.
-#[track_caller]
-fn verdict_line(root: &Path, check: &str) -> String {
-    let controls = parse_controls(&format!("- {check}"));
-    let mut lines: Vec<String> = shells()
-        .iter()
-        .map(|shell| {
-            let facts = collect_facts(shell, &controls, Some(root));
-            judge_all(&controls, &facts)[0].line()
-        })
-        .collect();
-    lines.dedup();
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    lines.remove(0)
-}
 
 #[test]
 fn sudoers_include_outside_etc_is_read() {
