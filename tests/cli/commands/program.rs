@@ -99,3 +99,16 @@ fn each_visible_command_has_man_page() {
         "{page}"
     );
 }
+
+/// Otherwise the command would act on the local EC2 of another directory.
+#[test]
+fn directory_before_a_sandbox_command_is_refused() {
+    let catalog = TestCatalog::new();
+    let hint = ["use `bakeline sandbox up --dir DIR`"];
+    for arguments in [
+        ["sandbox", "--dir", "/nowhere", "down"],
+        ["--dir", "/nowhere", "sandbox", "down"],
+    ] {
+        catalog.run(&arguments).assert_fails(2, &hint);
+    }
+}
