@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio_util::sync::CancellationToken;
 
 use super::state_directory::{create_directory, run_directory};
@@ -111,6 +111,13 @@ pub fn new_run_id(now: Timestamp) -> RunId {
 pub(super) fn terminate_process(pid: Option<u32>) {
     if let Some(pid) = pid.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
         let _ignored = kill_process(pid, Signal::TERM);
+    }
+}
+
+/// Sends SIGKILL to the process group that this process leads.
+pub(super) fn kill_group(leader: Option<u32>) {
+    if let Some(leader) = leader.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
+        let _ignored = kill_process_group(leader, Signal::KILL);
     }
 }
 

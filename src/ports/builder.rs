@@ -24,6 +24,16 @@ pub struct BuildJob {
     pub keep_failed: bool,
     /// Longest time of the build. After it, the builder stops and cleans up.
     pub timeout: Duration,
+    /// Kills the builder without a clean-up. For a cloud that refuses all calls.
+    pub kill: CancellationToken,
+}
+
+impl BuildJob {
+    /// Returns the hint that names the log.
+    #[must_use]
+    pub fn log_hint(&self) -> String {
+        format!("the complete log is {}", self.log.display())
+    }
 }
 
 /// Result of a build.
@@ -46,6 +56,13 @@ pub struct BuildOutcome {
 }
 
 impl BuildOutcome {
+    /// Returns whether Packer created its AMI. Packer also exits with 0 if a signal arrives while it
+    /// starts, before it handles signals.
+    #[must_use]
+    pub fn has_ami(&self) -> bool {
+        self.code == Some(0) && !self.artifacts.is_empty()
+    }
+
     /// Returns whether bakeline stopped the build before its end.
     #[must_use]
     pub fn was_stopped(&self) -> bool {

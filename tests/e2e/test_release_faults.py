@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.catalog import VENDOR, Catalog, tags
-from support.fault_cells import FULL, KINDS, OFFSET, Call, Cell, Report
+from support.fault_cells import FULL, KINDS, OFFSET, Call, Cell, Report, fault_of
 from support.inventory import Listing, describe_difference, list_cloud
 from support.packers import find_packers
 from support.run import CompletedRun
@@ -69,7 +69,7 @@ class ReleaseProduct:
     def judge(self, cell: Cell, log: list[Call]) -> None:
         self.catalog.bakeline("sweep", "--apply", want=0)
         before, was = list_cloud(self.sandbox), self.latest()
-        self.sandbox.control("faults", {"faults": cell.faults(log) if log else [faults_without_log(cell)]})
+        self.sandbox.control("faults", {"faults": cell.faults(log) if log else faults_without_log(cell)})
         done, calls = self.release()
         self.sandbox.control("faults", {"faults": []})
         self.report.hits += sum(call["action"] == cell.action for call in calls) > cell.after
@@ -115,9 +115,17 @@ def image_id(line: str) -> str:
     return str(found)
 
 
-def faults_without_log(cell: Cell) -> dict[str, object]:
-    """Returns the fault of a sample, which has no log: an expired session fails only this action."""
-    return cell.faults([{"action": cell.action, "service": cell.service}])[0]
+def faults_without_log(cell: Cell) -> list[dict[str, object]]:
+    """Returns the faults of a sample, which has no log. A session expires at the first call of the action."""
+    [own] = cell.faults([{"action": cell.action, "service": cell.service}])
+    return [own] + (expired_session(follows=cell.action) if cell.kind == "expired session" else [])
+
+
+def expired_session(follows: str) -> list[dict[str, object]]:
+    """Returns faults that fail all calls after the first call of an action. Dry runs are not faulty."""
+    conditions = {"follows": follows, "dry_run": False}
+    calls = [(action, service) for action, service in ACTIONS.items() if action != follows]
+    return [{"action": one, **fault_of("expired session", service, one), **conditions} for one, service in calls]
 
 
 def test_release_with_a_fault_per_action_leaves_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -141,3 +149,18 @@ def test_release_with_a_fault_per_action_leaves_nothing(sandbox: Sandbox, tmp_pa
         kind = KINDS[(row + OFFSET) % len(KINDS)]
         product.judge(Cell(action, ACTIONS[action], kind, 0), log)
     product.report.finish()
+
+
+def test_build_ends_if_its_session_expires(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The waiters of Packer repeat refused calls for hours."""
+    product = ReleaseProduct(sandbox, tmp_path / "expired")
+    sandbox.control("faults", {"faults": expired_session(follows="RunInstances")})
+    done, _ = product.release()
+    sandbox.control("faults", {"faults": []})
+    instances = list_cloud(sandbox)["instances"]
+    assert done.code == 5, done
+    assert "EC2 refused 5 calls in a row, so Packer was ended" in done.err, done
+    assert "RequestExpired" in done.err, done
+    assert len(instances) == 1, "the build left its instance, because it could delete nothing"
+    assert product.leaks(done, {**list_cloud(sandbox), "instances": []}) == []
+    assert not list_cloud(sandbox)["instances"]

@@ -108,7 +108,7 @@ fn start_error(error: &std::io::Error) -> BuilderError {
         _ => format!("cannot start `packer`: {error}"),
     };
     let hint = "install Packer: `apt install packer` on Debian 12, HashiCorp's package on other \
-                systems (see docs/reference/packer.md)";
+                systems (see the page Packer of the documentation)";
     BuilderError {
         message,
         hint: Some(hint.to_owned()),
@@ -142,7 +142,9 @@ impl ImageBuilder for Packer {
         let found = field.and_then(|v| semver::Version::parse(v.trim()).ok());
         let found = found.ok_or_else(|| command_error("packer version", &out))?;
         if found < OLDEST {
-            let hint = Some("install a newer version (see docs/reference/packer.md)".to_owned());
+            let hint = Some(
+                "install a newer version (see the page Packer of the documentation)".to_owned(),
+            );
             return Err(BuilderError {
                 message: format!("Packer {found} is too old: {OLDEST} or newer is required"),
                 hint,
@@ -220,6 +222,7 @@ impl ImageBuilder for Packer {
         let mut stdout_open = true;
         // How the build was stopped, if it was: cancelled, or after its timeout.
         let mut stopped = None;
+        let mut killed = false;
         let mut stop = std::pin::pin!(tokio::time::timeout(job.timeout, cancel.cancelled()));
         while stdout_open {
             tokio::select! {
@@ -237,6 +240,10 @@ impl ImageBuilder for Packer {
                     stop_build(&child, why.is_ok(), on_line);
                     stopped = Some(why);
                 }
+                () = job.kill.cancelled(), if !killed => {
+                    super::system::kill_group(child.id());
+                    killed = true;
+                }
             }
         }
         let status = loop {
@@ -246,6 +253,10 @@ impl ImageBuilder for Packer {
                     stop_build(&child, why.is_ok(), on_line);
                     stopped = Some(why);
                 }
+                () = job.kill.cancelled(), if !killed => {
+                    super::system::kill_group(child.id());
+                    killed = true;
+                }
             }
         };
         let status = status.map_err(|e| builder_error(format!("cannot wait for Packer: {e}")))?;
@@ -254,18 +265,12 @@ impl ImageBuilder for Packer {
         outcome.code = status.code();
         outcome.artifacts.sort();
         outcome.artifacts.dedup();
-        if !has_built(&outcome) {
+        if !outcome.has_ami() {
             outcome.cancelled = matches!(stopped, Some(Ok(())));
             outcome.timed_out = matches!(stopped, Some(Err(_)));
         }
         Ok(outcome)
     }
-}
-
-/// Returns whether Packer created its AMI. Packer also exits with 0 if a signal arrives while it
-/// starts, before it handles signals.
-fn has_built(outcome: &BuildOutcome) -> bool {
-    outcome.code == Some(0) && !outcome.artifacts.is_empty()
 }
 
 /// Starts `packer build` under the supervisor, in a separate process group, so that ^C at a terminal
@@ -367,9 +372,9 @@ mod tests {
             ..BuildOutcome::default()
         };
         let ami = [("eu-west-1", "ami-1")];
-        assert!(has_built(&outcome(Some(0), &ami)));
-        assert!(!has_built(&outcome(Some(0), &[])));
-        assert!(!has_built(&outcome(Some(1), &ami)));
-        assert!(!has_built(&outcome(None, &[])));
+        assert!(outcome(Some(0), &ami).has_ami());
+        assert!(!outcome(Some(0), &[]).has_ami());
+        assert!(!outcome(Some(1), &ami).has_ami());
+        assert!(!outcome(None, &[]).has_ami());
     }
 }

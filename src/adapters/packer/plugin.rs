@@ -32,7 +32,7 @@ fn untested_warning(name: &str, found: &Version, tested: &(Version, Version)) ->
         format!("{oldest} to {newest}")
     };
     Some(format!(
-        "{name} {found} has not been tested with this version of bakeline; tested: {range} (docs/reference/packer.md)"
+        "{name} {found} has not been tested with this version of bakeline; tested: {range} (see the page Packer of the documentation)"
     ))
 }
 

@@ -19,7 +19,7 @@ pub(super) fn failure_error(
     outcome: &BuildOutcome,
     job: &BuildJob,
 ) -> Error {
-    let log = format!("the complete log is {}", job.log.display());
+    let log = job.log_hint();
     if let Some(failed) = crate::steps::check::controls::failure(steps, build.image, Phase::Build) {
         return failed.hint(log);
     }

@@ -50,7 +50,7 @@ pub(super) fn connect_failure(builder: &Builder, lines: &[&str]) -> Option<Error
         (
             "at its private address",
             "run bakeline in the VPC or a connected network, or set `public_address: true` and `access` \
-             to the address of this machine, or use `access: ssm` (docs/guides/networks.md)",
+             to the address of this machine, or use `access: ssm` (see the page Networks of the documentation)",
         )
     };
     let text = format!("Packer could not reach the build instance {way} over SSH");

@@ -7,5 +7,6 @@ mod failure;
 mod login_failure;
 pub(in crate::steps) mod packer;
 mod script_failure;
+mod watch;
 
 pub use packer::FAILED;

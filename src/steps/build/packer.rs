@@ -4,16 +4,18 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use super::discard::{ami_key, deregister_candidate, find_by_name};
 use super::failure::{explain_denials, failure_error, launch_refusal};
+use super::watch::{refusal_error, wait_for_refusal};
 use crate::catalog::{Image, Placement};
 use crate::checks::Phase;
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Ami, AmiId, ImageName, Region, Tags, Version};
+use crate::model::{Ami, AmiId, ImageName, Tags, Version};
 use crate::plan::{AmiRef, Step, StepId, StepName};
-use crate::ports::{BuildJob, BuildOutcome, BuilderError, ImageQuery, Secret};
+use crate::ports::{BuildJob, BuildOutcome, BuilderError, CloudError, ImageQuery, Secret};
 use crate::render::packer::{RENDERED, RunValues, files};
 use crate::steps::access::boot;
 use crate::steps::access::placement::PlacementSearch;
@@ -67,8 +69,11 @@ impl StepEffect for Build<'_> {
         let (job, outcome) = loop {
             values.placement = search.next()?;
             let job = write_job(steps, step, image, &values)?;
-            let outcome = run_packer(steps, &step.region, &job, context).await?;
+            let (outcome, refused) = run_packer(steps, step, self.image, &job, context).await?;
             record_instance(steps, step, self.image, &outcome);
+            if let Some(error) = refused.filter(|_| !outcome.has_ami()) {
+                return Err(refusal_error(error).hint(job.log_hint()));
+            }
             let refusal = launch_refusal(&outcome.errors)
                 .filter(|_| !outcome.was_stopped() && outcome.artifacts.is_empty());
             match refusal {
@@ -149,10 +154,9 @@ impl StepEffect for Build<'_> {
 /// Records the instance that a failed build may have left. Directly after the launch, EC2 answers
 /// Packer that the instance does not exist, and lists omit it, so the undo searches for it.
 fn record_instance(steps: &Steps, step: &Step, image: &ImageName, outcome: &BuildOutcome) {
-    let has_ended = outcome.code == Some(0) && !outcome.artifacts.is_empty();
     // Packer does not report the ID if it is stopped during the call.
     let is_unknown = outcome.launched && (outcome.was_stopped() || outcome.code.is_none());
-    if has_ended || outcome.instance.is_none() && !is_unknown {
+    if outcome.has_ami() || outcome.instance.is_none() && !is_unknown {
         return;
     }
     let id = outcome.instance.as_ref().map(|id| id.0.clone());
@@ -178,22 +182,32 @@ fn require_image<'s>(steps: &'s Steps, build: &Build<'_>) -> Result<&'s Image> {
     image.ok_or_else(|| Error::input(format!("image `{}` is not in the catalog", build.image)))
 }
 
-/// Validates and runs a build.
+/// Validates and runs a build. Also returns the error of a build that was ended because EC2 refuses
+/// all calls.
 async fn run_packer(
     steps: &Steps,
-    region: &Region,
+    step: &Step,
+    image: &ImageName,
     job: &BuildJob,
     context: &StepContext<'_>,
-) -> Result<BuildOutcome> {
+) -> Result<(BuildOutcome, Option<CloudError>)> {
     let valid = steps.builder.validate(job).await;
     valid.map_err(|e| build_error(e, job))?;
-    let outcome = steps
-        .builder
-        .build(job, &context.cancel, context.note)
-        .await;
+    let build = steps.builder.build(job, &context.cancel, context.note);
+    tokio::pin!(build);
+    let (outcome, refused) = tokio::select! {
+        outcome = &mut build => (outcome, None),
+        error = wait_for_refusal(steps, step, image.as_str()) => {
+            (context.note)("EC2 refuses all calls, Packer is ended");
+            job.kill.cancel();
+            (build.await, Some(error))
+        }
+    };
     let mut outcome = outcome.map_err(|e| build_error(e, job))?;
-    explain_denials(steps, region, &mut outcome.errors).await;
-    Ok(outcome)
+    if refused.is_none() {
+        explain_denials(steps, &step.region, &mut outcome.errors).await;
+    }
+    Ok((outcome, refused))
 }
 
 /// Returns the values of the template. The caller sets the instance type and the subnet.
@@ -268,6 +282,7 @@ fn write_job(steps: &Steps, step: &Step, image: &Image, values: &RunValues) -> R
         secrets: vec![Secret::new(String::from_utf8_lossy(&key).trim())],
         keep_failed: steps.keep_failed,
         timeout: steps.builder_of(&step.scope).timeout.unsigned_abs(),
+        kill: CancellationToken::new(),
     })
 }
 
