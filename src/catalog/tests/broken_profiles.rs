@@ -38,7 +38,7 @@ fn broken_profiles_have_messages_with_spans() {
         ("profiles/x.yaml", "checks: []\ninputs: {a: {default: a, by_os: {debian: [a]}}}\n", &["CAT100 profiles/x.yaml:2:23 it must be a list, not text (write it as a list: `[…]`)"]),
         ("profiles/x.yaml", "checks: []\ninputs: {a: {default: a, required: true}}\n", &["CAT100 profiles/x.yaml:2:36 `required` is not allowed for an input with a value (remove `required` or the values)"]),
         ("profiles/x.yaml", "checks: []\ninputs: {a: {default: a, pattern: \"(\"}}\n", &["CAT100 profiles/x.yaml:2:35 the pattern is not valid: unclosed group (escape special characters with `\\`)"]),
-        ("profiles/x.yaml", "checks: []\ninputs: {a: {by_version: {of: inputs.a, \">=1\": x}}}\n", &["CAT100 profiles/x.yaml:2:13 `inputs.a >= \"1\"` is not a valid condition: `a` is not a fact (see docs/reference/checks.md)"]),
+        ("profiles/x.yaml", "checks: []\ninputs: {a: {by_version: {of: inputs.a, \">=1\": x}}}\n", &["CAT100 profiles/x.yaml:2:13 `inputs.a >= \"1\"` is not a valid condition: `a` is not a fact (see the page Checks of the documentation)"]),
         ("profiles/x.yaml", "checks: []\ninputs: {a: {type: exclusions, default: [{path: /opt}]}}\n", &["CAT022 profiles/x.yaml:2:42 the key `reason` is missing (add `reason: …`)"]),
         ("profiles/x.yaml", "checks: []\ninputs: {a: {type: exclusions, default: [/opt]}}\n", &["CAT100 profiles/x.yaml:2:42 the exclusion has no `path` (write each exclusion as `{path: /opt/app/test/*, reason: public test keys}`)"]),
         ("profiles/x.yaml", "checks: []\ninputs: {a: {default: [{path: opt, reason: y}]}}\n", &["CAT100 profiles/x.yaml:2:31 `opt` is not an absolute path (start it with `/`)"]),

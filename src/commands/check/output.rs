@@ -11,6 +11,7 @@ use crate::report::{Format, terminal};
 use crate::steps::check::controls::CheckReport;
 use crate::steps::check::reports::render_report;
 use crate::ui;
+use crate::ui::width::{stdout_width, wrap_message};
 
 /// Returns the requested formats.
 fn requested_formats(args: &Args) -> Vec<Format> {
@@ -60,13 +61,7 @@ pub(super) fn write_reports(
                 &render_report(catalog, evidence, report, *format)
                     .map_err(|why| failed(*format, &why))?,
             ),
-            None => ui::data(&terminal::write(
-                report,
-                terminal::Options {
-                    colour: ui::stdout_has_color(),
-                    passed: false,
-                },
-            )),
+            None => print_report(report),
         }
         return Ok(());
     };
@@ -81,12 +76,19 @@ pub(super) fn write_reports(
         let path = Path::new(folder).join(format.file_name(report.phase));
         system::write_atomically(&path, text.as_bytes(), 0o644).map_err(|e| failed(format, &e))?;
     }
-    ui::data(&terminal::write(
-        report,
-        terminal::Options {
-            colour: ui::stdout_has_color(),
-            passed: false,
-        },
-    ));
+    print_report(report);
     Ok(())
+}
+
+/// Prints the report for people. Wraps its lines on a terminal.
+fn print_report(report: &Report) {
+    let options = terminal::Options {
+        colour: ui::stdout_has_color(),
+        passed: false,
+    };
+    let text = terminal::write(report, options);
+    match ui::stdout_is_terminal() {
+        true => ui::data(&wrap_message(&text, stdout_width())),
+        false => ui::data(&text),
+    }
 }

@@ -94,7 +94,7 @@ pub(super) fn stage_name(stage: ScopeStage) -> &'static str {
     match stage {
         ScopeStage::NotStarted => "not started",
         ScopeStage::Interrupted => "begun",
-        ScopeStage::HalfUndone => "not undone",
+        ScopeStage::HalfUndone => "not yet undone",
         ScopeStage::Undone => "undone",
         ScopeStage::Done => "done",
     }
@@ -102,7 +102,7 @@ pub(super) fn stage_name(stage: ScopeStage) -> &'static str {
 
 /// Describes the number of scopes by stage: `2 done, 1 begun`.
 pub(super) fn describe_scopes(scopes: &BTreeMap<&'static str, usize>) -> String {
-    let parts: Vec<String> = ["done", "begun", "undone", "not undone", "not started"]
+    let parts: Vec<String> = ["done", "begun", "undone", "not yet undone", "not started"]
         .into_iter()
         .filter_map(|stage| Some(format!("{} {stage}", scopes.get(stage)?)))
         .collect();

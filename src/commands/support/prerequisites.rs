@@ -250,12 +250,20 @@ pub(crate) fn refuse_run(all: Vec<Check>, first: Vec<Check>) -> Error {
     refusal(without_repeated_causes(first, all)).unwrap_or_else(unexplained)
 }
 
-/// Returns the checks of `first`, and those of `all` with other causes.
+/// Returns the checks of `first`, and those of `all` with other causes. All failures of a store have the
+/// same cause, but name other objects.
 fn without_repeated_causes(first: Vec<Check>, all: Vec<Check>) -> Vec<Check> {
     let cause = |check: &Check| check.error.as_ref()?.chain().pop();
     let known: BTreeSet<String> = first.iter().filter_map(cause).collect();
-    let is_new = |check: &Check| cause(check).is_none_or(|cause| !known.contains(&cause));
-    let others: Vec<Check> = all.into_iter().filter(is_new).collect();
+    let lacks_store = first.iter().any(|check| check.group == Group::Store);
+    let is_repeated = |check: &Check| {
+        lacks_store && check.group == Group::Store
+            || cause(check).is_some_and(|cause| known.contains(&cause))
+    };
+    let others: Vec<Check> = all
+        .into_iter()
+        .filter(|check| !is_repeated(check))
+        .collect();
     first.into_iter().chain(others).collect()
 }
 
@@ -297,7 +305,7 @@ pub(crate) async fn check_packer(settings: &Settings) -> Vec<Check> {
     {
         let error = Error::input(too_old_for_sessions(&old));
         let error = error
-            .hint("install a newer Packer (docs/reference/packer.md), or use another `access`");
+            .hint("install a newer Packer (see the page Packer of the documentation), or use another `access`");
         out.push(Check::missing(Group::Tools, "SSM sessions", error));
     }
     out.extend(warnings.into_iter().map(untested));
@@ -359,21 +367,24 @@ async fn check_encryption(
 mod tests {
     use super::*;
 
-    fn missing(object: &str, cause: &str) -> Check {
+    fn missing(group: Group, object: &str, cause: &str) -> Check {
         let error = Error::input(object).because(Error::input(cause));
-        Check::missing(Group::Store, object, error)
+        Check::missing(group, object, error)
     }
 
     #[test]
     fn refused_run_lists_each_cause_once() {
-        let first = || vec![missing("locks", "expired")];
+        let first = || vec![missing(Group::Store, "locks", "expired")];
+        let other = |object, cause| missing(Group::Credentials, object, cause);
         let objects = |all: Vec<Check>| -> Vec<String> {
             let checks = without_repeated_causes(first(), all);
             checks.into_iter().map(|check| check.object).collect()
         };
-        assert_eq!(objects(vec![missing("store", "expired")]), ["locks"]);
-        assert_eq!(objects(vec![missing("key", "absent")]), ["locks", "key"]);
-        let both = vec![missing("store", "expired"), missing("key", "absent")];
+        assert_eq!(objects(vec![other("session", "expired")]), ["locks"]);
+        assert_eq!(objects(vec![other("key", "absent")]), ["locks", "key"]);
+        let both = vec![other("session", "expired"), other("key", "absent")];
         assert_eq!(objects(both), ["locks", "key"]);
+        let store = missing(Group::Store, "store", "no answer");
+        assert_eq!(objects(vec![store]), ["locks"]);
     }
 }

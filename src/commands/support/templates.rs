@@ -94,9 +94,9 @@ fn render_errors(catalog: &Catalog, images: &[&Image]) -> Vec<Diagnostic> {
     });
     let finding = |error: RenderError| {
         let help = if error.template.starts_with("templates/") {
-            "see docs/guides/templates.md for own templates and their variables"
+            "see the page Own templates of the documentation for their variables"
         } else {
-            "see docs/guides/variables.md for the variables of a file template"
+            "see the page Variables and matrices of the documentation for the variables of a file template"
         };
         let text = catalog
             .files

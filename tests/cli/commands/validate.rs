@@ -191,7 +191,7 @@ fn help_for_file_template_names_the_readme() {
     let files = "files: [{source: motd, destination: /etc/motd, template: true}]\n";
     catalog.write("images/jdk.yaml", &format!("parent: base\n{files}"));
     let result = catalog.run(&["validate"]);
-    result.assert_fails(1, &["docs/guides/variables.md"]);
+    result.assert_fails(1, &["the page Variables and matrices of the documentation"]);
     assert!(!result.stderr.contains("CONTRIBUTING"), "{}", result.stderr);
 }
 

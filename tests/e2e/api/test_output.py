@@ -104,6 +104,11 @@ def test_tables_fit_80_columns_and_list_each_ami_once(history: SeededHistory) ->
     ):
         dry = catalog.bakeline(*words, "--dry-run")
         assert dry.code in (0, 7) and (words[0] == "rollback" or "run again without --dry-run" in dry.err), dry
+        if words[0] == "promote":
+            shown = dry.out + dry.err
+            assert all(
+                place in shown for place in (SECOND, f"{OTHER}.{SECOND}", f"{OTHER}.{history.sandbox.region}")
+            ), dry
     changed = [action for action in history.sandbox.changes(mark) if action != "AssumeRole"]
     assert changed == [], "previews change nothing"
 
@@ -169,6 +174,9 @@ def test_latest_names_the_account_and_role_of_the_environment(history: SeededHis
         catalog.file("bakeline.yaml", json.dumps(settings))
         missing = catalog.bakeline("latest", "nope", "--env", "Prod", "--region", SECOND, want=6)
         assert f"`Prod` is in account {OTHER}; assume the role {env['role']}" in missing.err, missing
+        catalog.file("bakeline.yaml", json.dumps({**settings, "account": OTHER}))
+        foreign = catalog.bakeline("latest", "nope", "--env", "Test", want=6)
+        assert f"the AMIs of `Test` belong to account {OTHER}" in foreign.err, foreign
     finally:
         catalog.file("bakeline.yaml", before)
     outside = catalog.bakeline("latest", "nope", "--env", "Prod", "--catalog", "output", want=6)

@@ -55,6 +55,8 @@ def test_missing_bucket_is_reported_without_the_xml_of_the_answer(sandbox: Sandb
     catalog = create_catalog(sandbox, tmp_path, "unstored", store={"s3": {"bucket": "missing-bucket"}})
     done = catalog.bakeline("preflight")
     assert done.code != 0 and "the bucket does not exist: create it" in done.out + done.err, done
+    refused = catalog.bakeline("release", want=1)
+    assert refused.err.count("the bucket does not exist") == 1, refused
     assert "missing-bucket" in done.out + done.err and "<?xml" not in done.out + done.err, done
     sandbox.client("s3").create_bucket(
         Bucket="missing-bucket", CreateBucketConfiguration={"LocationConstraint": sandbox.region}

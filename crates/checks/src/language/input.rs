@@ -127,8 +127,12 @@ impl InputRules {
         let Some(pattern) = &self.pattern else {
             return Ok(());
         };
-        let whole = Pattern::new(&format!(r"\A(?:{pattern})\z"))
-            .map_err(|error| Problem::new(error.to_string(), "see docs/reference/checks.md"))?;
+        let whole = Pattern::new(&format!(r"\A(?:{pattern})\z")).map_err(|error| {
+            Problem::new(
+                error.to_string(),
+                "see the page Checks of the documentation",
+            )
+        })?;
         for text in value.items().iter().filter_map(Tree::scalar_text) {
             if !whole
                 .is_match(text.as_bytes())
@@ -232,7 +236,7 @@ fn check_condition(text: &str) -> Result<(), Problem> {
     let problem = |reason: String| {
         Problem::new(
             format!("`{text}` is not a valid condition: {reason}"),
-            "see docs/reference/checks.md",
+            "see the page Checks of the documentation",
         )
     };
     let condition = grammar::parse(text).map_err(|error| problem(error.to_string()))?;
