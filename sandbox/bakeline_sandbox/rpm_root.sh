@@ -95,22 +95,31 @@ for pair in $RELEASES; do
     build "$work/release.spec" "$folder"
     folder=new
 done
-# The packages of the root, so that rpm lists what the root contains. Only cloud-init owns its files:
-# they include examples of private keys, which a search of unowned files would find.
+# The packages of the root, so that rpm lists what the root contains. They own the files that checks
+# search for: those of cloud-init, which include examples of private keys, and those with setuid bit,
+# setgid bit or capabilities.
 dpkg -L cloud-init | grep '^/usr/' | while read -r path; do if [ -f "$path" ] && [ ! -L "$path" ]; then echo "$path"; fi; done > "$work/cloud-init.list"
+find /usr -xdev -type f -perm /6000 > "$work/privileged.list"
+if command -v getcap > /dev/null; then getcap -r /usr | sed 's/ [^ ]*$//' >> "$work/privileged.list"; fi
+sort -u "$work/cloud-init.list" "$work/privileged.list" > "$work/owned.list"
+# list_privileged NAME: prints the privileged files of a package of Debian. dpkg has paths from before
+# /bin, /lib and /sbin moved to /usr.
+list_privileged() { dpkg -L "$1" | sed -E 's#^/(bin|lib|sbin)/#/usr/&#; s#//#/#' | grep -Fx -f "$work/privileged.list" || true; }
 {
     header vendor-base 1
+    printf '%%define _binaries_in_noarch_packages_terminate_build 0\n'
     printf 'BuildArch: noarch\n%%description\nBase of the vendor.\n'
-    printf '%%install\nmkdir -p %%{buildroot}\ntar -c -P -T %s | tar -x -C %%{buildroot}\n' "$work/cloud-init.list"
+    printf '%%install\nmkdir -p %%{buildroot}\ntar -c -P -T %s | tar -x -C %%{buildroot}\n' "$work/owned.list"
     dpkg-query -W -f '${db:Status-Status} ${Package} ${Version}\n' | while read -r status name version; do
         if [ "$status" != installed ]; then continue; fi
         case $name in dpkg* | apt* | debconf* | debian-* | libapt* | rpm-common) continue ;; esac
         version=$(echo "$version" | sed 's/^[0-9]*://; s/-/./g')
+        files=$(list_privileged "$name")
         if [ "$name" = openssh-client ]; then name=openssh-clients; fi
         if [ "$name" = dash ]; then provides=/bin/sh; else provides="$name-base"; fi
         printf '%%package -n %s\nProvides: %s\nVersion: %s\nSummary: %s\nAutoReqProv: no\n%%description -n %s\nFrom Debian.\n%%files -n %s\n' \
             "$name" "$provides" "$version" "$name" "$name" "$name"
-        if [ "$name" = cloud-init ]; then cat "$work/cloud-init.list"; fi
+        if [ "$name" = cloud-init ]; then cat "$work/cloud-init.list"; else printf '%s\n' "$files"; fi
     done
 } > "$work/base.spec"
 build "$work/base.spec" base
