@@ -54,7 +54,7 @@ if [ -d /run/systemd/system ]; then
     for unit in chrony.service chronyd.service; do systemctl stop "$unit" 2>/dev/null || true; done
 fi
 rm -f /var/lib/dbus/machine-id /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
-rm -f /var/lib/dhcp/*.leases /var/lib/dhclient/*.lease* /var/lib/chrony/* /run/systemd/netif/leases/*
+rm -f /var/lib/dhcp/*.leases /var/lib/dhclient/*.lease* /var/lib/chrony/*
 # State of NetworkManager, the connections that cloud-init wrote, and the registration with Red Hat.
 rm -f /var/lib/NetworkManager/*.lease /var/lib/NetworkManager/secret_key /var/lib/NetworkManager/timestamps \
     /var/lib/NetworkManager/seen-bssids /etc/NetworkManager/system-connections/cloud-init-*

@@ -1,4 +1,5 @@
-//! Finds parts of the builder's identity on an instance of the image: machine IDs, host keys, the random seed.
+//! Finds parts of the builder's identity and state on an instance of the image: machine IDs, host keys,
+//! the random seed, DHCP leases, the last runs of timers.
 
 use crate::facts::Facts;
 
@@ -32,7 +33,7 @@ pub fn leftover_identity(build: &Facts, boot: &Facts) -> Vec<String> {
     };
     same.map(|line| {
         format!(
-            "{} has the same content as on the build instance",
+            "{} is that of the build instance",
             path(line)
         )
     })
@@ -73,7 +74,7 @@ mod tests {
         );
         assert_eq!(
             leftover_identity(&build, &facts(0, "aa /etc/machine-id\n")),
-            ["/etc/machine-id has the same content as on the build instance"]
+            ["/etc/machine-id is that of the build instance"]
         );
         let moved = facts(0, "aa /var/lib/dbus/machine-id\n");
         assert_eq!(
