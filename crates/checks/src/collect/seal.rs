@@ -31,13 +31,8 @@ pub fn leftover_identity(build: &Facts, boot: &Facts) -> Vec<String> {
             .map_or(line, |(_, path)| path)
             .to_owned()
     };
-    same.map(|line| {
-        format!(
-            "{} is that of the build instance",
-            path(line)
-        )
-    })
-    .collect()
+    same.map(|line| format!("{} is that of the build instance", path(line)))
+        .collect()
 }
 
 fn digests(facts: &Facts) -> Option<String> {
