@@ -1,5 +1,5 @@
 //! Finds parts of the builder's identity and state on an instance of the image: machine IDs, host keys,
-//! the random seed, DHCP leases, the last runs of timers.
+//! the random seed, and DHCP leases and last runs of timers from before the boot.
 
 use crate::facts::Facts;
 
@@ -8,34 +8,37 @@ pub(crate) const SHELL: &str = include_str!("seal.sh");
 /// Call of the function.
 pub(crate) const CALL: &str = "seal";
 
-/// Returns a line for each file with the same content on the build instance (`build`) and on an
-/// instance of its image (`boot`). Returns no lines if digests were not collected. Failed digests
-/// of the booted instance give one line with the reason.
+/// Start of the lines about state files that are older than the boot.
+const OLD: &str = "old ";
+
+/// Returns a line for each identity file with the same content on the build instance (`build`) and on
+/// an instance of its image (`boot`), and for each state file that is older than the boot. Returns no
+/// lines if the build has no readings. A failed reading of the booted instance gives one line with the
+/// reason.
 #[must_use]
 pub fn leftover_identity(build: &Facts, boot: &Facts) -> Vec<String> {
-    let (Some(before), Some(reading)) = (digests(build), boot.reading(CALL, "")) else {
+    let (Some(before), Some(reading)) = (readings(build), boot.reading(CALL, "")) else {
         return Vec::new();
     };
-    let Some(after) = digests(boot) else {
+    let Some(after) = readings(boot) else {
         let why = String::from_utf8_lossy(reading.body.bytes());
         return vec![format!(
             "cannot compare the identity with that of the build instance: {}",
             why.trim()
         )];
     };
-    let same = before
-        .lines()
-        .filter(|line| after.lines().any(|other| other == *line));
-    let path = |line: &str| {
-        line.split_once(' ')
-            .map_or(line, |(_, path)| path)
-            .to_owned()
+    let describe = |line: &str| match line.strip_prefix(OLD) {
+        Some(path) => Some(format!("{path} is older than this boot")),
+        None if before.lines().any(|other| other == line) => {
+            let (_digest, path) = line.split_once(' ')?;
+            Some(format!("{path} is that of the build instance"))
+        }
+        None => None,
     };
-    same.map(|line| format!("{} is that of the build instance", path(line)))
-        .collect()
+    after.lines().filter_map(describe).collect()
 }
 
-fn digests(facts: &Facts) -> Option<String> {
+fn readings(facts: &Facts) -> Option<String> {
     let reading = facts
         .reading(CALL, "")
         .filter(|reading| reading.rc == 0 && !reading.body.truncated)?;
@@ -77,6 +80,16 @@ mod tests {
             [""; 0],
             "the same content at another path is not reported"
         );
+    }
+
+    #[test]
+    fn state_older_than_the_boot_is_named() {
+        let lease = facts(0, "old /var/lib/dhcp/dhclient.leases\n");
+        assert_eq!(
+            leftover_identity(&facts(0, ""), &lease),
+            ["/var/lib/dhcp/dhclient.leases is older than this boot"]
+        );
+        assert_eq!(leftover_identity(&lease, &facts(0, "")), [""; 0]);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
     Property::new(
         "packages",
         ValueType::List,
-        "Lists and caches of apt and dnf, and downloaded packages.",
+        "Lists and caches of apt, dnf and yum, and downloaded packages.",
     ),
     Property::new(
         "configuration",
@@ -55,6 +55,15 @@ pub(crate) static RESOURCE_TYPE: ResourceType = ResourceType::new(
 ])
 .with_defaults(&["!files"])
 .with_collection(include_str!("build_artifacts.sh"), requests);
+
+/// Directories of apt(8), dnf(8), yum(8) and dnf5(8).
+const PACKAGE_CACHES: &[&str] = &[
+    "/var/lib/apt/lists",
+    "/var/cache/apt",
+    "/var/cache/dnf",
+    "/var/cache/yum",
+    "/var/cache/libdnf5",
+];
 
 fn requests(_: &[RequestedResource<'_>]) -> Vec<String> {
     vec!["leftovers".to_owned()]
@@ -82,10 +91,7 @@ fn property_of(entry: &Entry, directory: bool) -> Option<&'static str> {
     if below("/tmp") || below("/var/tmp") {
         return (directory || !is_runtime_file(name)).then_some("temporary");
     }
-    if entry.is_within("/var/lib/apt/lists")
-        || entry.is_within("/var/cache/apt")
-        || entry.is_within("/var/cache/dnf")
-    {
+    if PACKAGE_CACHES.iter().any(|place| entry.is_within(place)) {
         return (entry.has_content() && name != "lock").then_some("packages");
     }
     if ["/var/lib/systemd/coredump", "/var/crash", "/var/lib/apport"]
@@ -142,6 +148,7 @@ mod tests {
         drwx------ 1 0 0 9 Jan  1 12:00 ./tmp/systemd-private-1\n\
         -rw------- 1 0 0 0 Jan  1 12:00 ./tmp/script_1.sh\n\
         -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./var/lib/apt/lists/x_Packages\n\
+        -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./var/cache/libdnf5/x.solv\n\
         -rw-r----- 1 0 0 0 Jan  1 12:00 ./var/lib/apt/lists/lock\n\
         -rw-r--r-- 1 0 0 9 Jan  1 12:00 ./etc/x.conf.dpkg-old\n\
         -rw------- 1 0 0 512 Jan  1 12:00 ./var/lib/systemd/random-seed\n\
@@ -158,12 +165,12 @@ mod tests {
         };
         for yaml in [
             "temporary: {same_set: [/tmp/script_1.sh]}",
-            "packages: {same_set: [/var/lib/apt/lists/x_Packages]}",
+            "packages: {same_set: [/var/lib/apt/lists/x_Packages, /var/cache/libdnf5/x.solv]}",
             "configuration: {same_set: [/etc/x.conf.dpkg-old]}",
             "dumps: {same_set: [/core]}",
             "tools: {same_set: [/root/.ansible]}",
             "instance: {same_set: [/var/lib/systemd/random-seed]}",
-            "files: {count: 5, disjoint: [/var/lib/systemd/random-seed, /tmp]}",
+            "files: {count: 6, disjoint: [/var/lib/systemd/random-seed, /tmp]}",
         ] {
             assert_eq!(
                 judge_check(yaml, IDENTITY),
