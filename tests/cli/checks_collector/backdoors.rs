@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use bakeline::adapters::catalog_files::CatalogFiles;
-use bakeline::checks::Control;
+use bakeline::checks::{Control, Verdict};
 use bakeline::model::ImageName;
 
 use super::image::chmod;
@@ -122,42 +122,57 @@ fn create_clean_root(root: &Path) {
     }
 }
 
-fn shipped_controls(ids: &[&str]) -> Vec<Control> {
+/// Returns the shipped controls that find a back door.
+fn shipped_controls() -> Vec<Control> {
     let files = CatalogFiles::open(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("the repository");
     let (catalog, problems) = bakeline::catalog::load(&files);
     let catalog = catalog.unwrap_or_else(|| panic!("{problems:?}"));
     let all = catalog.controls(&ImageName::from("base-debian-12"));
-    let found: Vec<Control> = all
-        .into_iter()
-        .filter(|control| ids.contains(&control.id.as_str()))
+    let named = |control: &Control| {
+        let id = control.id.as_str();
+        BACK_DOORS.iter().any(|(ids, ..)| ids.contains(&id))
+    };
+    all.into_iter()
+        .filter(|control| named(control))
         .cloned()
-        .collect();
-    assert_eq!(found.len(), ids.len(), "{ids:?}");
-    found
+        .collect()
+}
+
+/// Returns the lines of its controls for a root with a back door.
+fn judge_back_door(
+    shell: &[&str],
+    all: &[Control],
+    (ids, path, text, mode): (&[&str], &str, &str, u32),
+) -> Vec<String> {
+    let dir = tempfile::tempdir().expect("dir");
+    let root = dir.path();
+    create_clean_root(root);
+    if root.join(path).exists() {
+        fs::remove_file(root.join(path)).expect("removed");
+    }
+    write_file(root, path, text.as_bytes(), mode);
+    let mut controls = all.to_vec();
+    controls.retain(|control| ids.contains(&control.id.as_str()));
+    assert_eq!(controls.len(), ids.len(), "{ids:?}");
+    let verdicts = judge_all(&controls, &collect_facts(shell, &controls, Some(root)));
+    verdicts.iter().map(Verdict::line).collect()
 }
 
 #[test]
 fn shipped_controls_find_each_back_door() {
+    let controls = shipped_controls();
     for shell in shells() {
-        for (ids, path, text, mode) in BACK_DOORS {
-            let dir = tempfile::tempdir().expect("dir");
-            let root = dir.path();
-            create_clean_root(root);
-            let controls = shipped_controls(ids);
-            let judge = || {
-                let verdicts = judge_all(&controls, &collect_facts(&shell, &controls, Some(root)));
-                verdicts.iter().map(|v| v.line()).collect::<Vec<_>>()
-            };
-            for line in judge() {
-                assert!(line.starts_with("passed"), "{shell:?} clean: {line}");
-            }
-            if root.join(path).exists() {
-                fs::remove_file(root.join(path)).expect("removed");
-            }
-            write_file(root, path, text.as_bytes(), *mode);
-            for line in judge() {
+        let dir = tempfile::tempdir().expect("dir");
+        create_clean_root(dir.path());
+        let facts = collect_facts(&shell, &controls, Some(dir.path()));
+        for verdict in judge_all(&controls, &facts) {
+            let line = verdict.line();
+            assert!(line.starts_with("passed"), "{shell:?} clean: {line}");
+        }
+        for &(ids, path, text, mode) in BACK_DOORS {
+            for line in judge_back_door(&shell, &controls, (ids, path, text, mode)) {
                 assert!(line.starts_with("failed"), "{shell:?} {path}: {line}");
-                let named = [*path, "/opt/sudo.d/x"].iter().any(|p| line.contains(p));
+                let named = [path, "/opt/sudo.d/x"].iter().any(|p| line.contains(p));
                 assert!(named || path.contains("preload"), "{path} in {line}");
             }
         }

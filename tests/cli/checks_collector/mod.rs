@@ -131,14 +131,17 @@ fn verdict_line(root: &Path, check: &str) -> String {
     let controls = parse_controls(&format!("- {check}"));
     let mut lines: Vec<String> = shells()
         .iter()
-        .map(|shell| {
-            let facts = collect_facts(shell, &controls, Some(root));
-            judge_all(&controls, &facts)[0].line()
-        })
+        .map(|shell| verdict_line_in(shell, root, &controls))
         .collect();
     lines.dedup();
     assert_eq!(lines.len(), 1, "{lines:?}");
     lines.remove(0)
+}
+
+/// Returns the line of the first verdict in one shell.
+fn verdict_line_in(shell: &[&str], root: &Path, controls: &[Control]) -> String {
+    let facts = collect_facts(shell, controls, Some(root));
+    judge_all(controls, &facts)[0].line()
 }
 
 fn assert_verdict_lines(controls: &[Control], facts: &Facts, expected: &[&str], shell: &[&str]) {

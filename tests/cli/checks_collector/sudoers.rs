@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 
 use super::image::chmod;
-use super::{verdict_line, write_file};
+use super::{parse_controls, shells, verdict_line, verdict_line_in, write_file};
 
 fn create_root(root: &Path) {
     let main = "Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n# \\\n@includedir /etc/sudoers.d\n";
@@ -123,16 +123,25 @@ fn circular_missing_and_odd_includes_are_reported() {
         "{line}"
     );
     fs::remove_file(root.join("etc/sudoers.d/x\ny")).expect("removed");
-    for i in 0..201 {
-        write_file(root, &format!("etc/sudoers.d/{i}"), b"", 0o440);
-    }
-    let line = verdict_line(root, CLEAN);
-    assert!(
-        line.starts_with("error") && line.contains("more than 200"),
-        "{line}"
-    );
     fs::remove_dir_all(root.join("etc")).expect("removed");
     write_file(root, "etc/passwd", b"root:x:0:0::/root:/bin/sh\n", 0o644);
     let line = verdict_line(root, CLEAN);
     assert!(line.starts_with("passed"), "without sudo: {line}");
+}
+
+/// One shell is enough: each file starts several programs.
+#[test]
+fn too_many_files_of_sudo_are_an_error() {
+    let dir = tempfile::tempdir().expect("dir");
+    let root = dir.path();
+    create_root(root);
+    for i in 0..201 {
+        write_file(root, &format!("etc/sudoers.d/{i}"), b"", 0o440);
+    }
+    let controls = parse_controls(&format!("- {CLEAN}"));
+    let line = verdict_line_in(&shells()[0], root, &controls);
+    assert!(
+        line.starts_with("error") && line.contains("more than 200"),
+        "{line}"
+    );
 }

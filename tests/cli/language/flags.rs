@@ -2,6 +2,7 @@
 //! that they name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use bakeline::cli::Cli;
 use clap::CommandFactory as _;
@@ -103,17 +104,20 @@ struct NamedFlag {
     command: Vec<String>,
 }
 
+static FLAG: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(^|[\s`(=])(--[a-z][a-z-]+)").expect("a pattern"));
+static PROGRAM: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(^|[\s`(])(bakeline|aws|packer|jq)\s").expect("a pattern"));
+
 /// Finds the flags in a message. A command is quoted with backticks, or begins at `bakeline` or `aws`.
 fn find_flags(text: &str) -> Vec<NamedFlag> {
-    let flag = Regex::new(r"(^|[\s`(=])(--[a-z][a-z-]+)").expect("a pattern");
-    let program = Regex::new(r"(^|[\s`(])(bakeline|aws|packer|jq)\s").expect("a pattern");
-    let found = flag.captures_iter(text).map(|found| {
+    let found = FLAG.captures_iter(text).map(|found| {
         let at = found.get(2).expect("a group").start();
         let before = &text[..at];
         let quotes = before.matches('`').count();
         let start = match quotes % 2 {
             1 => before.rfind('`').map(|at| at + 1),
-            _ => program.find_iter(before).last().map(|m| m.start()),
+            _ => PROGRAM.find_iter(before).last().map(|m| m.start()),
         };
         // A command ends at the end of its sentence or quotation.
         let words = start.map_or("", |start| {
