@@ -27,7 +27,7 @@ REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO / "tests/e2e"))
 
 from measured import measured
-from support.debian_root import EQUIPMENT, cached_root, fresh, server
+from support.debian_root import EQUIPMENT, cached_root, server, writable_root
 from support.instance import running_instance
 from support.sandbox import Sandbox, clean_env
 
@@ -59,7 +59,7 @@ def main() -> None:
 def target(at: Path) -> Iterator[tuple[Path, bool]]:
     """A machine as `Host target` of an OpenSSH configuration, and whether `sudo` is needed there."""
     if os.environ.get("BAKELINE_BENCH_ROOT"):
-        with fresh(cached_root(EQUIPMENT)) as root, server(root, at) as made:
+        with writable_root(cached_root(EQUIPMENT)) as root, server(root, at) as made:
             made.config.write_text(made.config.read_text().replace("Host stock", "Host target"))
             yield made.config, False
         return

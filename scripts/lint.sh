@@ -13,6 +13,11 @@ python_lint() {
     .venv/bin/ruff check sandbox tests scripts bench
     .venv/bin/ruff format --check sandbox tests scripts bench
     (cd sandbox && ../.venv/bin/mypy bakeline_sandbox)
+    # Only `make bench` runs the benchmarks, but they use helpers of the tests.
+    for file in bench/*.py; do
+        BAKELINE=none AWS_REGION=none AWS_ENDPOINT_URL=none PYTHONPATH=bench \
+            .venv/bin/python -c 'import importlib, sys; importlib.import_module(sys.argv[1])' "$(basename "$file" .py)"
+    done
 }
 
 scripts_lint() {

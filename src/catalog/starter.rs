@@ -237,7 +237,7 @@ pub fn editor_files() -> Vec<(String, String)> {
 pub fn example_image(name: &str, parent: &str) -> String {
     format!(
         "# yaml-language-server: $schema=../schema/image.schema.json\n\
-         description: {name}, an example with the JSON processor jq\n\
+         description: Describe {name} here. This example installs jq.\n\
          parent: {parent}\n\
          packages: [jq]\n\
          # files:\n#   - {{source: files/{name}.conf, destination: /etc/{name}.conf}}\n\

@@ -22,6 +22,7 @@ pub mod since;
 pub mod step;
 pub mod step_id;
 pub mod sweep;
+mod unusable_copy;
 mod verdict;
 pub mod waves;
 

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::publish::{Publication, UnusableCopyError};
+use super::publish::Publication;
+use super::unusable_copy::UnusableCopyError;
 use crate::catalog::{Catalog, Environment, Image};
 use crate::lifecycle::promote::{Promotion, PromotionRequest, decide_promotion};
 use crate::lifecycle::{Record, locations};
-use crate::model::{EnvName, ImageName, Inventory, Location, RunId, Version};
+use crate::model::{EnvName, ImageName, Inventory, Location, RunId, State, Version};
 use crate::plan::release::PLAN_SCHEMA;
 use crate::plan::step::{AmiRef, Decision, Plan, PlanVerdict, Step, StepId};
 
@@ -102,10 +103,24 @@ impl<'p> PromotionPlanner<'p> {
                 Vec::new(),
             ),
             Ok(steps) if steps.is_empty() => {
-                let reason = vec![format!("already current in `{}`", self.to)];
+                let held = if record.state == State::Held {
+                    ", and held"
+                } else {
+                    ""
+                };
+                let reason = format!("already current in `{}`{held}", self.to);
                 (
-                    decision(image, PlanVerdict::Keep, reason, Some(record)),
+                    decision(image, PlanVerdict::Keep, vec![reason], Some(record)),
                     steps,
+                )
+            }
+            // A held version stays where it is, but does not reach further locations.
+            Ok(_) if record.state == State::Held => {
+                let location = locations::ami_location(record.ami, &self.inventory.account);
+                let reason = UnusableCopyError::held(record, &location).to_string();
+                (
+                    decision(image, PlanVerdict::Blocked, vec![reason], None),
+                    Vec::new(),
                 )
             }
             Ok(steps) => {

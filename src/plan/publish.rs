@@ -2,27 +2,14 @@
 //! move.
 
 use super::shared::{self, SharedPointers};
+use super::unusable_copy::UnusableCopyError;
 use crate::catalog::{Catalog, Environment, Image};
 use crate::lifecycle::{Record, current, grants, level, locations, tags};
 use crate::model::{
-    AmiId, EnvName, ImageName, Inventory, Location, State, Tags, Timestamp, Version, pointer_name,
+    EnvName, ImageName, Inventory, Location, State, Tags, Timestamp, Version, pointer_name,
 };
 use crate::plan::step::{self, Action, AmiRef, LaunchGrant, Move, PreviousCurrent, Step};
 use crate::plan::{Scope, StepId, StepName};
-
-/// Copy at a location that a publication cannot use or repair.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "its AMI {ami} in {location} is {} and {status}: run `bakeline doctor`",
-    .state.as_str()
-)]
-pub(super) struct UnusableCopyError {
-    ami: AmiId,
-    location: Location,
-    state: State,
-    /// State of the AMI in EC2.
-    status: String,
-}
 
 /// Publication of one version to an environment.
 pub(super) struct Publication<'p> {
@@ -70,21 +57,18 @@ impl Publication<'_> {
             .find(|r| r.version == self.version && r.state != State::Candidate);
         let mut actions = Vec::new();
         let to = match found {
-            Some(found) if !found.is_usable() || found.state != State::Released => {
-                return Err(UnusableCopyError {
-                    ami: found.ami.id.clone(),
-                    location: location.clone(),
-                    state: found.state,
-                    status: found.ami.status.clone(),
-                });
-            }
             Some(found) => {
                 let others = here
                     .iter()
                     .filter(same)
                     .any(|r| r.ami.id != found.ami.id && r.current.contains_key(&self.env.name));
                 let ami = AmiRef::Known(found.ami.id.clone());
-                if found.current.contains_key(&self.env.name) && !others {
+                let is_current = found.current.contains_key(&self.env.name) && !others;
+                if is_current && found.is_usable() && found.state == State::Held {
+                    return Ok(Vec::new());
+                }
+                UnusableCopyError::require_usable(found, location)?;
+                if is_current {
                     let actions = self.missing_grant(found, location, &ami);
                     return Ok(self.location_chain(&scope, location, needs, actions));
                 }

@@ -1,6 +1,8 @@
 //! Plans a rollback: at each location the earlier version becomes current, then the later one is
 //! held and lowered.
 
+use std::collections::BTreeSet;
+
 use super::publish::{
     allow_launch, decision_tags, image_scope, later_than, rollback_tags, step_chain,
 };
@@ -61,6 +63,9 @@ pub fn plan_rollback(
                 shared_pointers(catalog, inventory, &records, (image, env), &reason, &steps);
             steps.extend(pointers);
             let mut decision = decision(PlanVerdict::Rollback, reason, Some(rollback.to));
+            decision
+                .reasons
+                .extend(hold_reason(&rollback, &records, env));
             let home = locations::home(&catalog.settings);
             decision.ami = rollback
                 .locations
@@ -77,6 +82,45 @@ pub fn plan_rollback(
         decisions: vec![decision],
         steps,
     }
+}
+
+/// Returns the reason about versions that become held, and the other environments that keep them.
+fn hold_reason(
+    rollback: &RollbackMove<'_>,
+    records: &[Record<'_>],
+    env: &EnvName,
+) -> Option<String> {
+    let from = rollback.locations.iter().flat_map(|at| &at.from);
+    let held: BTreeSet<Version> = from.map(|record| record.version).collect();
+    if held.is_empty() {
+        return None;
+    }
+    let versions = join(held.iter());
+    let same = |r: &&Record<'_>| {
+        let at = rollback.locations.first();
+        held.contains(&r.version)
+            && at.is_some_and(|at| at.to.image == r.image && at.to.arch == r.arch)
+    };
+    let others: BTreeSet<&EnvName> = records
+        .iter()
+        .filter(same)
+        .flat_map(|record| record.current.keys())
+        .filter(|name| *name != env)
+        .collect();
+    if others.is_empty() {
+        return Some(format!("{versions} becomes held"));
+    }
+    let others = join(others.iter().map(|name| format!("`{name}`")));
+    Some(format!(
+        "{versions} becomes held, and stays current in {others}"
+    ))
+}
+
+fn join(items: impl Iterator<Item = impl ToString>) -> String {
+    items
+        .map(|item| item.to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Returns the steps that move the pointers of the accounts that launch the AMIs of a shared

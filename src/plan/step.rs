@@ -22,6 +22,17 @@ pub enum AmiRef {
     MadeBy(StepId),
 }
 
+impl AmiRef {
+    /// Returns the ID of an existing AMI.
+    #[must_use]
+    pub fn known(&self) -> Option<&AmiId> {
+        match self {
+            Self::Known(id) => Some(id),
+            Self::MadeBy(_) => None,
+        }
+    }
+}
+
 /// AMI that stops being current, with its tags before and after. An empty value means no tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviousCurrent {

@@ -120,7 +120,7 @@ pub(in crate::steps) async fn deregister(steps: &Steps, step: &Step, ami: &Ami) 
                 Ok(None)
             }
             Ok(done) => Ok(Some((done.remaining, done.reason))),
-            Err(e) if e.kind == CloudErrorKind::InUse => Ok(None),
+            Err(e) if e.kind == CloudErrorKind::InUse => Err(Error::from(e).transient()),
             Err(e) => Err(e.into()),
         }
     });

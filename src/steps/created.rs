@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Timestamp;
 use crate::ports::{CloudErrorKind, CloudResult};
 use crate::steps::context::Steps;
@@ -96,7 +96,9 @@ where
         match delete().await {
             Ok(true) => Ok(Some(())),
             Ok(false) => Ok((!steps.creations.is_new(id, steps.clock.now())).then_some(())),
-            Err(error) if error.kind == CloudErrorKind::InUse => Ok(None),
+            Err(error) if error.kind == CloudErrorKind::InUse => {
+                Err(Error::from(error).transient())
+            }
             Err(error) => Err(error.into()),
         }
     })
@@ -118,7 +120,9 @@ where
     poll_until(steps, limit, &never, what, || async {
         match delete().await {
             Ok(existed) => Ok((existed || is_missing(steps, begun)).then_some(())),
-            Err(error) if error.kind == CloudErrorKind::InUse => Ok(None),
+            Err(error) if error.kind == CloudErrorKind::InUse => {
+                Err(Error::from(error).transient())
+            }
             Err(error) => Err(error.into()),
         }
     })

@@ -8,8 +8,12 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::steps::context::Steps;
 
+/// Waiting time after which errors are reported. Shorter waits are normal.
+const REPORT_AFTER: Duration = Duration::from_secs(15);
+
 /// Calls `look` until it returns a value. `what` completes "gave up waiting for …". A transient
-/// error, such as throttling or a broken connection, counts as "not yet" until `limit`.
+/// error, such as throttling or a broken connection, counts as "not yet" until `limit`. Reports each
+/// such error once after some time.
 ///
 /// # Errors
 /// Fails if the limit is reached, the wait is cancelled, or `look` returns a permanent error.
@@ -25,6 +29,7 @@ where
 {
     let slowest = Duration::from_secs(steps.poll_seconds().into());
     let (mut pause, begun) = (Duration::from_millis(200), steps.clock.now());
+    let mut reported = String::new();
     loop {
         let last = match look().await {
             Ok(Some(found)) => return Ok(found),
@@ -40,8 +45,10 @@ where
             let error = Error::new(ErrorKind::StepFailed, text);
             return Err(last.into_iter().fold(error, Error::because));
         }
-        if let Some(error) = last {
-            tracing::warn!("still waiting for {what}: {}", error.one_line());
+        let text = last.map(|error| error.one_line()).unwrap_or_default();
+        if waited >= REPORT_AFTER && !text.is_empty() && text != reported {
+            tracing::warn!("still waiting for {what}: {text}");
+            reported = text;
         }
         tokio::select! {
             () = cancel.cancelled() => {

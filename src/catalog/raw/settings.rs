@@ -57,7 +57,8 @@ pub(crate) struct RawSettings {
     /// Validity of a lock without a renewal, such as `1h30m`. Default: 10 minutes.
     #[schemars(regex(pattern = syntax::DURATION.pattern))]
     pub(crate) lease: Option<Text>,
-    /// Behavior after a failed image. Default: `stop`.
+    /// Behavior after a failed image. Default: `stop`. An image that `plan` shows as blocked always stops a
+    /// release before its first build.
     pub(crate) on_failure: Option<RawOnFailure>,
     /// Rule for failed checks that block a release. Default: all of them.
     pub(crate) checks: Option<RawGate>,

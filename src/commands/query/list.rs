@@ -1,5 +1,6 @@
 //! Implements `bakeline list`: lists the versions of images in all locations of the catalog.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::json;
@@ -10,6 +11,7 @@ use crate::cli::{CatalogArgs, List};
 use crate::commands::support::access::AccessMode;
 use crate::commands::support::gather::{self, ListedImages};
 use crate::commands::support::{context, unreachable};
+use crate::diagnostic::nearest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::{Record, locations, tags};
 use crate::model::{Arch, CatalogName, EnvName, ImageName, Location, Region, State, Tags};
@@ -20,6 +22,7 @@ use crate::ui::table::Table;
 pub(crate) async fn run(dir: &Path, args: &List) -> Result<u8> {
     let (catalog, listed) = list_amis(dir, args).await?;
     let mut records = Record::read_all_published(&listed.images, &catalog);
+    let known: BTreeSet<String> = records.iter().map(|r| r.image.to_string()).collect();
     let env = args.env.as_deref().map(EnvName::from);
     records.retain(|record| {
         let is_current = env.as_ref().is_none_or(|e| record.current.contains_key(e));
@@ -37,14 +40,15 @@ pub(crate) async fn run(dir: &Path, args: &List) -> Result<u8> {
             record.ami.region.clone(),
         )
     });
+    let is_missing = records.is_empty() && !(args.images.is_empty() && env.is_none());
     if args.json {
         ui::json(&records.iter().map(record_json).collect::<Vec<_>>());
-    } else {
+    } else if !is_missing {
         ui::table(&record_table(&records, &listed.account));
     }
     unreachable::warn_unread_locations(&listed.unread);
-    let ended = if records.is_empty() && !(args.images.is_empty() && env.is_none()) {
-        Err(not_found(args, &catalog))
+    let ended = if is_missing {
+        Err(not_found(args, &catalog, &known))
     } else {
         Ok(0)
     };
@@ -110,11 +114,12 @@ async fn list_locations(settings: &Settings, args: &List) -> Result<ListedImages
     gather::list_images(settings, &clouds, &is_wanted).await
 }
 
-fn not_found(args: &List, catalog: &CatalogName) -> Error {
-    let what = if args.images.is_empty() {
-        "AMI".to_owned()
-    } else {
-        args.images.join(", ")
+/// Returns the error for an empty list. It suggests the most similar name of `known` images.
+fn not_found(args: &List, catalog: &CatalogName, known: &BTreeSet<String>) -> Error {
+    let names: Vec<String> = args.images.iter().map(|name| format!("`{name}`")).collect();
+    let what = match names.is_empty() {
+        true => "AMI".to_owned(),
+        false => format!("AMI of {}", names.join(", ")),
     };
     let env = args.env.as_ref().map(|env| format!(" current in `{env}`"));
     let region = args.region.as_ref().map(|region| format!(" in {region}"));
@@ -123,7 +128,11 @@ fn not_found(args: &List, catalog: &CatalogName) -> Error {
         env.unwrap_or_default(),
         region.unwrap_or_default()
     );
-    Error::new(ErrorKind::NotFound, text)
+    let missing = args.images.iter().filter(|name| !known.contains(*name));
+    let near = missing.filter_map(|name| nearest(name, known.iter().map(String::as_str)));
+    near.fold(Error::new(ErrorKind::NotFound, text), |error, near| {
+        error.hint(format!("did you mean `{near}`?"))
+    })
 }
 
 /// Returns whether a name such as `jdk` or `jdk.arm64` means the image of an AMI.

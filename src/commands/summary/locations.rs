@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::engine::StepOutput;
 use crate::engine::outcome::{Outcome, ScopeEnd};
 use crate::lifecycle::{Record, locations};
-use crate::model::{AmiId, ImageName};
-use crate::plan::step::{Decision, PlanVerdict};
+use crate::model::{AmiId, ImageName, Version};
+use crate::plan::step::{Action, Decision, PlanVerdict};
 use crate::plan::{Plan, Scope, ScopeSubject};
 
 /// Result for an image in another location.
@@ -19,9 +19,54 @@ pub(crate) struct LocationSummary {
     pub(crate) status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ami: Option<AmiId>,
+    /// Version of the AMI, if it is not that of the image. A rollback holds another version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<Version>,
     /// Failed step and its error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<String>,
+}
+
+impl LocationSummary {
+    /// Adds the AMI whose tags a completed scope changed, if no step reports one: that which becomes
+    /// current, or that which becomes held or released.
+    pub(super) fn add_changed_ami(
+        &mut self,
+        plan: &Plan,
+        image: &ImageName,
+        records: &[Record<'_>],
+    ) {
+        if self.ami.is_some() || self.failure.is_some() {
+            return;
+        }
+        let steps = plan.steps.iter().filter(|step| {
+            let location = step.scope.location();
+            step.scope.is_of_image(image)
+                && location.is_some_and(|at| at.to_string() == self.location)
+        });
+        let actions: Vec<&Action> = steps.map(|step| &step.action).collect();
+        let moved = actions.iter().find_map(|action| match action {
+            Action::MoveCurrent { moves } => moves.first().and_then(|one| one.to.known()),
+            _ => None,
+        });
+        let tagged = actions.iter().find_map(|action| match action {
+            Action::SetTags { amis, .. } => amis.first(),
+            _ => None,
+        });
+        self.ami = moved.or(tagged).cloned();
+        let is_hold = plan
+            .decisions
+            .iter()
+            .any(|decision| decision.image == *image && decision.verdict == PlanVerdict::Rollback);
+        if moved.is_none()
+            && is_hold
+            && let Some(ami) = tagged
+        {
+            self.status = "held";
+            let record = records.iter().find(|record| record.ami.id == *ami);
+            self.version = record.map(|record| record.version);
+        }
+    }
 }
 
 /// Returns the results of the scopes of an image in other locations.
@@ -42,6 +87,7 @@ pub(super) fn location_summaries(
             location: scope.location()?.to_string(),
             status,
             ami: made.cloned(),
+            version: None,
             failure,
         })
     })
@@ -70,6 +116,7 @@ pub(super) fn revocation_summaries(
                 location: location.to_string(),
                 status,
                 ami: Some(record.ami.id.clone()),
+                version: None,
                 failure,
             }
         })
@@ -91,6 +138,7 @@ pub(super) fn revocation_summaries(
                 location,
                 status,
                 ami: None,
+                version: None,
                 failure,
             });
         }

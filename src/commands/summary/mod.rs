@@ -1,5 +1,6 @@
 //! Summarizes a run: the decision table, the result file, the Slack message and the exit code.
 
+mod blocked;
 mod locations;
 mod message;
 mod table;
@@ -12,13 +13,15 @@ use crate::commands::support::run::RunResult;
 use crate::commands::support::stored_evidence;
 use crate::engine::StepOutput;
 use crate::engine::outcome::{Outcome, ScopeEnd};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::lifecycle::{Record, lookup};
 use crate::model::{AmiId, EnvName, ImageName, Inventory, Region, RunId, Version};
 use crate::plan::step::{Decision, PlanVerdict};
 use crate::plan::{Plan, Scope};
 use crate::ports::Workspace as _;
 use crate::ui;
+pub(super) use blocked::blocked_error;
+use blocked::{blocked_images, refused_error};
 use locations::{LocationSummary, location_summaries, may_have_moved, revocation_summaries};
 use message::slack_values;
 use table::result_table;
@@ -83,13 +86,19 @@ impl RunSummary {
             .iter()
             .map(|d| image_summary(d, outcome, region, "released"))
             .collect();
+        let records = Record::read_all(&inventory.images, &catalog.settings);
+        for (decision, image) in plan.decisions.iter().zip(&mut images) {
+            let subject = &decision.image;
+            for at in &mut image.locations {
+                at.add_changed_ami(plan, subject, &records);
+            }
+        }
         let is_preview = outcome.is_none() && !plan.steps.is_empty();
         for (decision, image) in plan.decisions.iter().zip(&mut images) {
             if is_preview && decision.verdict != PlanVerdict::Keep {
                 image.status = "planned";
             }
         }
-        let records = Record::read_all(&inventory.images, &catalog.settings);
         let decided = plan.decisions.iter().zip(&mut images);
         for (decision, image) in decided.filter(|(d, _)| d.verdict == PlanVerdict::Revoke) {
             if let Some(outcome) = outcome {
@@ -224,35 +233,6 @@ fn image_summary(
         }
     }
     report
-}
-
-/// Returns an error if a plan has blocked images, with the reasons unless a person sees them in the
-/// table.
-pub(super) fn blocked_error(plan: &Plan, has_table: bool) -> Option<Error> {
-    let describe = |d: &Decision| match has_table {
-        true => format!("`{}`", d.image),
-        false => format!("`{}`: {}", d.image, d.reasons.join("; ")),
-    };
-    let blocked: Vec<String> = blocked_images(plan).map(describe).collect();
-    let separator = if has_table { ", " } else { "; " };
-    let error = Error::input(format!("cannot build {}", blocked.join(separator)));
-    (!blocked.is_empty()).then(|| {
-        error.hint("nothing was changed; fix the problem, or pass the names of the other images")
-    })
-}
-
-fn blocked_images(plan: &Plan) -> impl Iterator<Item = &Decision> {
-    let decisions = plan.decisions.iter();
-    decisions.filter(|d| d.verdict == PlanVerdict::Blocked)
-}
-
-/// Returns an error with the reasons of all blocked images. `action` is a past participle.
-fn refused_error(plan: &Plan, action: &str) -> Option<Error> {
-    let messages: Vec<String> = blocked_images(plan)
-        .map(|d| format!("`{}` is not {action}: {}", d.image, d.reasons.join("; ")))
-        .collect();
-    (!messages.is_empty())
-        .then(|| Error::new(ErrorKind::Refused, messages.join("; ")).hint("nothing was changed"))
 }
 
 /// Writes the result file, sends the Slack message, prints the table, and returns the exit code.

@@ -97,11 +97,14 @@ fn image_rows(image: &ImageSummary) -> Vec<ResultRow> {
         let shared = rows.iter_mut().find(|row| Some(&row.ami) == known.as_ref());
         match shared {
             Some(row) => row.status.push(shared_line(at)),
-            None => rows.push(row(
-                at.ami.as_ref(),
-                at.location.clone(),
-                at.status.to_owned(),
-            )),
+            None => {
+                let own = row(at.ami.as_ref(), at.location.clone(), at.status.to_owned());
+                let version = at.version.map(|version| version.to_string());
+                rows.push(ResultRow {
+                    version: version.unwrap_or_else(|| own.version.clone()),
+                    ..own
+                });
+            }
         }
     }
     rows

@@ -294,15 +294,19 @@ impl Doctor<'_, '_> {
                         continue;
                     }
                     let word = |v: Option<Version>| {
-                        v.map_or_else(|| "nothing".to_owned(), |v| v.to_string())
+                        v.map_or_else(|| "no version".to_owned(), |v| v.to_string())
                     };
                     let description = format!(
-                        "`{}` of `{image}` is {} here and {} in {home}",
+                        "in `{}`, {} of `{image}` is current here and {} in {home}",
                         env.name,
                         word(here),
                         word(there)
                     );
-                    let manual_action = if index == 0 {
+                    let manual_action = if !(self.is_in_catalog)(image) {
+                        format!(
+                            "run `bakeline retire {image}` if the catalog no longer needs it, or restore its file"
+                        )
+                    } else if index == 0 {
                         format!(
                             "run `bakeline release {image}`, or `bakeline rollback {image} --env {}`",
                             env.name

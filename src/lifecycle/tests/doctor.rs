@@ -44,6 +44,24 @@ fn current_in_test() -> Ami {
 }
 
 #[test]
+fn image_that_left_the_catalog_is_retired() {
+    let settings =
+        catalog("environments:\n  - {name: Test, regions: [eu-west-1, us-east-1]}\n").settings;
+    let inventory = inventory(
+        vec![current_in_test()],
+        &[("jdk/Test", "ami-jdk-20261102.1")],
+    );
+    let actions = |is_known: bool| -> Vec<String> {
+        let diagnosis = diagnose(&settings, &|_| is_known, &inventory);
+        let found = diagnosis.discrepancies.into_iter();
+        found.filter_map(|one| one.manual_action).collect()
+    };
+    assert!(actions(true)[0].contains("bakeline release jdk"));
+    assert!(actions(false)[0].contains("bakeline retire jdk"));
+    assert!(!actions(false)[0].contains("release"));
+}
+
+#[test]
 fn consistent_amis_need_no_repair() {
     assert_eq!(
         repairs_of(

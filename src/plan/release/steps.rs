@@ -5,9 +5,10 @@ use super::planner::ReleasePlanner;
 use crate::catalog::Image;
 use crate::lifecycle::{Record, current, grants, locations, tags};
 use crate::model::{ImageName, State, Tags, Timestamp, Version, ami_name, pointer_name};
-use crate::plan::publish::{Publication, UnusableCopyError, allow_launch, step_chain};
+use crate::plan::publish::{Publication, allow_launch, step_chain};
 use crate::plan::shared;
 use crate::plan::step::{self, Action, AmiRef, LaunchGrant, Move, Step};
+use crate::plan::unusable_copy::UnusableCopyError;
 use crate::plan::{Scope, StepId, StepName};
 
 /// Lifetime of temporary resources before a sweep may remove them.

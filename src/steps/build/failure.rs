@@ -68,7 +68,18 @@ pub(super) fn failure_error(
         format!("{status}: {messages}")
     };
     // The log contains the encoded details.
-    Error::new(ErrorKind::StepFailed, omit_encoded_details(&text)).hint(log)
+    let error = Error::new(ErrorKind::StepFailed, omit_encoded_details(&text));
+    packages_hint(steps, build)
+        .into_iter()
+        .fold(error, Error::hint)
+        .hint(log)
+}
+
+/// Returns the hint about the list of packages, if their installation failed.
+fn packages_hint(steps: &Steps, build: &Build<'_>) -> Option<String> {
+    let has_failed = failed_script(steps, build.image).as_deref() == Some("packages.sh");
+    let image = steps.catalog.images.get(build.image)?;
+    has_failed.then(|| format!("the packages are in `packages` of {}", image.file))
 }
 
 /// Replaces the encoded details of denials in the errors of Packer by explanations, if the caller may

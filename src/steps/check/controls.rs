@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::inherited::inherited_hints;
+use super::control_hints::control_hints;
 use crate::catalog::Image;
 use crate::checks::{self, Control, Facts, Gate, Phase, Verdict};
 use crate::engine::{StepContext, StepOutput};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ImageName, Timestamp, count};
+use crate::model::{ImageName, Region, Timestamp, count};
 use crate::plan::{Step, StepId};
 use crate::ports::{HostKeyPolicy, ScriptLimits, Shell, SshConfig, SshTarget};
 use crate::steps::check::collect::{SshFacts, collect_from_instance};
@@ -258,7 +258,7 @@ pub(in crate::steps) async fn run_boot_checks(
     write_evidence(steps, image.as_str(), &report)?;
     reports::write_all(steps, &step.scope, image, Phase::Boot, context);
     match failure(steps, image, Phase::Boot) {
-        Some(error) => Err(error.hint(format!("instance {host} of {}", step.region))),
+        Some(error) => Err(error.hint(instance_hint(steps, &host, &step.region))),
         None => {
             let evidence = steps
                 .workspace
@@ -296,6 +296,14 @@ pub(in crate::steps) fn load_evidence(
     serde_json::from_slice(&steps.workspace.read(&evidence_file(scope, phase))?).ok()
 }
 
+/// Returns the hint about the instance of a failed check, which is terminated without `--keep-failed`.
+fn instance_hint(steps: &Steps, host: &str, region: &Region) -> String {
+    match steps.keep_failed {
+        true => format!("instance {host} of {region}"),
+        false => "`bakeline release --keep-failed` keeps the instance of a failed check".to_owned(),
+    }
+}
+
 /// Returns the failed controls of a phase as an error with expected and actual values.
 pub(in crate::steps) fn failure(steps: &Steps, image: &ImageName, phase: Phase) -> Option<Error> {
     let report = load_evidence(steps, image.as_str(), phase)?;
@@ -325,7 +333,7 @@ pub(in crate::steps) fn failure(steps: &Steps, image: &ImageName, phase: Phase) 
         .verdicts
         .iter()
         .filter(|v| gate.status(v, day).fails());
-    let hints = inherited_hints(&steps.catalog, image, failed.map(|v| v.control.as_str()));
+    let hints = control_hints(&steps.catalog, image, failed.map(|v| v.control.as_str()));
     let error = Error::new(ErrorKind::ChecksFailed, text);
     let error = hints.into_iter().fold(error, Error::hint);
     Some(error.hint(format!("the evidence is {}", file.display())))

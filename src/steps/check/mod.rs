@@ -2,8 +2,8 @@
 
 pub mod collect;
 pub(in crate::steps) mod collect_facts;
+mod control_hints;
 pub mod controls;
-mod inherited;
 pub(in crate::steps) mod pending_updates;
 pub(in crate::steps) mod recheck;
 pub mod reports;

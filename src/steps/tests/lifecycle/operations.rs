@@ -75,6 +75,36 @@ async fn promotions_follow_state_table_in_all_locations() {
 }
 
 #[tokio::test]
+async fn held_version_stays_current_without_a_doctor() {
+    let setup = promote_two_versions().await;
+    let setup = Operation::Hold(version(2), false)
+        .succeed_on_day(&setup, 26)
+        .await;
+    let kept = Operation::Promote(&["base"]).plan(&setup);
+    assert_eq!(
+        (&kept.decisions[0].reasons[..], kept.steps.len()),
+        (&["already current in `Prod`, and held".to_owned()][..], 0)
+    );
+    let (account, region) = (crate::steps::tests::OTHER, "us-east-1".into());
+    setup.cloud.state_at(account, &region, |w| w.images.clear());
+    let refused = Operation::Promote(&["base"]).plan(&setup);
+    let reason = &refused.decisions[0].reasons[0];
+    assert!(
+        refused.steps.is_empty() && reason.contains("--release-hold"),
+        "it reaches no further location: {refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn rollback_names_versions_that_become_held() {
+    let setup = promote_two_versions().await;
+    let plan = Operation::Rollback(version(1)).plan(&setup);
+    let reasons = &plan.decisions[0].reasons;
+    let held = format!("{} becomes held, and stays current in `Test`", version(2));
+    assert_eq!(reasons.get(1), Some(&held), "{reasons:?}");
+}
+
+#[tokio::test]
 async fn rollback_and_revocation_follow_state_table_in_all_locations() {
     let setup = promote_two_versions().await;
     let setup = Operation::Rollback(version(1))

@@ -1,4 +1,4 @@
-//! Explains failed controls that an image inherits.
+//! Names the files of failed controls, and explains those that an image inherits.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use crate::model::ImageName;
 /// Largest number of controls that a hint explains.
 const MAX_CONTROLS: usize = 3;
 
-/// Returns a hint for each failed control that an ancestor of the image also has: its profile, and
-/// the remedies.
-pub(super) fn inherited_hints<'v>(
+/// Returns a hint for each failed control: where it is defined, and the remedies for one that an
+/// ancestor of the image also has.
+pub(super) fn control_hints<'v>(
     catalog: &Catalog,
     image: &ImageName,
     failed: impl Iterator<Item = &'v str>,
@@ -22,10 +22,14 @@ pub(super) fn inherited_hints<'v>(
     };
     let hint = |id: &str| {
         let has_control = |c: &&Arc<Control>| c.id == id;
-        let (ancestor, control) = ancestors
+        let inherited = ancestors
             .iter()
             .rev()
-            .find_map(|a| Some((a, a.controls.iter().find(has_control)?)))?;
+            .find_map(|a| Some((a, a.controls.iter().find(has_control)?)));
+        let Some((ancestor, control)) = inherited else {
+            let at = &own.controls.iter().find(has_control)?.defined_at;
+            return Some(format!("`{id}` is defined in {}:{}", at.file, at.line));
+        };
         let at = &control.defined_at;
         Some(format!(
             "`{id}` ({}) of `{}` ({}:{}) is inherited from `{}`: change what this image installs, or in \
@@ -60,7 +64,7 @@ fn override_example(control: &Control) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::inherited_hints;
+    use super::control_hints;
     use crate::catalog::load;
     use crate::model::ImageName;
 
@@ -87,7 +91,7 @@ mod tests {
         let (catalog, found) = load(&files);
         let catalog = catalog.unwrap_or_else(|| panic!("{found:#?}"));
         let hints = |image: &str| {
-            inherited_hints(
+            control_hints(
                 &catalog,
                 &ImageName::from(image),
                 ["os-13", "own-1"].into_iter(),
@@ -98,11 +102,12 @@ mod tests {
             [
                 "`os-13` (Cron is private) of `os` (profiles/os.yaml:3) is inherited from `base`: change what this image \
                  installs, or in images/web.yaml use `override: {os-13: …}`, `disable: {os-13: REASON}` \
-                 or a waiver"
+                 or a waiver",
+                "`own-1` is defined in images/web.yaml:3"
             ]
         );
-        assert_eq!(hints("base"), Vec::<String>::new());
-        let hints = inherited_hints(&catalog, &ImageName::from("web"), ["sudo"].into_iter());
+        assert_eq!(hints("base"), ["`os-13` is defined in profiles/os.yaml:3"]);
+        let hints = control_hints(&catalog, &ImageName::from("web"), ["sudo"].into_iter());
         assert!(
             hints[0].contains("`override: {sudo: {inputs: {rules: …}}}`"),
             "{hints:?}"
