@@ -25,13 +25,18 @@ enum FileKind {
 /// Returns a warning for each file that looks like a part of the catalog, but is not read.
 #[must_use]
 pub fn misplaced_files(files: &dyn Files) -> Vec<Diagnostic> {
+    let mut unread = files.yaml_files();
+    unread.retain(|path| !is_read(path));
+    if unread.is_empty() {
+        return Vec::new();
+    }
+    // Parses all image files again.
     let named = named_paths(files);
     let is_used = |path: &str| {
         let mut folders = path.match_indices('/').map(|(at, _)| &path[..at]);
         named.contains(path) || folders.any(|folder| named.contains(folder))
     };
-    let mut unread = files.yaml_files();
-    unread.retain(|path| !is_read(path) && !is_used(path));
+    unread.retain(|path| !is_used(path));
     unread
         .into_iter()
         .filter_map(|path| {

@@ -7,6 +7,7 @@ use crate::commands::support::access::AccessMode;
 use crate::commands::support::{context, gather};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::change::is_digest;
+use crate::plan::fingerprint::ORDER;
 use crate::plan::release::{Explanation, InputComparison, explain_image};
 use crate::ui;
 use crate::ui::table::Table;
@@ -90,6 +91,10 @@ fn print_inputs(why: &Explanation, all: bool) {
 fn input_table(compared: &[(String, &InputComparison)]) -> Table {
     let mut table = Table::with_text(&["CHANGED"], "INPUT");
     for (name, comparison) in compared {
+        let name = match name.as_str() {
+            ORDER => "order of provisioning",
+            name => name,
+        };
         let changed = match comparison.changed {
             Some(true) => "yes",
             Some(false) => "-",

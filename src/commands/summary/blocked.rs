@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind};
 use crate::plan::Plan;
 use crate::plan::step::{Decision, PlanVerdict};
+use crate::ui;
 
 /// Returns an error if a plan has blocked images, with the reasons unless a person sees them in the
 /// table.
@@ -38,11 +39,79 @@ pub(super) fn blocked_images(plan: &Plan) -> impl Iterator<Item = &Decision> {
     decisions.filter(|d| d.verdict == PlanVerdict::Blocked)
 }
 
-/// Returns an error with the reasons of all blocked images. `action` is a past participle.
+/// Returns an error with the reasons of all blocked images. Several images are printed, one per line.
+/// `action` is a past participle.
 pub(super) fn refused_error(plan: &Plan, action: &str) -> Option<Error> {
     let messages: Vec<String> = blocked_images(plan)
         .map(|d| format!("`{}` is not {action}: {}", d.image, d.reasons.join("; ")))
         .collect();
-    (!messages.is_empty())
-        .then(|| Error::new(ErrorKind::Refused, messages.join("; ")).hint("nothing was changed"))
+    let text = match messages.as_slice() {
+        [] => return None,
+        [one] => one.clone(),
+        several => {
+            for message in several {
+                ui::say_message(message);
+            }
+            format!("{} images are not {action}", several.len())
+        }
+    };
+    Some(Error::new(ErrorKind::Refused, text).hint("nothing was changed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{blocked_error, refused_error};
+    use crate::model::{ImageName, RunId, Timestamp};
+    use crate::plan::Plan;
+    use crate::plan::release::PLAN_SCHEMA;
+    use crate::plan::step::{Decision, PlanVerdict};
+
+    fn plan(decisions: &[(&str, PlanVerdict)]) -> Plan {
+        let decision = |(image, verdict): &(&str, PlanVerdict)| Decision {
+            image: ImageName::from(*image),
+            verdict: *verdict,
+            reasons: vec!["too new".to_owned(), "held".to_owned()],
+            version: None,
+            base: None,
+            base_because: None,
+            ami: None,
+        };
+        Plan {
+            schema: PLAN_SCHEMA,
+            run: RunId::from("r1"),
+            decided_at: Timestamp::UNIX_EPOCH,
+            decisions: decisions.iter().map(decision).collect(),
+            steps: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn refusal_has_the_reasons_of_one_image_or_the_number_of_images() {
+        let refusal = |decisions: &[(&str, PlanVerdict)]| {
+            refused_error(&plan(decisions), "promoted").map(|error| error.to_string())
+        };
+        let (web, db) = (("web", PlanVerdict::Blocked), ("db", PlanVerdict::Blocked));
+        assert_eq!(refusal(&[("web", PlanVerdict::Promote)]), None);
+        assert_eq!(
+            refusal(&[web]).as_deref(),
+            Some("`web` is not promoted: too new; held")
+        );
+        assert_eq!(
+            refusal(&[web, db]).as_deref(),
+            Some("2 images are not promoted")
+        );
+    }
+
+    #[test]
+    fn blocked_build_names_the_other_images() {
+        let hints = |decisions: &[(&str, PlanVerdict)]| {
+            blocked_error(&plan(decisions), true)
+                .expect("an error")
+                .hints()
+                .join(" ")
+        };
+        let (web, db) = (("web", PlanVerdict::Blocked), ("db", PlanVerdict::Build));
+        assert!(hints(&[web, db, ("jdk", PlanVerdict::Keep)]).ends_with("other images: db"));
+        assert!(hints(&[web]).ends_with("run it again"));
+    }
 }
