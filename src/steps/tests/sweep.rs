@@ -8,6 +8,7 @@ use crate::lifecycle::tags;
 use crate::model::{AmiId, InstanceId, Reference, Tags, TemporaryKind, TemporaryResource};
 use crate::plan::Plan;
 use crate::plan::sweep::plan_sweep;
+use crate::ports::CloudErrorKind;
 
 const NAME: &str = "acme/z/x86_64/20261122.1-r1";
 
@@ -119,6 +120,29 @@ async fn ami_that_an_earlier_sweep_marked_is_kept_if_it_is_used() {
         assert_eq!(outcome.kind(), expected, "{outcome:?}");
         assert_eq!(next.cloud.state(|w| w.images.contains_key(&id)), is_used);
     }
+}
+
+#[tokio::test]
+async fn resource_that_stays_in_use_is_reported_with_the_answer_of_ec2() {
+    let setup = TestEnv::new();
+    let id = setup.cloud.state(|state| {
+        let (id, name, tags) = (state.id("sg"), NAME.to_owned(), Tags::new());
+        state.groups.insert(id.clone(), FakeGroup { name, tags });
+        id
+    });
+    setup.cloud.fail(Fault {
+        kind: CloudErrorKind::InUse,
+        ..Fault::always("delete_group")
+    });
+    let plan = sweep_of(&setup, TemporaryKind::SecurityGroup, &id, NAME);
+    let outcome = setup.execute(&plan).await;
+    assert_eq!(outcome.kind(), Some(ErrorKind::StepFailed), "{outcome:?}");
+    let text = format!("{outcome:?}");
+    assert!(text.contains("gave up waiting"), "{text}");
+    assert!(
+        text.contains("delete_group"),
+        "the call and its error: {text}"
+    );
 }
 
 #[tokio::test]
