@@ -15,8 +15,11 @@ seal() {
       case $path in
         # The third word of a public key is a comment.
         *.pub) digest=$(cut -d ' ' -f 1,2 <"$path" | sha256sum) ;;
-        # cloud-init writes the time into the first line, and later appends to an existing file.
-        /etc/sudoers.d/*) digest=$(head -n 1 <"$path" | sha256sum) ;;
+        # The first line has the version and the time of cloud-init, which later appends to an existing file.
+        /etc/sudoers.d/*)
+          grep -q '^# Created by cloud-init ' "$path" || continue
+          digest=$(head -n 1 <"$path" | sha256sum)
+          ;;
         *) digest=$(sha256sum <"$path") ;;
       esac
       printf '%s %s\n' "${digest%% *}" "$path"
